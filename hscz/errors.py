@@ -1,0 +1,28 @@
+"""The errors a user can mend, each naming what was found, where, and what to do."""
+
+
+class HsczError(Exception):
+    """Something in the input or on disk that the user can mend.
+
+    The message names the file or variable, the value found there, and the mend.
+    The command line prints it without a traceback.
+
+    Examples
+    --------
+    >>> raise HsczError("a.fits: no image in any HDU; give the coadd, not its catalogue")
+    Traceback (most recent call last):
+    ...
+    hscz.errors.HsczError: a.fits: no image in any HDU; give the coadd, not its catalogue
+    """
+
+
+class ConfigError(HsczError):
+    """A setting that does not exist, has the wrong type or contradicts another."""
+
+
+class InputError(HsczError):
+    """A file or table that is missing, truncated or not what it should be."""
+
+
+class StoreError(HsczError):
+    """A field store, model or PDF cube that is absent, unfinished or breaks its contract."""

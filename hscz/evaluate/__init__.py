@@ -1,0 +1,1 @@
+"""Metrics of redshift estimates, with their error bars."""

@@ -1,0 +1,209 @@
+"""The contracts of the artefacts, and checks whose errors name what to mend.
+
+Three artefacts stand on disk between the stages. The field store and the PDF cube are xarray
+datasets, described here; the model directory is described in `hscz.learn.model`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from enum import IntFlag
+
+import numpy as np
+import xarray as xr
+
+from hscz.errors import StoreError
+
+
+class Flag(IntFlag):
+    """Why an object deserves caution; stored in ``flags(object)`` as a bit mask.
+
+    `UNUSABLE` gathers the bits with which a stamp must not reach the network.
+
+    Examples
+    --------
+    >>> bool(Flag.MISSING_PIXELS & Flag.UNUSABLE), bool(Flag.SATURATED & Flag.UNUSABLE)
+    (True, False)
+    """
+
+    MISSING_PIXELS = 1
+    """NaN or NO_DATA pixels in the stamp in at least one band."""
+    ALL_MASKED = 2
+    """Every pixel of one band is missing."""
+    SATURATED = 4
+    """Saturated pixels within 10 px of the centre."""
+    BRIGHT_OBJECT = 8
+    """The centre lies in the mask of a bright star."""
+    TRAIL = 16
+    """A satellite trail crosses the stamp, as far as the mask knows."""
+    CLIPPED = 32
+    """A pixel was brighter than the stored type can hold and was clipped."""
+    NO_NOISE = 64
+    """The sky noise of at least one band could not be measured or is zero."""
+
+    UNUSABLE = MISSING_PIXELS | ALL_MASKED | NO_NOISE
+
+
+@dataclass(frozen=True)
+class Variable:
+    """What a variable of an artefact must look like."""
+
+    dims: tuple[str, ...]
+    kinds: str
+    long_name: str
+    units: str = ""
+    ucd: str = ""
+    required: bool = True
+
+
+FIELD_STORE: Mapping[str, Variable] = {
+    "image": Variable(("object", "band", "y", "x"), "f", "calibrated flux", "57.544 nJy"),
+    "sky_noise": Variable(("object", "band"), "f", "sky noise of one pixel", "57.544 nJy"),
+    "psf_fwhm": Variable(("object", "band"), "f", "PSF full width at half maximum", "arcsec"),
+    "mag": Variable(("object", "band"), "f", "total AB magnitude", "mag", "phot.mag"),
+    "mag_err": Variable(("object", "band"), "f", "error of mag", "mag", "stat.error;phot.mag"),
+    "flags": Variable(("object",), "iu", "defects of the stamp, bit mask", "", "meta.code"),
+    "object_id": Variable(("object",), "iu", "identifier", "", "meta.id;meta.main"),
+    "ra": Variable(("object",), "f", "right ascension (ICRS)", "deg", "pos.eq.ra;meta.main"),
+    "dec": Variable(("object",), "f", "declination (ICRS)", "deg", "pos.eq.dec;meta.main"),
+    "field": Variable(("object",), "UTO", "field", "", "meta.id;obs.field"),
+    "band": Variable(("band",), "UTO", "photometric band, blue to red", "", "instr.bandpass"),
+    "mag_i": Variable(("object",), "f", "total i magnitude", "mag", "phot.mag;em.opt.I"),
+    "snr_i": Variable(("object",), "f", "signal to noise in i", "", "stat.snr;em.opt.I"),
+    "ebv": Variable(("object",), "f", "Galactic E(B-V)", "mag", "phot.color.excess"),
+}
+"""Variables and coordinates every field store has."""
+
+LABEL_COLUMNS: Mapping[str, Variable] = {
+    name: Variable(("object",), kinds, long_name, "", ucd, required=False)
+    for name, kinds, long_name, ucd in (
+        ("z_spec", "f", "spectroscopic redshift", "src.redshift;spect"),
+        ("z_spec_flag", "f", "quality flag of z_spec as published", "meta.code.qual"),
+        ("z_spec_survey", "UTO", "survey of z_spec", "meta.ref"),
+        ("z_c2020", "f", "mean of the four COSMOS2020 redshifts", "src.redshift.phot"),
+        ("z_c2020_sigma", "f", "standard deviation of the four", "stat.stdev;src.redshift.phot"),
+        ("z_label", "f", "redshift used as training label", "src.redshift"),
+        ("label_source", "UTO", "where z_label comes from: spec, c2020 or empty", "meta.ref"),
+        ("z_sed", "f", "redshift from SED fitting", "src.redshift.phot"),
+        ("is_oii_candidate", "b", "narrow-band [OII] emitter candidate", "meta.code"),
+        ("z_true", "f", "true redshift, in simulations only", "src.redshift"),
+    )
+}
+"""Label columns a field store may have; NaN or empty where unknown."""
+
+PDF_CUBE: Mapping[str, Variable] = {
+    "pdf": Variable(("object", "z"), "f", "redshift probability density", "", "stat.pdf"),
+    "z": Variable(("z",), "f", "centre of the redshift bin", "", "src.redshift"),
+    "z_edges": Variable(("z_edge",), "f", "edges of the redshift bins", "", "src.redshift"),
+    "z_median": Variable(("object",), "f", "median of the PDF", "", "src.redshift.phot"),
+    "z_mean": Variable(("object",), "f", "mean of the PDF", "", "src.redshift.phot;stat.mean"),
+    "z_mode": Variable(("object",), "f", "mode of the PDF", "", "src.redshift.phot"),
+    "z_q16": Variable(
+        ("object",), "f", "16 % quantile of the PDF", "", "src.redshift.phot;stat.min"
+    ),
+    "z_q84": Variable(
+        ("object",), "f", "84 % quantile of the PDF", "", "src.redshift.phot;stat.max"
+    ),
+    "pdf_width": Variable(
+        ("object",),
+        "f",
+        "width of the central 68 % of the PDF (PDFw)",
+        "",
+        "stat.error;src.redshift.phot",
+    ),
+    "n_peaks": Variable(("object",), "iu", "number of peaks of the PDF", "", "meta.number"),
+    "z_peak2": Variable(("object",), "f", "second highest peak", "", "src.redshift.phot"),
+    "p_peak2": Variable(
+        ("object",), "f", "probability under the second peak", "", "stat.probability"
+    ),
+    "flags": FIELD_STORE["flags"],
+} | {
+    name: FIELD_STORE[name] for name in ("object_id", "ra", "dec", "field", "mag_i", "snr_i", "ebv")
+}
+"""Variables and coordinates every PDF cube has."""
+
+
+def validate(dataset: xr.Dataset, contract: Mapping[str, Variable], name: str) -> xr.Dataset:
+    """Check a dataset against a contract, without reading its bulk data.
+
+    Parameters
+    ----------
+    dataset : xarray.Dataset
+    contract : mapping of str to Variable
+        `FIELD_STORE` or `PDF_CUBE`.
+    name : str
+        Path or name of the artefact, for the error message.
+
+    Returns
+    -------
+    xarray.Dataset
+        The dataset itself.
+
+    Raises
+    ------
+    StoreError
+        If a variable is absent, or has other dimensions or another kind of type.
+
+    Examples
+    --------
+    >>> validate(xr.Dataset(), {"ra": FIELD_STORE["ra"]}, "a.zarr")
+    Traceback (most recent call last):
+    ...
+    hscz.errors.StoreError: a.zarr: variable 'ra' (right ascension (ICRS)) is missing; ...
+    """
+    optional = {key: var for key, var in LABEL_COLUMNS.items() if key in dataset.variables}
+    for key, want in (dict(contract) | optional).items():
+        if key not in dataset.variables:
+            raise StoreError(
+                f"{name}: variable {key!r} ({want.long_name}) is missing; "
+                "make the store again with the verb that writes it"
+            )
+        have = dataset[key]
+        if have.dims != want.dims:
+            raise StoreError(f"{name}: {key!r} has dimensions {have.dims}, not {want.dims}")
+        # xarray 2025+ reads zarr strings as numpy's variable-width type, whose kind is T.
+        if have.dtype.kind not in want.kinds:
+            raise StoreError(
+                f"{name}: {key!r} has type {have.dtype}, not one of the kinds {want.kinds!r}"
+            )
+    return dataset
+
+
+def check_unique_ids(object_id: np.ndarray, name: str) -> None:
+    """Refuse repeated identifiers, naming the first.
+
+    Raises
+    ------
+    StoreError
+        If an identifier occurs more than once.
+
+    Examples
+    --------
+    >>> check_unique_ids(np.array([3, 5, 3]), "cat.fits")
+    Traceback (most recent call last):
+    ...
+    hscz.errors.StoreError: cat.fits: object id 3 occurs 2 times (1 ids are repeated); ...
+    """
+    ids, counts = np.unique(object_id, return_counts=True)
+    repeated = counts > 1
+    if repeated.any():
+        raise StoreError(
+            f"{name}: object id {ids[repeated][0]} occurs {counts[repeated][0]} times "
+            f"({repeated.sum()} ids are repeated); remove the repeated rows"
+        )
+
+
+def describe(dataset: xr.Dataset, contract: Mapping[str, Variable]) -> xr.Dataset:
+    """Return the dataset with long_name, units and ucd attributes filled from the contract."""
+    for key, var in (dict(LABEL_COLUMNS) | dict(contract)).items():
+        if key in dataset.variables:
+            attrs = {"long_name": var.long_name, "units": var.units, "ucd": var.ucd}
+            dataset[key].attrs |= {k: v for k, v in attrs.items() if v}
+    if "flags" in dataset.variables:
+        single = [flag for flag in Flag if flag.value.bit_count() == 1]
+        dataset["flags"].attrs |= {
+            "flag_masks": [flag.value for flag in single],
+            "flag_meanings": " ".join(str(flag.name).lower() for flag in single),
+        }
+    return dataset

@@ -1,0 +1,1 @@
+"""Pixels: FITS images, mosaics, cut-outs, sky noise."""

@@ -1,0 +1,1 @@
+"""Rows: source catalogues, their descriptors, matching, selection and labels."""

@@ -1,0 +1,89 @@
+"""Redshift bins: the only place in the package that makes their edges."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from hscz.errors import ConfigError
+
+
+@dataclass(frozen=True, eq=False)
+class RedshiftGrid:
+    """Contiguous redshift bins.
+
+    Parameters
+    ----------
+    edges : ndarray, shape (n + 1,)
+        Strictly increasing, first edge not below zero.
+
+    Raises
+    ------
+    ConfigError
+        If the edges do not increase or are not finite.
+
+    Examples
+    --------
+    >>> grid = RedshiftGrid.uniform()
+    >>> len(grid), float(grid.edges[-1])
+    (360, 6.0)
+    >>> grid.index([0.0, 1.0, 7.0]).tolist()
+    [0, 60, -1]
+    """
+
+    edges: NDArray[np.float64]
+
+    def __post_init__(self) -> None:
+        edges = np.asarray(self.edges, dtype=np.float64)
+        if edges.ndim != 1 or len(edges) < 3 or not np.all(np.diff(edges) > 0) or edges[0] < 0:
+            raise ConfigError(
+                f"redshift edges must be at least 3 increasing numbers from z >= 0, got {edges!r}"
+            )
+        edges.setflags(write=False)
+        object.__setattr__(self, "edges", edges)
+
+    @classmethod
+    def uniform(cls, n_bins: int = 360, z_max: float = 6.0) -> RedshiftGrid:
+        """Return equal bins from 0 to `z_max`; the default is the paper's 360 bins."""
+        return cls(np.linspace(0.0, z_max, n_bins + 1))
+
+    @classmethod
+    def logarithmic(cls, n_bins: int = 360, z_max: float = 6.0) -> RedshiftGrid:
+        """Return bins equal in ln(1+z), so that each is as wide as the metrics are tolerant."""
+        return cls(np.expm1(np.linspace(0.0, np.log1p(z_max), n_bins + 1)))
+
+    @classmethod
+    def make(cls, kind: str, n_bins: int, z_max: float) -> RedshiftGrid:
+        """Return the grid named `kind`, one of ``uniform`` and ``log1pz``."""
+        makers = {"uniform": cls.uniform, "log1pz": cls.logarithmic}
+        if kind not in makers:
+            raise ConfigError(f"redshift grid {kind!r} is unknown; use one of {', '.join(makers)}")
+        return makers[kind](n_bins, z_max)
+
+    def __len__(self) -> int:
+        return len(self.edges) - 1
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, RedshiftGrid) and np.array_equal(self.edges, other.edges)
+
+    __hash__ = None  # type: ignore[assignment]
+
+    @cached_property
+    def centres(self) -> NDArray[np.float64]:
+        """Bin centres, shape (n,)."""
+        return 0.5 * (self.edges[:-1] + self.edges[1:])
+
+    @cached_property
+    def widths(self) -> NDArray[np.float64]:
+        """Bin widths, shape (n,)."""
+        return np.diff(self.edges)
+
+    def index(self, redshift: ArrayLike) -> NDArray[np.int64]:
+        """Return the bin of each redshift; -1 where it is outside the grid or not finite."""
+        z = np.asarray(redshift, dtype=np.float64)
+        found = np.searchsorted(self.edges, z, side="right") - 1
+        inside = np.isfinite(z) & (z >= self.edges[0]) & (z < self.edges[-1])
+        return np.where(inside, found, -1)
