@@ -8,14 +8,22 @@ named by MP_* cards; their bits move between data releases, so they are read fro
 from __future__ import annotations
 
 import os
+import zlib
 from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 from astropy.io import fits
 from astropy.wcs import WCS
+from astropy.wcs.utils import proj_plane_pixel_scales
 
+from hscz.errors import InputError
+from hscz.sky import header as head
 from hscz.survey import ZERO_POINT_MAG
+
+Window = tuple[int, int, int, int]
+"""Rows and columns ``(y0, y1, x0, x1)`` of an image, 0-based, ends excluded."""
 
 HSC_MASK_PLANES: Mapping[str, int] = {
     "BAD": 0,
@@ -37,6 +45,171 @@ HSC_MASK_PLANES: Mapping[str, int] = {
     "INEXACT_PSF": 16,
 }
 """Bits of the mask planes in the HSC cut-outs of S18A; only for writing, never for reading."""
+
+
+@dataclass(frozen=True, eq=False)
+class BandImage:
+    """One band of one image file: what its headers say, and how to read a window of it.
+
+    It holds no pixels and no open file, so it travels to Dask workers as it is.
+
+    Attributes
+    ----------
+    path : Path
+    band : str
+        Short name in `hscz.survey.BANDS`.
+    shape : tuple of int
+        (Y, X).
+    wcs : astropy.wcs.WCS
+        Celestial WCS of the whole image.
+    zero_point : float
+        AB magnitude of one count in the file.
+    hdus : mapping of str to int
+        HDU number of IMAGE and, where present, MASK and VARIANCE.
+    mask_planes : mapping of str to int
+        Bit of each mask plane, from the header.
+    """
+
+    path: Path
+    band: str
+    shape: tuple[int, int]
+    wcs: WCS
+    zero_point: float
+    hdus: Mapping[str, int]
+    mask_planes: Mapping[str, int]
+
+    @property
+    def pixel_scale_arcsec(self) -> float:
+        """Geometric mean of the two pixel scales."""
+        return 3600 * float(np.sqrt(np.prod(proj_plane_pixel_scales(self.wcs))))
+
+    @property
+    def whole(self) -> Window:
+        """The window of the whole image."""
+        return (0, self.shape[0], 0, self.shape[1])
+
+    def read(self, window: Window) -> tuple[np.ndarray, np.ndarray | None, np.ndarray | None]:
+        """Read image, mask and variance of a window; None where the file has no such plane.
+
+        Parameters
+        ----------
+        window : tuple of int
+            (y0, y1, x0, x1) inside the image.
+
+        Returns
+        -------
+        image, mask, variance : ndarray of shape (y1 - y0, x1 - x0)
+            As `read_image`, `read_mask` and `read_variance` return them.
+
+        Raises
+        ------
+        InputError
+            If the file has become unreadable.
+        """
+        return self.read_image(window), self.read_mask(window), self.read_variance(window)
+
+    def read_image(self, window: Window) -> np.ndarray:
+        """Read a window of the image, float32 counts at zero point 27."""
+        raw = self._section("IMAGE", window)
+        return np.multiply(raw, self._to_survey_counts(1), dtype=np.float32)
+
+    def read_mask(self, window: Window) -> np.ndarray | None:
+        """Read a window of the bit mask, int32."""
+        raw = self._section("MASK", window) if "MASK" in self.hdus else None
+        return None if raw is None else raw.astype(np.int32)
+
+    def read_variance(self, window: Window) -> np.ndarray | None:
+        """Read a window of the variance, float32 counts squared at zero point 27."""
+        if "VARIANCE" not in self.hdus:
+            return None
+        raw = self._section("VARIANCE", window)
+        return np.multiply(raw, self._to_survey_counts(2), dtype=np.float32)
+
+    def mask_bit(self, mask: np.ndarray, *planes: str) -> np.ndarray:
+        """Return where any of the named planes is set; a plane the file lacks is set nowhere.
+
+        Parameters
+        ----------
+        mask : ndarray of int
+            As read from this file.
+        *planes : str
+            Names such as ``"SAT"``.
+
+        Returns
+        -------
+        ndarray of bool
+        """
+        bits = sum(1 << self.mask_planes[plane] for plane in planes if plane in self.mask_planes)
+        return (mask & np.int32(bits)) != 0
+
+    def _to_survey_counts(self, power: int) -> np.float32:
+        return np.float32(10 ** (0.4 * power * (ZERO_POINT_MAG - self.zero_point)))
+
+    def _section(self, plane: str, window: Window) -> np.ndarray:
+        """Read the pixels of a window as they are stored."""
+        y0, y1, x0, x1 = window
+        if not (0 <= y0 < y1 <= self.shape[0] and 0 <= x0 < x1 <= self.shape[1]):
+            raise ValueError(f"{self.path}: window {window} is not inside shape {self.shape}")
+        # BLANK would turn an integer mask into floats that cannot hold its high bits.
+        try:
+            with fits.open(self.path, ignore_blank=plane == "MASK") as hdus:
+                return np.asarray(hdus[self.hdus[plane]].section[y0:y1, x0:x1])
+        except (OSError, EOFError, zlib.error, TypeError, ValueError) as error:
+            raise InputError(
+                f"{self.path}: the {plane} plane cannot be read ({error}); fetch the file again"
+            ) from error
+
+
+def open_band(path: str | Path, band: str, zero_point: float | None = None) -> BandImage:
+    """Read the headers of an image file and check that it can be used.
+
+    Parameters
+    ----------
+    path : str or Path
+        A calexp, a server cut-out or a plain image, compressed or not.
+    band : str
+        Band the file is meant to hold.
+    zero_point : float, optional
+        AB magnitude of one count; by default from the card FLUXMAG0.
+
+    Returns
+    -------
+    BandImage
+
+    Raises
+    ------
+    InputError
+        If the file is missing, truncated, not FITS, without a 2-D image, a celestial WCS, a
+        zero point or names for its mask planes, or says it is of another band.
+
+    Examples
+    --------
+    >>> open_band("nowhere.fits", "i")
+    Traceback (most recent call last):
+    ...
+    hscz.errors.InputError: nowhere.fits: no such file; ...
+    """
+    path = Path(path)
+    head.check_length(path)
+    try:
+        with fits.open(path) as hdus:
+            headers = {n: hdu.header.copy() for n, hdu in enumerate(hdus) if hdu.is_image}
+    except (OSError, EOFError, zlib.error) as error:
+        raise InputError(f"{path}: cannot be read ({error}); fetch the file again") from error
+    planes = head.find_planes(path, headers)
+    primary, image = headers[0], headers[planes["IMAGE"]]
+    head.check_filter(path, band, str(image.get("FILTER", primary.get("FILTER", ""))))
+    return BandImage(
+        path=path,
+        band=band,
+        shape=head.image_shape(image),
+        wcs=head.celestial_wcs(path, image),
+        zero_point=head.read_zero_point(path, image, primary) if zero_point is None else zero_point,
+        hdus=planes,
+        mask_planes=head.read_mask_planes(path, headers[planes["MASK"]])
+        if "MASK" in planes
+        else {},
+    )
 
 
 def write_calexp(

@@ -1,0 +1,123 @@
+"""What the headers of an image file say, and the complaints where they do not say it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from astropy.io import fits
+from astropy.wcs import WCS, WcsError
+from astropy.wcs.utils import proj_plane_pixel_scales
+
+from hscz import survey
+from hscz.errors import ConfigError, InputError
+
+
+def check_length(path: Path) -> None:
+    """Compare the length of a file with what its headers announce.
+
+    astropy only warns of a truncated file and would hand out what it finds.
+    """
+    if not path.is_file():
+        raise InputError(f"{path}: no such file; check the path and the pattern it came from")
+    # Of a gzipped file the length says nothing; reading it fails where it breaks off.
+    if path.suffix == ".gz":
+        return
+    size, end = path.stat().st_size, 0
+    with path.open("rb") as file:
+        while end < size or end == 0:
+            try:
+                header = fits.Header.fromfile(file)
+            except (OSError, EOFError, UnicodeDecodeError, ValueError) as error:
+                what = "is not a FITS file" if end == 0 else "breaks off in a header"
+                raise InputError(f"{path}: {what} ({error}); fetch the file again") from error
+            end = file.tell() + -(-header.data_size // 2880) * 2880
+            file.seek(end)
+    if end > size:
+        raise InputError(
+            f"{path}: truncated, {size} bytes of {end} that its headers announce; "
+            "fetch the file again"
+        )
+
+
+def find_planes(path: Path, headers: Mapping[int, fits.Header]) -> dict[str, int]:
+    """Return the HDU numbers of IMAGE, MASK and VARIANCE, given the headers by HDU number."""
+    planes: dict[str, int] = {}
+    unnamed: list[int] = []
+    for number, header in headers.items():
+        if header["NAXIS"] != 2:
+            continue
+        name = str(header.get("EXTTYPE", header.get("EXTNAME", ""))).strip().upper()
+        if name in ("IMAGE", "MASK", "VARIANCE"):
+            planes.setdefault(name, number)
+        else:
+            unnamed.append(number)
+    if "IMAGE" not in planes and len(unnamed) == 1:
+        planes["IMAGE"] = unnamed[0]
+    if "IMAGE" not in planes:
+        raise InputError(
+            f"{path}: has {len(unnamed)} unnamed 2-D images and none with EXTTYPE or EXTNAME "
+            "= 'IMAGE'; give the coadd, or name its image HDU"
+        )
+    shapes = {name: image_shape(headers[number]) for name, number in planes.items()}
+    if len(set(shapes.values())) > 1:
+        raise InputError(f"{path}: its planes differ in shape, {shapes}; fetch the file again")
+    return planes
+
+
+def check_filter(path: Path, band: str, filter_name: str) -> None:
+    """Refuse a file whose FILTER card names another band; unknown filters pass."""
+    try:
+        found = survey.band(filter_name.strip())
+    except ConfigError:
+        return
+    if found.name != band:
+        raise InputError(
+            f"{path}: FILTER is {filter_name!r}, which is band {found.name}, but the file was "
+            f"given for band {band}; correct the pattern or the card"
+        )
+
+
+def image_shape(header: fits.Header) -> tuple[int, int]:
+    """Return (Y, X)."""
+    return (header["NAXIS2"], header["NAXIS1"])
+
+
+def celestial_wcs(path: Path, header: fits.Header) -> WCS:
+    """Return the celestial WCS of a header, refusing none and a degenerate one."""
+    problem = f"CTYPE {header.get('CTYPE1')!r}, {header.get('CTYPE2')!r}"
+    try:
+        # fix=False: wcslib would announce harmless rewrites of the date cards as warnings.
+        wcs = WCS(header, fix=False).celestial
+        scales = proj_plane_pixel_scales(wcs) if wcs.has_celestial else np.zeros(2)
+        if np.isfinite([*scales, *wcs.wcs.crval]).all() and (scales > 0).all():
+            return wcs
+    except (WcsError, KeyError, ValueError) as error:
+        problem = str(error).strip().splitlines()[-1]
+    raise InputError(
+        f"{path}: the image has no usable celestial WCS ({problem}); "
+        "solve its astrometry or give the file that has it"
+    )
+
+
+def read_zero_point(path: Path, image: fits.Header, primary: fits.Header) -> float:
+    """Return the AB zero point from FLUXMAG0, the counts of an object of magnitude 0."""
+    counts: Any = image.get("FLUXMAG0", primary.get("FLUXMAG0"))
+    if isinstance(counts, int | float) and 0 < counts < np.inf:
+        return 2.5 * float(np.log10(counts))
+    raise InputError(
+        f"{path}: no zero point, FLUXMAG0 is {counts!r}; give zero_point or write the card"
+    )
+
+
+def read_mask_planes(path: Path, header: fits.Header) -> dict[str, int]:
+    """Return the bit of each mask plane by name."""
+    planes = {key[3:]: int(header[key]) for key in header if key.startswith("MP_")}
+    if not planes:
+        raise InputError(
+            f"{path}: the MASK header names no plane (MP_* cards), so its bits mean nothing; "
+            "add the cards or remove the HDU"
+        )
+    return planes
