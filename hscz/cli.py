@@ -1,0 +1,116 @@
+"""The command line: parse, call the same functions a notebook would, report."""
+
+from __future__ import annotations
+
+import argparse
+import logging
+import sys
+import time
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+from hscz import __version__
+from hscz.errors import ConfigError, HsczError
+
+VERBS = {
+    "run": "go through all stages, skipping what is up to date",
+    "mock": "make a mock survey: FITS mosaics and catalogues with known truth",
+    "ingest": "FITS mosaics and a catalogue to field stores",
+    "label": "put redshift labels into field stores",
+    "train": "field stores to models",
+    "predict": "field stores and models to PDF cubes",
+    "export": "PDF cubes to FITS and Parquet catalogues",
+    "evaluate": "metrics of PDF cubes against known redshifts",
+    "info": "what a field store, model or PDF cube holds",
+}
+
+
+def parser() -> argparse.ArgumentParser:
+    """Return the parser of all verbs."""
+    top = argparse.ArgumentParser(prog="hscz", description="Galaxy redshift PDFs from images.")
+    top.add_argument("--version", action="version", version=f"hscz {__version__}")
+    verbs = top.add_subparsers(dest="verb", required=True, metavar="VERB")
+    for verb, summary in VERBS.items():
+        sub = verbs.add_parser(verb, help=summary, description=summary.capitalize() + ".")
+        if verb == "info":
+            sub.add_argument("path", type=Path, help="a field store, model or PDF cube")
+            continue
+        sub.add_argument("config", nargs="?", help="the run's TOML file")
+        sub.add_argument("--config", dest="config_option", metavar="FILE", help="the same")
+        sub.add_argument(
+            "--set", action="append", default=[], metavar="KEY=VALUE", help="replace a setting"
+        )
+        sub.add_argument("--field", action="append", help="only this field (may be repeated)")
+        sub.add_argument("--force", action="store_true", help="make again what is up to date")
+        sub.add_argument("--dry-run", action="store_true", help="say what would be done")
+        sub.add_argument("--quiet", action="store_true", help="no progress")
+        if verb == "train":
+            sub.add_argument("--resume", action="store_true", help="go on with a killed run")
+    return top
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run one verb.
+
+    Returns
+    -------
+    int
+        0 done, 2 bad use, 1 failed.
+    """
+    options = parser().parse_args(arguments)
+    logging.basicConfig(level=logging.INFO, format="%(message)s", stream=sys.stderr)
+    started = time.monotonic()
+    try:
+        if options.verb == "info":
+            from hscz.info import describe_artefact
+
+            print(describe_artefact(options.path))
+            return 0
+        return _run_stages(options, started)
+    except ConfigError as error:
+        print(f"hscz {options.verb}: {error}", file=sys.stderr)
+        return 2
+    except HsczError as error:
+        print(f"hscz {options.verb}: {error}", file=sys.stderr)
+        return 1
+    except KeyboardInterrupt:
+        print(f"hscz {options.verb}: stopped; run it again to go on", file=sys.stderr)
+        return 1
+
+
+def _run_stages(options: argparse.Namespace, started: float) -> int:
+    from hscz.configfile import load
+    from hscz.run import Stage, stages
+
+    file = options.config_option or options.config
+    if not file:
+        raise ConfigError("give the run's TOML file, for example examples/demo.toml")
+    config = load(file, options.set)
+    chosen = [
+        stage
+        for stage in stages(config, progress=not options.quiet)
+        if options.verb in ("run", stage.verb)
+        and (not options.field or stage.field in (None, *options.field))
+    ]
+    if not chosen:
+        raise ConfigError(f"{file}: nothing to {options.verb}; see its sections and --field")
+    resume = getattr(options, "resume", options.verb == "run")
+    report: Callable[[Stage], str] = lambda s: f"{s.verb:<9}{s.field or '':<12}"  # noqa: E731
+    for stage in chosen:
+        if stage.up_to_date() and not options.force:
+            print(f"{report(stage)}up to date: {stage.output}")
+        elif options.dry_run:
+            print(f"{report(stage)}would write {stage.output}")
+        else:
+            begun = time.monotonic()
+            summary = stage.make(resume and not options.force)
+            print(f"{report(stage)}{time.monotonic() - begun:6.1f} s  {stage.output}")
+            if summary:
+                print(summary)
+    outputs = ", ".join(dict.fromkeys(str(s.output) for s in chosen if s.verb == chosen[-1].verb))
+    print(f"done in {time.monotonic() - started:.0f} s: {outputs}")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,248 @@
+"""Settings: every section of the one TOML file that describes a run, as frozen dataclasses.
+
+What a key means stands beside its default; `hscz.configfile` reads the file.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from hscz.mock.settings import MockSettings
+from hscz.survey import FIELDS
+
+PAPER_LAYERS = (
+    *("conv 96 5 relu", "conv 96 3 tanh", "pool"),
+    *("inc 156", "inc 156", "inc 156", "pool", "inc 156", "inc 156", "pool", "inc 156"),
+    *("valid 96 3", "valid 96 3", "valid 96 3", "smooth"),
+)
+COMPACT_LAYERS = (
+    *("conv 16 5 relu", "conv 16 3 relu", "pool"),
+    *("inc 32", "pool", "inc 48", "pool", "valid 96 3"),
+)
+
+
+@dataclass(frozen=True)
+class TableConfig:
+    """A source catalogue on disk."""
+
+    file: str
+    catalogue: str
+    """Name of a descriptor in catalogs/, or the path of your own .toml."""
+
+
+@dataclass(frozen=True)
+class FieldConfig:
+    """Where the files of one field are."""
+
+    images: str
+    """Path pattern with {filter} or {band}, and {tract} and {patch} where the files have them."""
+    catalogue: TableConfig
+    bands: tuple[str, ...]
+    """Bands to put into the store, blue to red."""
+    zero_point: float | None = None
+    """AB zero point of images whose headers have none."""
+    resample: bool = False
+    """Resample the images to the survey's pixel grid first; the resampled files are kept."""
+    c2020_classic: str = ""
+    c2020_farmer: str = ""
+    spec: tuple[TableConfig, ...] = ()
+    """Spectroscopic catalogues."""
+    oii: TableConfig | None = None
+    """Narrow-band [OII] emitter candidates."""
+    truth: str = ""
+    """Parquet file with object_id and z_true, in simulations only."""
+
+
+@dataclass(frozen=True)
+class IngestConfig:
+    """Section [ingest]: files to field stores."""
+
+    select: str = ""
+    """Which rows to take, an expression over catalogue columns; empty takes the descriptor's,
+    which for HSC-CLAUDS is the paper's rule."""
+    stamp_px: int = 64
+    tile_px: int = 4200
+    """Largest side of a tile; larger mosaics are read as overlapping windows."""
+    memory_limit_mb: float = 0.0
+    """Shrink tiles so that the working set stays below this; 0 sets no limit."""
+
+
+@dataclass(frozen=True)
+class LabelConfig:
+    """Section [label]: redshift labels into a field store."""
+
+    radius_arcsec: float = 1.0
+    sigma_max: float = 0.1
+    """Keep COSMOS2020 labels whose four redshifts scatter by at most this times 1 + mean."""
+    lephare_column: str = "lp_zBEST"
+    """Which LePhare estimate joins EAZY's, lp_zBEST or lp_zPDF (the paper names neither)."""
+
+
+@dataclass(frozen=True)
+class NetworkConfig:
+    """Section [network]: the multimodal network; the defaults are the ``paper`` size.
+
+    Layers are read from left to right: ``conv N K ACT`` (N kernels of K x K pixels),
+    ``inc K`` (inception block of width K), ``valid N K`` (convolution without padding),
+    ``pool`` (average over 2 x 2), ``smooth`` (the same at stride 1).
+    """
+
+    size: str = "paper"
+    """Preset the other keys start from: paper or compact."""
+    input_px: int = 64
+    """Central pixels of the stamp which the network sees."""
+    layers: tuple[str, ...] = PAPER_LAYERS
+    merge_after: int = 3
+    """How many layers each pair of bands passes on its own before the pairs are merged."""
+    dense: tuple[int, ...] = (1024, 1024)
+    norm: str = "none"
+    """Normalisation after each convolution: none or batch."""
+    scaling: str = "sqrt"
+    """Input flux scaling f(x/s), with s the median sky noise of the training set:
+    sqrt: sign(x)(sqrt(1+|x|)-1), log: sign(x)ln(1+|x|), asinh, linear."""
+
+
+NETWORK_PRESETS = {
+    "paper": NetworkConfig(),
+    "compact": NetworkConfig(
+        size="compact", input_px=32, layers=COMPACT_LAYERS, dense=(128,), norm="batch"
+    ),
+}
+
+
+@dataclass(frozen=True)
+class TrainConfig:
+    """Section [train]: field stores to models; the defaults are the paper's, or its group's."""
+
+    name: str = "v0"
+    """Folder of the models, under <stores>/models."""
+    fields: tuple[str, ...] = ("COSMOS_UDF",)
+    """Labelled source fields."""
+    bands: tuple[str, ...] = ("u", "g", "r", "i", "z", "y")
+    runs: int = 1
+    """Networks to train from different seeds; prediction averages their densities."""
+    epochs: int = 50
+    batch_size: int = 64
+    optimiser: str = "adam"
+    """adam or adamw."""
+    learning_rate: float = 1e-4
+    schedule: str = "step"
+    """step (divided by 5 half-way), onecycle or constant."""
+    weight_decay: float = 0.0
+    targets: str = "one_hot"
+    """one_hot (the paper) or soft (a normal of the label's own width)."""
+    soft_sigma: float = 0.015
+    """Least width of a soft label, times 1 + z."""
+    grid: str = "uniform"
+    """Redshift bins: uniform or log1pz."""
+    n_bins: int = 360
+    z_max: float = 6.0
+    validation_fraction: float = 0.2
+    max_galaxies: int = 0
+    """Use at most so many training galaxies, drawn at random; 0 uses all."""
+    seed: int = 1
+    device: str = "auto"
+    """auto, cpu or cuda."""
+    precision: str = "auto"
+    """float32, bfloat16, or auto: bfloat16 on a GPU, float32 on a CPU."""
+
+
+@dataclass(frozen=True)
+class PredictConfig:
+    """Section [predict]: field stores and models to PDF cubes."""
+
+    fields: tuple[str, ...] = ()
+    """Fields to predict; empty predicts every field of the run."""
+    block: int = 4096
+    """Objects of one Dask task."""
+    batch_size: int = 512
+    device: str = "auto"
+    precision: str = "auto"
+
+
+@dataclass(frozen=True)
+class ExportConfig:
+    """Section [export]: PDF cubes to catalogues."""
+
+    formats: tuple[str, ...] = ("fits", "parquet")
+    include_pdf: bool = False
+    algorithm: str = "cnn"
+    """Prefix of the redshift columns."""
+
+
+@dataclass(frozen=True)
+class EvaluateConfig:
+    """Section [evaluate]: metrics of PDF cubes against known redshifts."""
+
+    reference: tuple[str, ...] = ("z_true", "z_spec", "z_label")
+    """Label columns to compare with, where the store has them."""
+    z_edges: tuple[float, ...] = (0.0, 0.5, 1.0, 1.5, 2.0, 3.0, 4.0, 6.0)
+    mag_edges: tuple[float, ...] = (18.0, 20.0, 21.0, 22.0, 23.0, 24.0, 25.0)
+    bootstraps: int = 100
+    seed: int = 1
+
+
+@dataclass(frozen=True)
+class RunConfig:
+    """One run: what the whole TOML file says."""
+
+    name: str = "run"
+    stores: str = "stores"
+    """Folder of the artefacts."""
+    mock: MockSettings | None = None
+    """Make a mock survey and use its fields."""
+    fields: dict[str, FieldConfig] = field(default_factory=dict)
+    ingest: IngestConfig = field(default_factory=IngestConfig)
+    label: LabelConfig = field(default_factory=LabelConfig)
+    network: NetworkConfig = field(default_factory=NetworkConfig)
+    train: TrainConfig = field(default_factory=TrainConfig)
+    predict: PredictConfig = field(default_factory=PredictConfig)
+    export: ExportConfig = field(default_factory=ExportConfig)
+    evaluate: EvaluateConfig = field(default_factory=EvaluateConfig)
+
+    @property
+    def root(self) -> Path:
+        """Folder of the artefacts as a path."""
+        return Path(self.stores)
+
+    def field_store(self, name: str) -> Path:
+        """Path of a field's store."""
+        return self.root / "fields" / f"{name}.zarr"
+
+    def model(self, run: int) -> Path:
+        """Path of one trained network."""
+        return self.root / "models" / self.train.name / f"run{run}"
+
+    def cube(self, name: str) -> Path:
+        """Path of a field's PDF cube."""
+        return self.root / "pdfs" / self.train.name / f"{name}.zarr"
+
+    def results(self, name: str) -> Path:
+        """Stem of a field's catalogue, metrics and pictures."""
+        return self.root / "catalogues" / self.train.name / name
+
+    @property
+    def predict_fields(self) -> tuple[str, ...]:
+        """Fields to predict, in the order of the file."""
+        return self.predict.fields or tuple(self.fields)
+
+
+def mock_field(root: Path, name: str) -> FieldConfig:
+    """Return where `hscz mock` puts the files of a field."""
+    folder = root / "mock" / name
+    labels = folder / "labels"
+    optional = {
+        "c2020_classic": labels / "COSMOS2020_CLASSIC_mock.fits",
+        "c2020_farmer": labels / "COSMOS2020_FARMER_mock.fits",
+    }
+    return FieldConfig(
+        images=str(folder / "deepCoadd-results/{filter}/{tract}/{patch}")
+        + "/calexp-{filter}-{tract}-{patch}.fits",
+        catalogue=TableConfig(
+            str(folder / f"{name}_6bands-SExtractor-Lephare.fits"), "hsc-clauds-sextractor-lephare"
+        ),
+        bands=FIELDS[name].bands,
+        truth=str(folder / "truth" / f"{name}_truth.parquet"),
+        **{key: str(path) for key, path in optional.items()},
+    )

@@ -1,0 +1,217 @@
+"""Files to field stores: catalogue rows and mosaic pixels become labelled stamps.
+
+The rows are known before a pixel is read: the catalogue is selected, every object is assigned
+to the tile that holds its stamp whole, and rows are ordered by tile. Then one Dask task a tile
+cuts and writes its own rows, so neither memory nor the graph grows with the number of objects.
+"""
+
+from __future__ import annotations
+
+import math
+import os
+import re
+from glob import glob
+from pathlib import Path
+
+import dask
+import numpy as np
+import pandas as pd
+import xarray as xr
+from numpy.typing import NDArray
+
+from hscz import stores
+from hscz.config import FieldConfig, IngestConfig, RunConfig
+from hscz.configfile import file_stamps, fingerprint
+from hscz.errors import InputError
+from hscz.progress import show_progress
+from hscz.schema import FIELD_STORE, check_unique_ids
+from hscz.sky.cutouts import cut_tile
+from hscz.sky.mosaic import Tile, assign, find_tiles
+from hscz.sky.resample import resample_pattern
+from hscz.survey import FLUX_UNIT, PIXEL_SCALE_ARCSEC, ZERO_POINT_MAG, band
+from hscz.tables.descriptor import load_descriptor
+from hscz.tables.read import read_catalogue
+from hscz.tables.select import select
+
+WORKING_BYTES_PER_PX = 48
+"""Memory one Dask worker needs per tile pixel and band: image, mask and variance planes, their
+scaled copies, and the stamps, measured with a crowded six-band tile."""
+
+
+def ingest(config: RunConfig, name: str, progress: bool = True) -> Path:
+    """Make the store of one field.
+
+    An unfinished store of the same settings and files goes on where it stopped.
+
+    Parameters
+    ----------
+    config : RunConfig
+    name : str
+        Field, a key of ``config.fields``.
+    progress : bool
+        Whether to draw a progress bar.
+
+    Returns
+    -------
+    Path
+        The store. Objects that no tile holds whole are listed in ``NAME.lost.parquet``
+        beside it and counted in its attribute ``n_lost``.
+
+    Raises
+    ------
+    InputError
+        If a file or column is missing or broken, or the selection is empty.
+    """
+    entry, settings, path = config.fields[name], config.ingest, config.field_store(name)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    pattern = entry.images
+    if entry.resample:
+        pattern = resample_pattern(
+            pattern, entry.bands, path.parent / f"{name}.resampled", entry.zero_point
+        )
+    tiles = find_tiles(
+        pattern, entry.bands, _tile_px(settings), settings.stamp_px, entry.zero_point
+    )
+    table = _catalogue(entry, settings, tiles)
+    tile, x, y = assign(tiles, table["ra"].to_numpy(), table["dec"].to_numpy(), settings.stamp_px)
+    lost = tile < 0
+    if lost.all():
+        raise InputError(
+            f"{entry.catalogue.file}: none of the {len(table)} selected objects lies in the "
+            f"images {entry.images}; check the coordinates and the field"
+        )
+    table[lost].to_parquet(path.with_suffix(".lost.parquet"))
+    order = np.flatnonzero(~lost)[np.argsort(tile[~lost], kind="stable")]
+    table, tile, x, y = table.iloc[order], tile[order], x[order], y[order]
+
+    columns = _columns(table, name, entry, settings, [t.name for t in tiles], tile)
+    columns.attrs["n_lost"] = int(lost.sum())
+    bulk = _bulk(len(table), entry.bands, settings.stamp_px)
+    stores.create(path, columns, bulk, ingest_key(config, name))
+    done = stores.done_blocks(path)
+    starts = np.searchsorted(tile, np.arange(len(tiles) + 1))
+    tasks = [
+        dask.delayed(_cut_and_write, pure=False)(
+            tiles[t], x[a:b], y[a:b], settings.stamp_px, path, int(a), f"tile{t}"
+        )
+        for t, (a, b) in enumerate(zip(starts[:-1], starts[1:], strict=True))
+        if b > a and f"tile{t}" not in done
+    ]
+    with show_progress(f"ingest {name}", progress):
+        dask.compute(*tasks)
+    return stores.commit(path, FIELD_STORE)
+
+
+def ingest_key(config: RunConfig, name: str) -> str:
+    """Return the fingerprint of a store's settings and input files, without opening them."""
+    entry = config.fields[name]
+    pattern = re.sub(r"\{(tract|patch)\}", "*", entry.images)
+    files = [entry.catalogue.file]
+    for b in entry.bands:
+        files += sorted(glob(pattern.format(filter=band(b).filter_name, band=b)))
+    return fingerprint(entry, config.ingest, file_stamps(files))
+
+
+def _tile_px(settings: IngestConfig) -> int:
+    """Return the side of the largest tile that fits into the memory limit."""
+    if not settings.memory_limit_mb:
+        return settings.tile_px
+    workers = dask.config.get("num_workers", None) or os.cpu_count() or 1
+    px = math.isqrt(int(settings.memory_limit_mb * 1e6 / workers / WORKING_BYTES_PER_PX))
+    return max(4 * settings.stamp_px, min(settings.tile_px, px))
+
+
+def _catalogue(entry: FieldConfig, settings: IngestConfig, tiles: list[Tile]) -> pd.DataFrame:
+    """Read the catalogue and keep the selected rows."""
+    descriptor = load_descriptor(entry.catalogue.catalogue)
+    table = read_catalogue(entry.catalogue.file, descriptor, wcs=tiles[0].bands[0].wcs)
+    check_unique_ids(table["object_id"].to_numpy(), entry.catalogue.file)
+    expression = settings.select or descriptor.select
+    return table[select(table, expression, entry.catalogue.file)].reset_index(drop=True)
+
+
+def _columns(
+    table: pd.DataFrame,
+    name: str,
+    entry: FieldConfig,
+    settings: IngestConfig,
+    tile_names: list[str],
+    tile: NDArray[np.int64],
+) -> xr.Dataset:
+    """Return everything of the store that the catalogue alone says."""
+    text = np.dtypes.StringDType()
+
+    def column(key: str, dtype: str = "float64") -> NDArray[np.generic]:
+        values = table[key] if key in table else np.full(len(table), np.nan)
+        return np.asarray(values, dtype)
+
+    def bands(prefix: str) -> NDArray[np.generic]:
+        return np.stack([column(f"{prefix}_{b}", "float32") for b in entry.bands], axis=1)
+
+    mag_err_i = column("mag_err_i", "float32")
+    coordinates = {
+        "object_id": column("object_id", "int64"),
+        "ra": column("ra"),
+        "dec": column("dec"),
+        "field": np.full(len(table), name, text),
+        "tile": np.array(tile_names, text)[tile],
+        "mag_i": column("mag_i", "float32"),
+        # The error of a magnitude is 2.5/ln(10) times noise over signal.
+        "snr_i": np.float32(2.5 / math.log(10)) / mag_err_i,
+        "ebv": column("ebv", "float32"),
+    }
+    return xr.Dataset(
+        {
+            "mag": (("object", "band"), bands("mag")),
+            "mag_err": (("object", "band"), bands("mag_err")),
+            "z_sed": ("object", column("z", "float32")),
+        },
+        coords={key: ("object", value) for key, value in coordinates.items()}
+        | {"band": ("band", np.array(entry.bands, text))},
+        attrs={
+            "survey": "HSC-CLAUDS",
+            "pixel_scale_arcsec": PIXEL_SCALE_ARCSEC,
+            "zero_point_mag": ZERO_POINT_MAG,
+            "image_extinction_corrected": 0,
+            "select": settings.select or load_descriptor(entry.catalogue.catalogue).select,
+            "provenance": str(stores.provenance(images=entry.images, table=entry.catalogue.file)),
+        },
+    )
+
+
+def _bulk(n: int, bands: tuple[str, ...], stamp_px: int) -> dict[str, xr.Variable]:
+    """Return the variables that the tiles fill in."""
+    import dask.array as da
+
+    def blank(dims: tuple[str, ...], shape: tuple[int, ...], dtype: str) -> xr.Variable:
+        return xr.Variable(dims, da.zeros(shape, dtype=dtype, chunks=shape))
+
+    per_band = ("object", "band"), (n, len(bands))
+    image = blank(("object", "band", "y", "x"), (n, len(bands), stamp_px, stamp_px), "float16")
+    image.attrs["units"] = FLUX_UNIT
+    return {
+        "image": image,
+        "sky_noise": blank(*per_band, "float32"),
+        "psf_fwhm": blank(*per_band, "float32"),
+        "flags": blank(("object",), (n,), "int32"),
+    }
+
+
+def _cut_and_write(
+    tile: Tile,
+    x: NDArray[np.float64],
+    y: NDArray[np.float64],
+    stamp_px: int,
+    path: Path,
+    start: int,
+    block: str,
+) -> None:
+    """Cut the stamps of one tile and write their rows: the body of one Dask task."""
+    cuts = cut_tile(tile, x, y, stamp_px)
+    values = {
+        "image": cuts.images,
+        "sky_noise": cuts.sky_noise,
+        "psf_fwhm": cuts.psf_fwhm_arcsec,
+        "flags": cuts.flags,
+    }
+    stores.write_rows(path, start, values, block)

@@ -1,0 +1,124 @@
+"""A trained network on disk: a directory that later stages load without pickle.
+
+``weights.pt`` (tensors only) is written last, so that its presence means the model is whole;
+beside it stand ``config.toml`` (bands, redshift edges, noise scale, network and training
+settings), ``history.jsonl``, ``provenance.json`` and ``split.parquet`` (which object was used
+for what).
+"""
+
+from __future__ import annotations
+
+import tomllib
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import tomli_w
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from hscz.config import NetworkConfig, RunConfig
+from hscz.configfile import as_mapping
+from hscz.errors import StoreError
+from hscz.learn.network import Network
+from hscz.stores import read_json, write_atomic
+from hscz.zgrid import RedshiftGrid
+
+
+@dataclass
+class Model:
+    """A network with what it takes to use it.
+
+    Attributes
+    ----------
+    network : Network
+    network_config : NetworkConfig
+    bands : tuple of str
+        Bands of its input, in order.
+    grid : RedshiftGrid
+        Bins of its output.
+    noise : tuple of float
+        Sky noise that scales each band, counts.
+    """
+
+    network: Network
+    network_config: NetworkConfig
+    bands: tuple[str, ...]
+    grid: RedshiftGrid
+    noise: tuple[float, ...]
+
+    @classmethod
+    def new(
+        cls,
+        config: NetworkConfig,
+        bands: tuple[str, ...],
+        grid: RedshiftGrid,
+        noise: tuple[float, ...],
+        seed: int,
+    ) -> Model:
+        """Return a model with fresh weights drawn from `seed`."""
+        torch.manual_seed(seed)
+        return cls(Network(config, noise, len(grid)), config, bands, grid, noise)
+
+    def pdf(self, images: Tensor) -> NDArray[np.float32]:
+        """Return PDFs, shape (n, bins), as densities in 1/dz, of stamps (n, band, y, x)."""
+        with torch.inference_mode():
+            pmf = torch.softmax(self.network(images).float(), 1).cpu().numpy()
+        return np.asarray(pmf / self.grid.widths.astype(np.float32), np.float32)
+
+    def describe(self, folder: Path, run: RunConfig) -> None:
+        """Write ``config.toml``: what the weights alone do not say, and the settings used."""
+        mapping = {
+            "bands": list(self.bands),
+            "noise": [float(value) for value in self.noise],
+            "z_edges": self.grid.edges.tolist(),
+            "network": as_mapping(self.network_config),
+            "train": as_mapping(run.train),
+        }
+        write_atomic(folder / "config.toml", lambda path: path.write_text(tomli_w.dumps(mapping)))
+
+    def save_weights(self, folder: Path) -> None:
+        """Write the weights, which declares the model whole."""
+        state = {key: value.cpu() for key, value in self.network.state_dict().items()}
+        write_atomic(folder / "weights.pt", lambda path: torch.save(state, path))
+
+    @classmethod
+    def load(cls, folder: str | Path, device: torch.device | None = None) -> Model:
+        """Load a model directory.
+
+        Raises
+        ------
+        StoreError
+            If there is none, or its training has not finished.
+        """
+        folder = Path(folder)
+        if not (folder / "weights.pt").exists():
+            begun = "training has not finished" if folder.exists() else "no model here"
+            raise StoreError(f"{folder}: {begun}; run 'hscz train --resume'")
+        mapping = tomllib.loads((folder / "config.toml").read_text())
+        network = {k: tuple(v) if isinstance(v, list) else v for k, v in mapping["network"].items()}
+        model = cls.new(
+            NetworkConfig(**network),
+            tuple(mapping["bands"]),
+            RedshiftGrid(np.array(mapping["z_edges"])),
+            tuple(mapping["noise"]),
+            seed=0,
+        )
+        state = torch.load(folder / "weights.pt", map_location="cpu", weights_only=True)
+        model.network.load_state_dict(state)
+        model.network.to(device or torch.device("cpu"), memory_format=torch.channels_last).eval()
+        return model
+
+
+def training_ids(folder: str | Path) -> NDArray[np.int64]:
+    """Return the identifiers of the objects whose labels a model has learnt from."""
+    split = pd.read_parquet(Path(folder) / "split.parquet")
+    return split.loc[split["split"] == "train", "object_id"].to_numpy(np.int64)
+
+
+def finished(folder: Path, key: str) -> bool:
+    """Return whether a whole model with this fingerprint is there."""
+    same = read_json(folder / "provenance.json").get("fingerprint") == key
+    return same and (folder / "weights.pt").exists()

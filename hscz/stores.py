@@ -1,0 +1,248 @@
+"""Artefacts on disk: created whole, filled in blocks, committed atomically, resumed.
+
+A store is written under ``NAME.part`` and takes its own name only once every block is there,
+so that a killed run leaves nothing a later stage could take for whole. A block that has been
+written is noted in ``NAME.part/done``; a run that starts again skips it.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import json
+import os
+import shutil
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import xarray as xr
+import zarr
+
+from hscz import __version__
+from hscz.errors import StoreError
+from hscz.schema import FIELD_STORE, PDF_CUBE, Variable, describe, validate
+
+IMAGE_CHUNK = 256
+"""Stamps in one zarr chunk. Reading whole chunks is what makes stores fast, and noise does
+not compress, so the pixels are stored plain."""
+
+ROW_CHUNK = 65_536
+"""Objects in one zarr chunk of a column."""
+
+
+def part(path: Path) -> Path:
+    """Return where a store lies until it is whole."""
+    return path.with_name(path.name + ".part")
+
+
+def create(path: Path, columns: xr.Dataset, bulk: Mapping[str, xr.Variable], key: str) -> bool:
+    """Lay out a store, or find the unfinished one of the same settings.
+
+    Parameters
+    ----------
+    path : Path
+        Final path of the store.
+    columns : xarray.Dataset
+        Everything known beforehand: coordinates, catalogue columns and attributes.
+    bulk : mapping of str to xarray.Variable
+        Variables to be filled in later, one Dask task a block; only their dimensions, shape,
+        type and attributes are read, so they may be Dask arrays of zeros.
+    key : str
+        Fingerprint of settings and inputs. An unfinished store with the same key is kept.
+
+    Returns
+    -------
+    bool
+        True if an unfinished store was found and goes on.
+    """
+    folder = part(path)
+    if folder.exists() and read_json(folder / "key.json").get("key") == key:
+        return True
+    shutil.rmtree(folder, ignore_errors=True)
+    columns = columns.assign_attrs(fingerprint=key, hscz_version=__version__)
+    chunked = {
+        name: {"chunks": tuple(min(ROW_CHUNK, n) for n in var.shape)}
+        for name, var in columns.variables.items()
+        if var.ndim
+    }
+    columns.to_zarr(folder, mode="w", encoding=chunked, consolidated=False, zarr_format=3)
+    group = zarr.open_group(folder, mode="a")
+    for name, var in bulk.items():
+        rows = IMAGE_CHUNK if var.ndim > 2 else ROW_CHUNK if var.ndim == 1 else 16 * IMAGE_CHUNK
+        array = group.create_array(
+            name,
+            shape=var.shape,
+            dtype=var.dtype,
+            chunks=(min(rows, var.shape[0]), *var.shape[1:]),
+            compressors=None if var.ndim > 2 else "auto",
+            fill_value=np.nan if var.dtype.kind == "f" else 0,
+            dimension_names=[str(d) for d in var.dims],
+        )
+        array.attrs.update({str(k): v for k, v in var.attrs.items()})
+    (folder / "done").mkdir()
+    write_json(folder / "key.json", {"key": key})
+    return False
+
+
+def write_rows(path: Path, start: int, values: Mapping[str, np.ndarray], block: str) -> None:
+    """Write the rows of one block of an unfinished store, then note the block as done.
+
+    Blocks need not fall on chunk borders: rows that share a chunk with another block are
+    written under a file lock, which holds across threads and processes and ends with them.
+
+    Parameters
+    ----------
+    path : Path
+        Final path of the store.
+    start : int
+        First row.
+    values : mapping of str to ndarray
+        Variables to write, rows first.
+    block : str
+        Name of the block, for resuming.
+    """
+    group = zarr.open_group(part(path), mode="r+")
+    for name, rows in values.items():
+        array = group[name]
+        assert isinstance(array, zarr.Array)
+        chunk, stop = array.chunks[0], start + len(rows)
+        inner = min(-(-start // chunk) * chunk, stop)
+        outer = stop if stop == array.shape[0] else max(stop // chunk * chunk, inner)
+        if outer > inner:
+            array[inner:outer] = rows[inner - start : outer - start]
+        for first, last in ((start, inner), (outer, stop)):
+            if last > first:
+                with _lock(path):
+                    array[first:last] = rows[first - start : last - start]
+    (part(path) / "done" / block).touch()
+
+
+def done_blocks(path: Path) -> set[str]:
+    """Return the names of the blocks already written into an unfinished store."""
+    return {entry.name for entry in (part(path) / "done").iterdir()}
+
+
+def commit(path: Path, contract: Mapping[str, Variable]) -> Path:
+    """Check an unfinished store against its contract and give it its final name."""
+    folder = part(path)
+    group = zarr.open_group(folder, mode="r+")
+    empty = {name: xr.Variable((), 0) for name in group.array_keys()}
+    notes = describe(xr.Dataset(empty), contract)
+    for name in group.array_keys():
+        group[str(name)].attrs.update(notes[str(name)].attrs)
+    with _open(folder) as dataset:
+        validate(dataset, contract, str(path))
+    shutil.rmtree(folder / "done")
+    (folder / "key.json").unlink()
+    shutil.rmtree(path, ignore_errors=True)
+    os.replace(folder, path)
+    return path
+
+
+def open_field(path: str | Path, chunks: Any = "auto") -> xr.Dataset:
+    """Open a field store.
+
+    Parameters
+    ----------
+    path : str or Path
+    chunks : optional
+        As in `xarray.open_zarr`: ``"auto"`` gives Dask arrays, None reads directly.
+
+    Returns
+    -------
+    xarray.Dataset
+        Lazy, with the variables of `hscz.schema.FIELD_STORE`.
+
+    Raises
+    ------
+    StoreError
+        If there is no whole field store at `path`.
+    """
+    return _open_checked(Path(path), chunks, FIELD_STORE, "field store", "ingest")
+
+
+def open_cube(path: str | Path, chunks: Any = "auto") -> xr.Dataset:
+    """Open a PDF cube; see `open_field`."""
+    return _open_checked(Path(path), chunks, PDF_CUBE, "PDF cube", "predict")
+
+
+def replace_columns(path: Path, columns: Mapping[str, xr.Variable], attrs: dict[str, Any]) -> None:
+    """Write or replace columns of a finished field store, attributes last.
+
+    The attribute named by `attrs` is removed first, so a store whose columns are half
+    written does not pass for labelled.
+    """
+    group = zarr.open_group(path, mode="r+")
+    for name in attrs:
+        group.attrs.pop(name, None)
+    dataset = describe(xr.Dataset(dict(columns)), {})
+    encoding = {name: {"chunks": (min(ROW_CHUNK, len(var)),)} for name, var in columns.items()}
+    for name in columns:
+        shutil.rmtree(path / name, ignore_errors=True)
+    dataset.to_zarr(path, mode="a", encoding=encoding, consolidated=False)
+    zarr.open_group(path, mode="r+").attrs.update(attrs)
+
+
+def attributes(path: Path) -> dict[str, Any]:
+    """Return the attributes of a finished store; empty where there is none."""
+    return dict(read_json(path / "zarr.json").get("attributes", {}))
+
+
+def provenance(**inputs: Any) -> dict[str, Any]:
+    """Return a note of when, by which version and from what an artefact was made."""
+    note = {"made": datetime.now(UTC).isoformat(timespec="seconds"), "hscz": __version__}
+    return note | inputs
+
+
+def read_json(path: Path) -> dict[str, Any]:
+    """Return a JSON file's mapping; empty where there is none or it is cut short."""
+    try:
+        return dict(json.loads(path.read_text()))
+    except (FileNotFoundError, NotADirectoryError, json.JSONDecodeError):
+        return {}
+
+
+def write_json(path: Path, value: Any) -> None:
+    """Write JSON atomically."""
+    write_atomic(
+        path, lambda temporary: temporary.write_text(json.dumps(value, indent=1, default=str))
+    )
+
+
+def write_atomic(path: Path, write: Callable[[Path], Any]) -> Path:
+    """Call `write` on a temporary path in the same folder, then give the file its name."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    try:
+        write(temporary)
+        os.replace(temporary, path)
+    finally:
+        temporary.unlink(missing_ok=True)
+    return path
+
+
+def _open(path: Path, chunks: Any = None) -> xr.Dataset:
+    return xr.open_zarr(path, chunks=chunks, consolidated=False)
+
+
+def _open_checked(
+    path: Path, chunks: Any, contract: Mapping[str, Variable], kind: str, verb: str
+) -> xr.Dataset:
+    if not path.exists():
+        unfinished = f"; {part(path)} is unfinished" if part(path).exists() else ""
+        raise StoreError(f"{path}: no {kind} here{unfinished}; run 'hscz {verb}' to make it")
+    try:
+        dataset = _open(path, chunks)
+    except (FileNotFoundError, zarr.errors.GroupNotFoundError) as error:
+        raise StoreError(f"{path}: not a {kind}: {error}; make it with 'hscz {verb}'") from None
+    return validate(dataset, contract, str(path))
+
+
+@contextmanager
+def _lock(path: Path) -> Iterator[None]:
+    with open(part(path) / "key.json") as handle:
+        fcntl.flock(handle, fcntl.LOCK_EX)
+        yield
