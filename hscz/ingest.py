@@ -11,6 +11,7 @@ import math
 import os
 import re
 from glob import glob
+from itertools import pairwise
 from pathlib import Path
 
 import dask
@@ -94,7 +95,7 @@ def ingest(config: RunConfig, name: str, progress: bool = True) -> Path:
         dask.delayed(_cut_and_write, pure=False)(
             tiles[t], x[a:b], y[a:b], settings.stamp_px, path, int(a), f"tile{t}"
         )
-        for t, (a, b) in enumerate(zip(starts[:-1], starts[1:], strict=True))
+        for t, (a, b) in enumerate(pairwise(starts))
         if b > a and f"tile{t}" not in done
     ]
     with show_progress(f"ingest {name}", progress):

@@ -1,0 +1,104 @@
+"""What an artefact on disk is, in a few lines of text."""
+
+from __future__ import annotations
+
+import tomllib
+from pathlib import Path
+
+import numpy as np
+
+from hscz.errors import StoreError
+from hscz.schema import Flag
+from hscz.stores import attributes, open_cube, open_field, part, read_json
+
+
+def describe_artefact(path: str | Path) -> str:
+    """Return a description of a field store, model or PDF cube.
+
+    Parameters
+    ----------
+    path : str or Path
+
+    Raises
+    ------
+    StoreError
+        If the path is none of them, or unfinished.
+    """
+    path = Path(path)
+    if (path / "config.toml").exists():
+        return _describe_model(path)
+    names = {entry.name for entry in path.iterdir()} if path.is_dir() else set()
+    if "pdf" in names:
+        return _describe_cube(path)
+    if "image" in names:
+        return _describe_field(path)
+    unfinished = f"; {part(path)} is unfinished" if part(path).exists() else ""
+    raise StoreError(
+        f"{path}: no field store, model or PDF cube{unfinished}; give the path that "
+        "'hscz ingest', 'hscz train' or 'hscz predict' printed"
+    )
+
+
+def _describe_field(path: Path) -> str:
+    store = open_field(path, None)
+    bands = [str(b) for b in store["band"].values]
+    size = store["image"].nbytes / store.sizes["object"]
+    lines = [
+        f"field store {path}",
+        f"  objects   {store.sizes['object']:,} ({size:,.0f} bytes a stamp of "
+        f"{store.sizes['y']} x {store.sizes['x']} px), {attributes(path)['n_lost']} in no tile",
+        f"  selection {attributes(path)['select']}",
+        "  band      " + "".join(f"{b:>9}" for b in bands),
+        "  noise     " + _row(np.nanmedian(store["sky_noise"].values, 0), "9.4f"),
+        '  seeing "  ' + _row(np.nanmedian(store["psf_fwhm"].values, 0), "9.2f"),
+        _flag_line(store["flags"].values),
+    ]
+    if "z_label" in store:
+        source = store["label_source"].values.astype(str)
+        counts = {kind: int((source == kind).sum()) for kind in ("spec", "c2020")}
+        lines.append(f"  labels    {sum(counts.values()):,}: {counts}")
+    return "\n".join(lines)
+
+
+def _describe_cube(path: Path) -> str:
+    cube = open_cube(path, None)
+    edges = cube["z_edges"].values
+    width = cube["pdf_width"].values
+    return "\n".join(
+        [
+            f"PDF cube {path}",
+            f"  objects   {cube.sizes['object']:,}, of which {np.isnan(width).sum():,} have no PDF",
+            f"  bins      {cube.sizes['z']} over {edges[0]:g} < z < {edges[-1]:g}",
+            f"  PDFw      median {np.nanmedian(width):.3f}, {np.mean(width > 1.5):.1%} above 1.5",
+            _flag_line(cube["flags"].values),
+        ]
+    )
+
+
+def _describe_model(path: Path) -> str:
+    config = tomllib.loads((path / "config.toml").read_text())
+    history = (path / "history.jsonl").read_text().splitlines() if path.exists() else []
+    whole = "whole" if (path / "weights.pt").exists() else "unfinished"
+    return "\n".join(
+        [
+            f"model {path} ({whole})",
+            f"  bands     {', '.join(config['bands'])}",
+            f"  bins      {len(config['z_edges']) - 1} to z = {config['z_edges'][-1]:g}",
+            f"  network   {config['network']['size']}, {config['network']['input_px']} px",
+            f"  made      {read_json(path / 'provenance.json').get('made')}",
+            *(f"  {line}" for line in history[-1:]),
+        ]
+    )
+
+
+def _row(values: np.ndarray, form: str) -> str:
+    return "".join(f"{value:{form}}" for value in values)
+
+
+def _flag_line(flags: np.ndarray) -> str:
+    counts = {
+        str(flag.name).lower(): int((flags & flag.value > 0).sum())
+        for flag in Flag
+        if flag.value.bit_count() == 1
+    }
+    return "  flags     " + ", ".join(f"{name} {n:,}" for name, n in counts.items() if n)
