@@ -1,8 +1,8 @@
 """Artefacts on disk: created whole, filled in blocks, committed atomically, resumed.
 
-A store is written under ``NAME.part`` and takes its own name only once every block is there,
-so that a killed run leaves nothing a later stage could take for whole. A block that has been
-written is noted in ``NAME.part/done``; a run that starts again skips it.
+A store is written under ``NAME.part/store`` and takes its own name only once every block is
+there, so that a killed run leaves nothing a later stage could take for whole. A block that has
+been written is noted in ``NAME.part/done``; a run that starts again skips it.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ ROW_CHUNK = 65_536
 
 
 def part(path: Path) -> Path:
-    """Return where a store lies until it is whole."""
+    """Return the folder of a store and its journal while it is being written."""
     return path.with_name(path.name + ".part")
 
 
@@ -62,14 +62,15 @@ def create(path: Path, columns: xr.Dataset, bulk: Mapping[str, xr.Variable], key
     if folder.exists() and read_json(folder / "key.json").get("key") == key:
         return True
     shutil.rmtree(folder, ignore_errors=True)
+    (folder / "done").mkdir(parents=True)
     columns = columns.assign_attrs(fingerprint=key, hscz_version=__version__)
     chunked = {
         name: {"chunks": tuple(min(ROW_CHUNK, n) for n in var.shape)}
         for name, var in columns.variables.items()
         if var.ndim
     }
-    columns.to_zarr(folder, mode="w", encoding=chunked, consolidated=False, zarr_format=3)
-    group = zarr.open_group(folder, mode="a")
+    columns.to_zarr(folder / "store", mode="w", encoding=chunked, consolidated=False, zarr_format=3)
+    group = zarr.open_group(folder / "store", mode="a")
     for name, var in bulk.items():
         rows = IMAGE_CHUNK if var.ndim > 2 else ROW_CHUNK if var.ndim == 1 else 16 * IMAGE_CHUNK
         array = group.create_array(
@@ -82,7 +83,6 @@ def create(path: Path, columns: xr.Dataset, bulk: Mapping[str, xr.Variable], key
             dimension_names=[str(d) for d in var.dims],
         )
         array.attrs.update({str(k): v for k, v in var.attrs.items()})
-    (folder / "done").mkdir()
     write_json(folder / "key.json", {"key": key})
     return False
 
@@ -104,7 +104,7 @@ def write_rows(path: Path, start: int, values: Mapping[str, np.ndarray], block: 
     block : str
         Name of the block, for resuming.
     """
-    group = zarr.open_group(part(path), mode="r+")
+    group = zarr.open_group(part(path) / "store", mode="r+")
     for name, rows in values.items():
         array = group[name]
         assert isinstance(array, zarr.Array)
@@ -127,18 +127,17 @@ def done_blocks(path: Path) -> set[str]:
 
 def commit(path: Path, contract: Mapping[str, Variable]) -> Path:
     """Check an unfinished store against its contract and give it its final name."""
-    folder = part(path)
-    group = zarr.open_group(folder, mode="r+")
+    whole = part(path) / "store"
+    group = zarr.open_group(whole, mode="r+")
     empty = {name: xr.Variable((), 0) for name in group.array_keys()}
     notes = describe(xr.Dataset(empty), contract)
     for name in group.array_keys():
         group[str(name)].attrs.update(notes[str(name)].attrs)
-    with _open(folder) as dataset:
+    with _open(whole) as dataset:
         validate(dataset, contract, str(path))
-    shutil.rmtree(folder / "done")
-    (folder / "key.json").unlink()
     shutil.rmtree(path, ignore_errors=True)
-    os.replace(folder, path)
+    os.replace(whole, path)
+    shutil.rmtree(part(path))
     return path
 
 

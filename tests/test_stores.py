@@ -1,0 +1,123 @@
+"""Stores: blocks on any border, from several threads, killed and resumed, never half whole."""
+
+from __future__ import annotations
+
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import numpy as np
+import pytest
+import xarray as xr
+
+from hscz import stores
+from hscz.errors import StoreError
+from hscz.schema import FIELD_STORE, Flag, Variable
+
+CONTRACT = {
+    "image": FIELD_STORE["image"],
+    "flags": FIELD_STORE["flags"],
+    "ra": FIELD_STORE["ra"],
+}
+N = 600
+
+
+def lay_out(path: Path, key: str = "k") -> bool:
+    columns = xr.Dataset(coords={"ra": ("object", np.arange(N, dtype=float))})
+    bulk = {
+        "image": xr.Variable(("object", "band", "y", "x"), np.zeros((N, 2, 4, 4), np.float16)),
+        "flags": xr.Variable("object", np.zeros(N, np.int32)),
+    }
+    return stores.create(path, columns, bulk, key)
+
+
+def fill(path: Path, start: int, stop: int) -> None:
+    rows = np.arange(start, stop)
+    image = np.broadcast_to(rows[:, None, None, None], (len(rows), 2, 4, 4)).astype(np.float16)
+    stores.write_rows(path, start, {"image": image, "flags": rows.astype(np.int32)}, f"b{start}")
+
+
+def test_blocks_on_any_border_from_several_threads(tmp_path: Path) -> None:
+    path = tmp_path / "s.zarr"
+    assert not lay_out(path)
+    rng = np.random.default_rng(1)
+    borders = [0, *sorted(rng.choice(np.arange(1, N), 60, replace=False)), N]
+    with ThreadPoolExecutor(8) as pool:
+        list(pool.map(lambda k: fill(path, borders[k], borders[k + 1]), range(len(borders) - 1)))
+    stores.commit(path, CONTRACT)
+    with xr.open_zarr(path, consolidated=False) as store:
+        np.testing.assert_array_equal(store["flags"], np.arange(N))
+        np.testing.assert_array_equal(store["image"][:, 1, 2, 3], np.arange(N))
+        assert store["ra"].attrs["units"] == "deg"
+        assert "missing_pixels" in store["flags"].attrs["flag_meanings"]
+
+
+def test_an_unfinished_store_is_kept_only_for_the_same_settings(tmp_path: Path) -> None:
+    path = tmp_path / "s.zarr"
+    lay_out(path)
+    fill(path, 0, 100)
+    assert lay_out(path)
+    assert stores.done_blocks(path) == {"b0"}
+    assert not lay_out(path, "other")
+    assert stores.done_blocks(path) == set()
+
+
+def test_an_unfinished_store_does_not_open(tmp_path: Path) -> None:
+    path = tmp_path / "s.zarr"
+    lay_out(path)
+    with pytest.raises(StoreError, match=r"s\.zarr\.part is unfinished; run 'hscz ingest'"):
+        stores.open_field(path)
+
+
+def test_a_contract_broken_is_named_and_not_committed(tmp_path: Path) -> None:
+    path = tmp_path / "s.zarr"
+    lay_out(path)
+    contract = dict(CONTRACT) | {"ebv": Variable(("object",), "f", "Galactic E(B-V)")}
+    with pytest.raises(StoreError, match="variable 'ebv'"):
+        stores.commit(path, contract)
+    assert not path.exists()
+
+
+def test_the_old_store_stays_until_the_new_one_is_whole(tmp_path: Path) -> None:
+    path = tmp_path / "s.zarr"
+    lay_out(path)
+    fill(path, 0, N)
+    stores.commit(path, CONTRACT)
+    lay_out(path, "new")
+    with xr.open_zarr(path, consolidated=False) as store:
+        assert store.attrs["fingerprint"] == "k"
+
+
+def test_replaced_columns_are_noted_last(tmp_path: Path) -> None:
+    path = tmp_path / "s.zarr"
+    lay_out(path)
+    fill(path, 0, N)
+    stores.commit(path, CONTRACT)
+    for value in (1.0, 2.0):
+        column = xr.Variable("object", np.full(N, value, np.float32))
+        stores.replace_columns(path, {"z_label": column}, {"labels": f"{value}"})
+        with xr.open_zarr(path, consolidated=False) as store:
+            assert (store["z_label"] == value).all()
+            assert store.attrs["labels"] == f"{value}"
+            assert store["z_label"].attrs["ucd"] == "src.redshift"
+
+
+def test_something_else_is_not_a_store(tmp_path: Path) -> None:
+    (tmp_path / "s.zarr").mkdir()
+    with pytest.raises(StoreError, match="not a field store"):
+        stores.open_field(tmp_path / "s.zarr")
+    with pytest.raises(StoreError, match="no PDF cube here"):
+        stores.open_cube(tmp_path / "none.zarr")
+
+
+def test_flags_that_must_not_reach_the_network() -> None:
+    assert Flag.UNUSABLE == Flag.MISSING_PIXELS | Flag.ALL_MASKED | Flag.NO_NOISE
+
+
+def test_a_failed_write_leaves_nothing(tmp_path: Path) -> None:
+    def write(path: Path) -> None:
+        path.write_text("half")
+        raise OSError("disk full")
+
+    with pytest.raises(OSError, match="disk full"):
+        stores.write_atomic(tmp_path / "a.txt", write)
+    assert list(tmp_path.iterdir()) == []
