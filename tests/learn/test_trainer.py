@@ -23,16 +23,16 @@ class Killed(Exception):
 
 
 def stamps() -> Stamps:
-    """Noise whose mean says which of four classes it belongs to."""
+    """Noise whose mean says which of two classes it belongs to."""
     generator = torch.Generator().manual_seed(0)
-    classes = torch.arange(256) % 4
+    classes = torch.arange(256) % 2
     images = torch.randn(256, 2, 8, 8, generator=generator) + 2 * classes.view(-1, 1, 1, 1)
-    return Stamps(images.half(), nn.functional.one_hot(classes, 4).float())
+    return Stamps(images.half(), nn.functional.one_hot(classes, 2).float())
 
 
 def network() -> nn.Module:
     torch.manual_seed(1)
-    return nn.Sequential(nn.Conv2d(2, 8, 3), nn.BatchNorm2d(8), nn.Flatten(), nn.Linear(288, 4))
+    return nn.Sequential(nn.Conv2d(2, 8, 3), nn.BatchNorm2d(8), nn.Flatten(), nn.Linear(288, 2))
 
 
 def fit(folder: Path, resume: bool = False, kill_after: int | None = None) -> nn.Module:
@@ -52,12 +52,16 @@ def fit(folder: Path, resume: bool = False, kill_after: int | None = None) -> nn
     return trainer.fit(lambda g: data.epoch(32, g, CPU), validate, progress=False)
 
 
+def history(folder: Path) -> list[dict[str, float]]:
+    return [json.loads(line) for line in (folder / "history.jsonl").read_text().splitlines()]
+
+
 def test_it_learns_and_notes_its_history(tmp_path: Path) -> None:
     fit(tmp_path)
-    history = [json.loads(line) for line in (tmp_path / "history.jsonl").read_text().splitlines()]
-    assert [row["epoch"] for row in history] == [1, 2, 3, 4]
-    assert history[-1]["loss"] < 0.5 * history[0]["loss"]
-    assert history[-1]["accuracy"] > 0.9
+    rows = history(tmp_path)
+    assert [row["epoch"] for row in rows] == [1, 2, 3, 4]
+    assert rows[-1]["loss"] < 0.5 * rows[0]["loss"]
+    assert rows[-1]["accuracy"] > 0.9
 
 
 @pytest.mark.parametrize("kill_after", [1, 3])
@@ -90,7 +94,7 @@ def test_epochs_are_different_draws_of_the_same_objects() -> None:
 def test_images_and_targets_stay_together() -> None:
     data = stamps()
     for images, targets in data.epoch(32, torch.Generator().manual_seed(3), CPU):
-        nearest = (images.mean((1, 2, 3)) / 2).round().long().clamp(0, 3)
+        nearest = (images.mean((1, 2, 3)) / 2).round().long().clamp(0, 1)
         assert (nearest == targets.argmax(1)).float().mean() > 0.95
 
 
