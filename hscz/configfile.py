@@ -137,7 +137,7 @@ def _build(cls: Any, value: Any, where: str, name: str) -> Any:
         if len(item) != len(value):
             raise ConfigError(f"{where}: {name} needs {len(item)} values, has {len(value)}")
         return tuple(_build(t, v, where, name) for t, v in zip(item, value, strict=True))
-    if origin is dict and isinstance(value, Mapping):
+    if origin in (dict, Mapping) and isinstance(value, Mapping):
         return {k: _build(args[1], v, where, f"{name}.{k}") for k, v in value.items()}
     if cls is float and isinstance(value, int) and not isinstance(value, bool):
         return float(value)

@@ -165,7 +165,7 @@ def _columns(
         {
             "mag": (("object", "band"), bands("mag")),
             "mag_err": (("object", "band"), bands("mag_err")),
-            "z_sed": ("object", column("z", "float32")),
+            "z_sed": ("object", column("z_sed", "float32")),
         },
         coords={key: ("object", value) for key, value in coordinates.items()}
         | {"band": ("band", np.array(entry.bands, text))},

@@ -1,0 +1,1 @@
+"""Speed, memory and accuracy, each beside what one would use instead."""
