@@ -1,0 +1,217 @@
+"""What a source catalogue is: the TOML files of ``catalogs/`` as frozen dataclasses."""
+
+from __future__ import annotations
+
+import tomllib
+from collections.abc import Mapping
+from dataclasses import dataclass, field, fields
+from pathlib import Path
+from typing import Any
+
+from hscz.errors import ConfigError, InputError
+from hscz.survey import BANDS
+from hscz.tables.select import names_in, suggest
+
+FORMATS = ("fits", "csv", "text", "parquet")
+
+STANDARD_COLUMNS: Mapping[str, str] = {
+    "object_id": "identifier, unique in the file; rows are numbered from 0 where it is absent",
+    "ra": "right ascension, ICRS degrees",
+    "dec": "declination, ICRS degrees",
+    "x": "pixel column, counted from 0",
+    "y": "pixel row, counted from 0",
+    "z": "spectroscopic redshift",
+    "flag": "quality flag of z",
+    "ebv": "Galactic E(B-V), magnitudes",
+    "z_sed": "redshift from SED fitting",
+    "z_lephare": "redshift from LePhare",
+    "z_eazy": "redshift from EAZY",
+    "z_true": "true redshift, in simulations",
+}
+"""Names on the left side of a descriptor's ``[columns]``, and what they mean."""
+
+
+@dataclass(frozen=True)
+class Confidence:
+    """How likely a class of redshifts is right: the rows where `where` holds."""
+
+    where: str
+    percent: float
+
+
+@dataclass(frozen=True)
+class CatalogueDescriptor:
+    """One source catalogue: where it comes from, its columns and its rules.
+
+    Attributes
+    ----------
+    name : str
+        Name of the TOML file.
+    title, survey, reference, bibcode, archive, selection : str
+        What it is, short name of the survey, what to cite, where to get it, how its objects
+        were chosen.
+    unconfirmed : tuple of str
+        Keys of this file that were not seen in the published catalogue itself.
+    format : str
+        ``fits``, ``csv``, ``text`` (whitespace, header in a ``#`` line) or ``parquet``; a
+        file whose suffix says otherwise is read by its suffix.
+    hdu : int
+        Extension of a FITS file.
+    missing : tuple of float
+        Sentinels that stand for a missing value.
+    extinction_corrected : bool
+        Whether magnitudes are corrected for Galactic extinction.
+    columns, mag, mag_err : mapping of str to str
+        Column of the file for each name of `STANDARD_COLUMNS`, and AB magnitude and error
+        for each band.
+    select : str
+        Rows to take by default; see `hscz.tables.select.select`.
+    secure : str
+        Rows whose redshift may serve as a label.
+    confidence : tuple of Confidence
+        Classes of secure redshifts, the first that holds counts.
+    resolution : float
+        Spectral resolution; 0 where unknown or not one.
+    z_range : tuple of float
+        Redshifts the catalogue spans.
+    """
+
+    name: str
+    title: str
+    survey: str
+    reference: str
+    bibcode: str
+    archive: str
+    selection: str
+    extinction_corrected: bool
+    columns: Mapping[str, str]
+    z_range: tuple[float, float]
+    format: str = "fits"
+    hdu: int = 1
+    unconfirmed: tuple[str, ...] = ()
+    missing: tuple[float, ...] = ()
+    mag: Mapping[str, str] = field(default_factory=dict)
+    mag_err: Mapping[str, str] = field(default_factory=dict)
+    select: str = ""
+    secure: str = ""
+    confidence: tuple[Confidence, ...] = ()
+    resolution: float = 0.0
+
+    def __post_init__(self) -> None:
+        _check_keys(self.name, "[columns]", self.columns, list(STANDARD_COLUMNS))
+        _check_keys(self.name, "[mag]", self.mag, list(BANDS))
+        _check_keys(self.name, "[mag_err]", self.mag_err, list(self.mag))
+        _check_keys(self.name, "unconfirmed", self.unconfirmed, _keys())
+        if self.format not in FORMATS:
+            raise ConfigError(
+                f"{self.name}: format {self.format!r} is unknown; use one of {', '.join(FORMATS)}"
+            )
+        if not ({"ra", "dec"} <= set(self.columns) or {"x", "y"} <= set(self.columns)):
+            raise ConfigError(f"{self.name}: [columns] needs ra and dec, or x and y")
+        try:
+            self.rule_columns  # noqa: B018 (a rule that cannot be read is refused here)
+        except InputError as error:
+            raise ConfigError(f"{self.name}: {error}") from None
+
+    @property
+    def rule_columns(self) -> list[str]:
+        """Columns of the file that the rules use."""
+        rules = (self.select, self.secure, *(c.where for c in self.confidence))
+        return list(dict.fromkeys(name for rule in rules for name in names_in(rule)))
+
+
+def load_descriptor(name_or_path: str | Path) -> CatalogueDescriptor:
+    """Read the descriptor of a source catalogue.
+
+    Parameters
+    ----------
+    name_or_path : str or Path
+        Name of one that comes with the package, or the path of your own ``.toml``.
+
+    Returns
+    -------
+    CatalogueDescriptor
+
+    Raises
+    ------
+    ConfigError
+        If there is none of that name, or a key is unknown, missing or of the wrong type.
+
+    Examples
+    --------
+    >>> load_descriptor("zcosmos-bright").columns["z"]
+    'zpec'
+    """
+    path = _find(name_or_path)
+    try:
+        content = tomllib.loads(path.read_text(encoding="utf-8"))
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise ConfigError(f"{path}: not valid TOML: {error}") from None
+    _check_keys(str(path), "the file", content, _keys())
+    try:
+        return CatalogueDescriptor(name=path.stem, **_frozen(str(path), content))
+    except TypeError as error:
+        raise ConfigError(f"{path}: {str(error).partition('__init__() ')[2] or error}") from None
+
+
+def descriptor_names() -> list[str]:
+    """Return the names of the descriptors that come with the package.
+
+    Examples
+    --------
+    >>> "cosmos2020-classic" in descriptor_names()
+    True
+    """
+    return sorted(path.stem for path in _folder().glob("*.toml"))
+
+
+def _folder() -> Path:
+    """Return where the descriptors lie: inside an installed wheel, beside hscz/ in a checkout."""
+    package = Path(__file__).parents[1]
+    installed = package / "catalogs"
+    return installed if installed.is_dir() else package.parent / "catalogs"
+
+
+def _find(name_or_path: str | Path) -> Path:
+    path = Path(name_or_path)
+    if path.suffix != ".toml":
+        path = _folder() / f"{name_or_path}.toml"
+    if path.is_file():
+        return path
+    raise ConfigError(
+        f"no catalogue descriptor {str(name_or_path)!r}"
+        f"{suggest(Path(name_or_path).stem, descriptor_names())}; "
+        "or give the path of your own .toml"
+    )
+
+
+def _keys() -> list[str]:
+    return [f.name for f in fields(CatalogueDescriptor) if f.name != "name"]
+
+
+def _check_keys(name: str, place: str, found: Any, known: list[str]) -> None:
+    for key in found:
+        if key not in known:
+            raise ConfigError(f"{name}: {place} has the unknown key {key!r}{suggest(key, known)}")
+
+
+def _frozen(name: str, content: dict[str, Any]) -> dict[str, Any]:
+    """Check the types of the TOML values and turn lists into tuples."""
+    for key, value in content.items():
+        want = _TYPES.get(key, str)
+        whole = want is float and type(value) is int
+        texts = want is not dict or all(isinstance(v, str) for v in value.values())
+        if not (isinstance(value, want) or whole) or not texts:
+            raise ConfigError(f"{name}: {key} = {value!r} should be a {want.__name__}")
+    frozen = {key: tuple(v) if isinstance(v, list) else v for key, v in content.items()}
+    frozen["confidence"] = tuple(Confidence(**entry) for entry in frozen.get("confidence", ()))
+    return frozen
+
+
+_TYPES: Mapping[str, type] = {
+    **dict.fromkeys(("columns", "mag", "mag_err"), dict),
+    **dict.fromkeys(("missing", "unconfirmed", "z_range", "confidence"), list),
+    "hdu": int,
+    "resolution": float,
+    "extinction_corrected": bool,
+}

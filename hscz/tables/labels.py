@@ -1,0 +1,353 @@
+"""Redshift labels: COSMOS2020 consensus, secure spectroscopy first, and training targets."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from numpy.typing import ArrayLike, NDArray
+from scipy.spatial import cKDTree
+from scipy.special import ndtr
+
+from hscz.errors import InputError
+from hscz.tables.descriptor import CatalogueDescriptor
+from hscz.tables.match import chord_length, match_one_to_one, unit_vectors
+from hscz.tables.select import select
+from hscz.zgrid import RedshiftGrid
+
+C2020_GALAXIES = "lp_type == 0 & FLAG_COMBINED == 0"
+"""Galaxies of COSMOS2020 outside its masks; the `select` rule of both its descriptors."""
+
+REPEAT_ARCSEC = 0.1
+"""Rows of one survey closer than this are repeated measurements of one galaxy: a survey
+targets the same coordinates again, while two galaxies this close are never told apart."""
+
+
+def consensus(four: ArrayLike) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Return mean and standard deviation of several redshifts of each galaxy.
+
+    The deviation is that of the estimates themselves (divisor n). Both are NaN where any of
+    the redshifts is missing or negative.
+
+    Parameters
+    ----------
+    four : array_like, shape (n, k)
+        Redshifts; COSMOS2020 gives {CLASSIC, FARMER} x {LePhare, EAZY}.
+
+    Returns
+    -------
+    mean, sigma : ndarray, shape (n,)
+
+    Examples
+    --------
+    >>> mean, sigma = consensus([[1.0, 1.0, 1.2, 1.2], [0.5, 0.5, 0.5, np.nan]])
+    >>> mean.round(3).tolist(), sigma.round(3).tolist()
+    ([1.1, nan], [0.1, nan])
+    """
+    values = np.asarray(four, dtype=np.float64)
+    values = np.where(values >= 0, values, np.nan)
+    return values.mean(axis=1), values.std(axis=1)
+
+
+def c2020_table(
+    classic: pd.DataFrame,
+    farmer: pd.DataFrame,
+    lephare: str = "z_lephare",
+    eazy: str = "z_eazy",
+    sigma_max: float = 0.1,
+    radius_arcsec: float = 1.0,
+    galaxies: str = C2020_GALAXIES,
+) -> pd.DataFrame:
+    """Return the COSMOS2020 labels: galaxies on whose redshift the four estimates agree.
+
+    Galaxies of the two catalogues are joined by position, one to one, and kept where
+    sigma <= sigma_max (1 + mean), which with 0.1 is the paper's rule (its section 2.2).
+
+    Parameters
+    ----------
+    classic, farmer : pandas.DataFrame
+        As `hscz.tables.read.read_catalogue` returns them.
+    lephare, eazy : str
+        Columns of the two estimates. The paper does not say whether it took ``lp_zBEST``
+        (here by default, as ``z_lephare``) or ``lp_zPDF``.
+    sigma_max : float
+    radius_arcsec : float
+        Largest separation of the CLASSIC and FARMER positions.
+    galaxies : str
+        Rule that holds for galaxies of either catalogue.
+
+    Returns
+    -------
+    pandas.DataFrame
+        Columns ``ra``, ``dec`` (those of CLASSIC, degrees), ``z_c2020``, ``z_c2020_sigma``.
+
+    Raises
+    ------
+    InputError
+        If a column is missing or a catalogue has no galaxy.
+
+    Examples
+    --------
+    >>> row = {"ra": [150.0], "dec": [2.0], "lp_type": [0], "FLAG_COMBINED": [0], "z_eazy": [1.0]}
+    >>> one = pd.DataFrame(row | {"z_lephare": [1.2]})
+    >>> c2020_table(one, one)[["z_c2020", "z_c2020_sigma"]].round(3).values.tolist()
+    [[1.1, 0.1]]
+    """
+    for name, table in (("COSMOS2020 CLASSIC", classic), ("COSMOS2020 FARMER", farmer)):
+        absent = {lephare, eazy} - set(table.columns)
+        if absent:
+            raise InputError(f"{name}: no column {absent.pop()!r}; read it along as an extra one")
+    classic = classic[select(classic, galaxies, "COSMOS2020 CLASSIC")]
+    farmer = farmer[select(farmer, galaxies, "COSMOS2020 FARMER")]
+    i, j, _ = match_one_to_one(
+        classic["ra"], classic["dec"], farmer["ra"], farmer["dec"], radius_arcsec
+    )
+    classic, farmer = classic.iloc[i], farmer.iloc[j]
+    mean, sigma = consensus(np.hstack([classic[[lephare, eazy]], farmer[[lephare, eazy]]]))
+    table = classic[["ra", "dec"]].assign(z_c2020=mean, z_c2020_sigma=sigma)
+    return table[sigma <= sigma_max * (1 + mean)].reset_index(drop=True)
+
+
+def secure_redshifts(table: pd.DataFrame, descriptor: CatalogueDescriptor) -> pd.DataFrame:
+    """Return the spectroscopic redshifts that may serve as labels, each galaxy once.
+
+    Of repeated measurements the most secure stays.
+
+    Parameters
+    ----------
+    table : pandas.DataFrame
+        As `hscz.tables.read.read_catalogue` returns it.
+    descriptor : CatalogueDescriptor
+        Its `secure` rule, classes of `confidence`, `survey` and `resolution` are used.
+
+    Returns
+    -------
+    pandas.DataFrame
+        Columns ``ra``, ``dec``, ``z``, ``flag``, ``survey``, ``confidence`` (percent) and
+        ``resolution``; possibly without rows.
+
+    Raises
+    ------
+    InputError
+        If the descriptor has no rule for secure redshifts.
+    """
+    if not descriptor.secure:
+        raise InputError(
+            f"the descriptor {descriptor.name!r} has no rule 'secure', so none of its redshifts "
+            "can be a label; add the rule, or use a spectroscopic catalogue"
+        )
+    table = table[select(table, descriptor.secure, descriptor.survey, allow_empty=True)]
+    confidence = np.zeros(len(table))
+    for entry in reversed(descriptor.confidence):
+        holds = select(table, entry.where, descriptor.survey, allow_empty=True)
+        confidence[holds] = entry.percent
+    secure = table[["ra", "dec", "z", "flag"]].assign(
+        survey=descriptor.survey, confidence=confidence, resolution=descriptor.resolution
+    )
+    secure = secure.sort_values(["confidence", "z"], ascending=[False, True], kind="stable")
+    pairs = cKDTree(unit_vectors(secure["ra"], secure["dec"])).query_pairs(
+        chord_length(REPEAT_ARCSEC), output_type="ndarray"
+    )
+    return secure.drop(secure.index[pairs.max(axis=1)]).reset_index(drop=True)
+
+
+def assign_labels(
+    objects: pd.DataFrame,
+    c2020: pd.DataFrame | None = None,
+    spec: Sequence[pd.DataFrame] = (),
+    radius_arcsec: float = 1.0,
+) -> pd.DataFrame:
+    """Give each object its redshift label: spectroscopic where secure, else COSMOS2020.
+
+    Each catalogue is matched to the objects one to one. Where several surveys measured one
+    object the most secure redshift is taken, then the one of higher resolution, then the
+    nearer one.
+
+    Parameters
+    ----------
+    objects : pandas.DataFrame
+        Columns ``ra`` and ``dec``.
+    c2020 : pandas.DataFrame, optional
+        From `c2020_table`.
+    spec : sequence of pandas.DataFrame
+        One per survey, from `secure_redshifts`.
+    radius_arcsec : float
+
+    Returns
+    -------
+    pandas.DataFrame
+        One row per object, in order: ``z_spec``, ``z_spec_flag``, ``z_spec_survey``,
+        ``z_c2020``, ``z_c2020_sigma``, ``z_label`` and ``label_source`` (``spec``, ``c2020``
+        or empty). NaN or empty where unknown.
+
+    Examples
+    --------
+    >>> objects = pd.DataFrame({"ra": [150.0, 150.1, 150.2], "dec": [2.0, 2.0, 2.0]})
+    >>> c2020 = objects[:2].assign(z_c2020=[0.50, 0.90], z_c2020_sigma=[0.01, 0.02])
+    >>> spec = objects[1:].assign(z=[0.93, 1.1], flag=4, survey="S", confidence=97, resolution=1)
+    >>> assign_labels(objects, c2020, [spec])[["z_label", "label_source"]].values.tolist()
+    [[0.5, 'c2020'], [0.93, 'spec'], [1.1, 'spec']]
+    """
+    labels = pd.DataFrame(
+        {
+            **dict.fromkeys(("z_spec", "z_spec_flag"), np.nan),
+            "z_spec_survey": "",
+            **dict.fromkeys(("z_c2020", "z_c2020_sigma", "z_label"), np.nan),
+            "label_source": "",
+        },
+        index=pd.RangeIndex(len(objects)),
+    )
+    if c2020 is not None:
+        found = _matched(objects, c2020, radius_arcsec)
+        for name in ("z_c2020", "z_c2020_sigma"):
+            labels.loc[found["row"], name] = found[name].to_numpy()
+    if spec:
+        found = _best(pd.concat([_matched(objects, table, radius_arcsec) for table in spec]))
+        for name, column in (("z", "z_spec"), ("flag", "z_spec_flag"), ("survey", "z_spec_survey")):
+            labels.loc[found["row"], column] = found[name].to_numpy()
+    labels["z_label"] = labels["z_spec"].fillna(labels["z_c2020"])
+    labels.loc[labels["z_c2020"].notna(), "label_source"] = "c2020"
+    labels.loc[labels["z_spec"].notna(), "label_source"] = "spec"
+    return labels.set_index(objects.index)
+
+
+def flag_candidates(
+    objects: pd.DataFrame, candidates: pd.DataFrame, radius_arcsec: float = 1.0
+) -> NDArray[np.bool_]:
+    """Return which objects are in a list of candidates, matched one to one.
+
+    Examples
+    --------
+    >>> objects = pd.DataFrame({"ra": [150.0, 150.1], "dec": [2.0, 2.0]})
+    >>> flag_candidates(objects, objects[1:]).tolist()
+    [False, True]
+    """
+    flags = np.zeros(len(objects), dtype=bool)
+    flags[_matched(objects, candidates, radius_arcsec)["row"]] = True
+    return flags
+
+
+def label_report(labels: pd.DataFrame, mag_i: ArrayLike) -> dict[str, Any]:
+    """Count the labels, with the fractions the paper gives for COSMOS UDF.
+
+    Parameters
+    ----------
+    labels : pandas.DataFrame
+        From `assign_labels`.
+    mag_i : array_like
+        Total i magnitude of the same objects.
+
+    Returns
+    -------
+    dict
+        Counts, and ``fraction_replaced`` (COSMOS2020 labels replaced by spectroscopy; the
+        paper has 0.19), ``n_spec_only`` (2,700 there) and ``fraction_spec_faint``
+        (spectroscopic among the labels at i > 23; below 0.08 there).
+
+    Examples
+    --------
+    >>> labels = pd.DataFrame({"z_spec": [1.0, np.nan], "z_c2020": [1.1, 0.4]})
+    >>> labels["label_source"] = ["spec", "c2020"]
+    >>> label_report(labels, [22.0, 24.0])["fraction_replaced"]
+    0.5
+    """
+    source, has_c2020 = labels["label_source"], labels["z_c2020"].notna()
+    is_spec, labelled = source == "spec", source != ""
+    faint = labelled & (np.asarray(mag_i) > 23)
+    return {
+        "n_objects": len(labels),
+        "n_labelled": int(labelled.sum()),
+        "n_spec": int(is_spec.sum()),
+        "n_c2020": int((source == "c2020").sum()),
+        "n_spec_only": int((is_spec & ~has_c2020).sum()),
+        "fraction_replaced": _fraction(is_spec & has_c2020, has_c2020),
+        "fraction_spec_faint": _fraction(is_spec & faint, faint),
+    }
+
+
+def one_hot_target(z_label: ArrayLike, grid: RedshiftGrid) -> NDArray[np.float32]:
+    """Return labels as unit mass in their bin (the paper's choice), shape (n, n_bins).
+
+    Raises
+    ------
+    InputError
+        If labels lie outside the grid or are missing; the message counts them.
+
+    Examples
+    --------
+    >>> one_hot_target([0.7], RedshiftGrid.uniform(4, 2.0)).tolist()
+    [[0.0, 1.0, 0.0, 0.0]]
+    """
+    bins = _bins_inside(z_label, grid)
+    target = np.zeros((len(bins), len(grid)), dtype=np.float32)
+    target[np.arange(len(bins)), bins] = 1
+    return target
+
+
+def soft_target(
+    z_label: ArrayLike, sigma: ArrayLike, grid: RedshiftGrid, sigma_floor: float = 0.015
+) -> NDArray[np.float32]:
+    """Return labels as a normal distribution integrated over the bins, shape (n, n_bins).
+
+    The width is the label's own, but at least sigma_floor (1 + z). What falls outside the
+    grid is shared out over the bins in proportion.
+
+    Parameters
+    ----------
+    z_label : array_like, shape (n,)
+    sigma : array_like, shape (n,) or scalar
+        Standard deviation of the label; NaN where unknown.
+    grid : RedshiftGrid
+    sigma_floor : float
+
+    Raises
+    ------
+    InputError
+        If labels lie outside the grid or are missing; the message counts them.
+
+    Examples
+    --------
+    >>> soft_target([1.0], [0.25], RedshiftGrid.uniform(4, 2.0)).round(3).tolist()
+    [[0.023, 0.477, 0.477, 0.023]]
+    """
+    _bins_inside(z_label, grid)
+    z = np.asarray(z_label, dtype=np.float64)
+    width = np.fmax(sigma_floor * (1 + z), np.asarray(sigma, dtype=np.float64))
+    target = np.empty((len(z), len(grid)), dtype=np.float32)
+    for start in range(0, len(z), 4096):
+        rows = slice(start, start + 4096)
+        mass = np.diff(ndtr((grid.edges - z[rows, None]) / width[rows, None]), axis=1)
+        target[rows] = mass / mass.sum(axis=1, keepdims=True)
+    return target
+
+
+def _matched(objects: pd.DataFrame, table: pd.DataFrame, radius_arcsec: float) -> pd.DataFrame:
+    """Return the matched rows of a table, with the row of the object and the separation."""
+    i, j, separation = match_one_to_one(
+        objects["ra"], objects["dec"], table["ra"], table["dec"], radius_arcsec
+    )
+    return table.iloc[j].assign(row=i, separation=separation)
+
+
+def _best(candidates: pd.DataFrame) -> pd.DataFrame:
+    order = ["confidence", "resolution", "separation", "survey"]
+    best_first = candidates.sort_values(order, ascending=[False, False, True, True])
+    return best_first.drop_duplicates("row")
+
+
+def _fraction(part: pd.Series, whole: pd.Series) -> float:
+    return float(part.sum() / whole.sum()) if whole.any() else float("nan")
+
+
+def _bins_inside(z_label: ArrayLike, grid: RedshiftGrid) -> NDArray[np.int64]:
+    bins = grid.index(z_label)
+    outside = bins < 0
+    if outside.any():
+        raise InputError(
+            f"{outside.sum()} of {len(bins)} labels are missing or outside the redshift grid "
+            f"{grid.edges[0]} to {grid.edges[-1]} (the first is {np.asarray(z_label)[outside][0]}); "
+            "drop these objects or widen the grid"
+        )
+    return bins
