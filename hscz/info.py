@@ -7,9 +7,10 @@ from pathlib import Path
 
 import numpy as np
 
+from hscz.atomic import read_json
 from hscz.errors import StoreError
 from hscz.schema import Flag
-from hscz.stores import attributes, open_cube, open_field, part, read_json
+from hscz.stores import attributes, open_cube, open_field, part
 
 
 def describe_artefact(path: str | Path) -> str:

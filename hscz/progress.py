@@ -1,35 +1,15 @@
-"""Progress of Dask computations, whichever scheduler runs them."""
+"""Progress of Dask computations, with an off switch."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, nullcontext
 from typing import Any
 
-from dask.callbacks import Callback
-from tqdm.auto import tqdm
 
+def show_progress(label: str, enabled: bool = True) -> AbstractContextManager[Any]:
+    """Return a context that draws a bar for the Dask computations inside it.
 
-class _Bar(Callback):  # type: ignore[misc]
-    """Count finished tasks of Dask's local schedulers; a Client has its own dashboard."""
-
-    def __init__(self, label: str) -> None:
-        self.label = label
-
-    def _start_state(self, dsk: Any, state: dict[str, Any]) -> None:
-        total = sum(len(state[k]) for k in ("ready", "waiting", "running"))
-        self.bar = tqdm(total=total, desc=self.label, unit="block", leave=False)
-
-    def _posttask(self, key: Any, result: Any, dsk: Any, state: Any, worker_id: Any) -> None:
-        self.bar.update()
-
-    def _finish(self, dsk: Any, state: Any, errored: bool) -> None:
-        self.bar.close()
-
-
-@contextmanager
-def show_progress(label: str, enabled: bool = True) -> Iterator[None]:
-    """Draw a bar for the Dask computations inside the block.
+    Dask's local schedulers drive the bar; a Client has its own dashboard.
 
     Parameters
     ----------
@@ -38,7 +18,7 @@ def show_progress(label: str, enabled: bool = True) -> Iterator[None]:
         Whether to draw at all.
     """
     if not enabled:
-        yield
-        return
-    with _Bar(label):
-        yield
+        return nullcontext()
+    from tqdm.dask import TqdmCallback
+
+    return TqdmCallback(desc=label, leave=False)  # type: ignore[no-any-return]

@@ -11,7 +11,10 @@ from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
+from hscz.atomic import read_json, write_json
 from hscz.config import RunConfig
+from hscz.configfile import fingerprint
+from hscz.stores import attributes, open_cube
 
 
 @dataclass(frozen=True)
@@ -71,7 +74,6 @@ def _mock(config: RunConfig, name: str, progress: bool) -> Iterator[Stage]:
 
 def _ingest(config: RunConfig, name: str, progress: bool) -> Iterator[Stage]:
     from hscz.ingest import ingest, ingest_key, ingest_report
-    from hscz.stores import attributes
 
     path = config.field_store(name)
 
@@ -86,7 +88,6 @@ def _ingest(config: RunConfig, name: str, progress: bool) -> Iterator[Stage]:
 
 def _label(config: RunConfig, name: str, progress: bool) -> Iterator[Stage]:
     from hscz.label import has_labels, label, label_key
-    from hscz.stores import attributes
 
     if not has_labels(config.fields[name]):
         return
@@ -114,7 +115,6 @@ def _train(config: RunConfig, progress: bool) -> Stage:
 
 def _predict(config: RunConfig, name: str, progress: bool) -> Iterator[Stage]:
     from hscz.predict import predict_field, predict_key
-    from hscz.stores import attributes
 
     path = config.cube(name)
 
@@ -128,9 +128,7 @@ def _predict(config: RunConfig, name: str, progress: bool) -> Iterator[Stage]:
 
 
 def _export(config: RunConfig, name: str, progress: bool) -> Iterator[Stage]:
-    from hscz.configfile import fingerprint
     from hscz.export import export
-    from hscz.stores import attributes, open_cube, read_json, write_json
 
     stem = config.results(name)
     note = stem.with_name(f"{stem.name}.export.json")
@@ -157,9 +155,7 @@ def _export(config: RunConfig, name: str, progress: bool) -> Iterator[Stage]:
 
 
 def _evaluate(config: RunConfig, name: str, progress: bool) -> Iterator[Stage]:
-    from hscz.configfile import fingerprint
     from hscz.evaluate.stage import evaluate_field
-    from hscz.stores import attributes, read_json, write_json
 
     stem = config.results(name)
     output = stem.with_name(f"{stem.name}_metrics.parquet")

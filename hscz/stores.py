@@ -8,10 +8,9 @@ been written is noted in ``NAME.part/done``; a run that starts again skips it.
 from __future__ import annotations
 
 import fcntl
-import json
 import os
 import shutil
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
@@ -22,6 +21,7 @@ import xarray as xr
 import zarr
 
 from hscz import __version__
+from hscz.atomic import read_json, write_json
 from hscz.errors import StoreError
 from hscz.schema import FIELD_STORE, PDF_CUBE, Variable, describe, validate
 
@@ -194,33 +194,6 @@ def provenance(**inputs: Any) -> dict[str, Any]:
     """Return a note of when, by which version and from what an artefact was made."""
     note = {"made": datetime.now(UTC).isoformat(timespec="seconds"), "hscz": __version__}
     return note | inputs
-
-
-def read_json(path: Path) -> dict[str, Any]:
-    """Return a JSON file's mapping; empty where there is none or it is cut short."""
-    try:
-        return dict(json.loads(path.read_text()))
-    except (FileNotFoundError, NotADirectoryError, json.JSONDecodeError):
-        return {}
-
-
-def write_json(path: Path, value: Any) -> None:
-    """Write JSON atomically."""
-    write_atomic(
-        path, lambda temporary: temporary.write_text(json.dumps(value, indent=1, default=str))
-    )
-
-
-def write_atomic(path: Path, write: Callable[[Path], Any]) -> Path:
-    """Call `write` on a temporary path in the same folder, then give the file its name."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
-    try:
-        write(temporary)
-        os.replace(temporary, path)
-    finally:
-        temporary.unlink(missing_ok=True)
-    return path
 
 
 def _open(path: Path, chunks: Any = None) -> xr.Dataset:

@@ -10,6 +10,7 @@ import pytest
 import xarray as xr
 
 from hscz import stores
+from hscz.atomic import write_atomic
 from hscz.errors import StoreError
 from hscz.schema import FIELD_STORE, Flag, Variable
 
@@ -119,5 +120,5 @@ def test_a_failed_write_leaves_nothing(tmp_path: Path) -> None:
         raise OSError("disk full")
 
     with pytest.raises(OSError, match="disk full"):
-        stores.write_atomic(tmp_path / "a.txt", write)
+        write_atomic(tmp_path / "a.txt", write)
     assert list(tmp_path.iterdir()) == []

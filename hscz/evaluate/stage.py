@@ -8,11 +8,12 @@ import numpy as np
 import pandas as pd
 import xarray as xr
 
+from hscz.atomic import write_atomic
 from hscz.config import EvaluateConfig, RunConfig
 from hscz.errors import StoreError
 from hscz.evaluate.metrics import metrics_table
 from hscz.evaluate.report import format_table
-from hscz.stores import open_cube, write_atomic
+from hscz.stores import open_cube
 
 
 def evaluate_field(config: RunConfig, name: str) -> str:

@@ -11,6 +11,7 @@ import pandas as pd
 import xarray as xr
 from numpy.typing import NDArray
 
+from hscz.atomic import write_atomic
 from hscz.evaluate.metrics import bias, outlier_fraction, residual, sigma_mad
 
 OUTLIER_LIMIT = 0.15
@@ -140,8 +141,6 @@ def stamps_and_pdfs(
 def save(figure: Any, path: Path) -> Path:
     """Write a figure as PNG."""
     import holoviews as hv
-
-    from hscz.stores import write_atomic
 
     return write_atomic(
         path, lambda temporary: hv.save(figure, temporary, fmt="png", backend="matplotlib", dpi=130)

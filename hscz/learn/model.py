@@ -19,11 +19,11 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from hscz.atomic import read_json, write_atomic
 from hscz.config import NetworkConfig, RunConfig
 from hscz.configfile import as_mapping
 from hscz.errors import StoreError
 from hscz.learn.network import Network
-from hscz.stores import read_json, write_atomic
 from hscz.zgrid import RedshiftGrid
 
 

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from torch import nn
 
 from hscz import pdf
+from hscz.atomic import read_json, write_atomic, write_json
 from hscz.config import RunConfig, TrainConfig
 from hscz.configfile import fingerprint
 from hscz.errors import ConfigError, StoreError
@@ -23,7 +24,7 @@ from hscz.learn.loader import Stamps, band_index, read_stamps
 from hscz.learn.model import Model, finished
 from hscz.learn.trainer import Metrics, Trainer, autocast, choose_device
 from hscz.schema import Flag
-from hscz.stores import open_field, provenance, read_json, write_atomic, write_json
+from hscz.stores import open_field, provenance
 from hscz.tables.labels import one_hot_target, soft_target
 from hscz.zgrid import RedshiftGrid
 

@@ -18,9 +18,9 @@ import torch
 from torch import Tensor, nn
 from tqdm.auto import tqdm
 
+from hscz.atomic import write_atomic
 from hscz.config import TrainConfig
 from hscz.errors import ConfigError, StoreError
-from hscz.stores import write_atomic
 
 Batch = tuple[Tensor, ...]
 Loss = Callable[[nn.Module, Batch], Tensor]

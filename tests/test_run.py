@@ -1,0 +1,278 @@
+"""The whole chain on a mock field of a few dozen galaxies, through the command line."""
+
+from __future__ import annotations
+
+import dataclasses
+import shutil
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+import torch
+import xarray as xr
+from astropy.table import Table
+
+from hscz.cli import main
+from hscz.config import RunConfig
+from hscz.configfile import load
+from hscz.errors import StoreError
+from hscz.info import describe_artefact
+from hscz.learn import train as train_stage
+from hscz.learn.model import Model, training_ids
+from hscz.learn.trainer import Trainer
+from hscz.predict import predict, predict_field
+from hscz.schema import FIELD_STORE, PDF_CUBE, Flag, validate
+from hscz.stores import open_cube, open_field, part
+
+CONFIG = """
+stores = "out"
+[mock]
+seed = 3
+patch_px = 700
+overlap_px = 100
+[mock.fields]
+COSMOS_UDF = [1, 1]
+DEEP2 = [1, 1]
+[network]
+size = "compact"
+[train]
+epochs = 2
+batch_size = 16
+optimiser = "adamw"
+learning_rate = 1e-3
+device = "cpu"
+[predict]
+block = 64
+device = "cpu"
+[evaluate]
+reference = ["z_true", "z_spec"]
+"""
+
+
+@pytest.fixture(scope="module")
+def config_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    path = tmp_path_factory.mktemp("run") / "small.toml"
+    path.write_text(CONFIG)
+    assert main(["run", str(path), "--quiet"]) == 0
+    return path
+
+
+@pytest.fixture(scope="module")
+def config(config_file: Path) -> RunConfig:
+    return load(config_file)
+
+
+@pytest.fixture
+def copy(config_file: Path, tmp_path: Path) -> Path:
+    """A configuration whose stores may be damaged."""
+    shutil.copytree(config_file.parent, tmp_path / "copy")
+    return tmp_path / "copy" / "small.toml"
+
+
+def test_artefacts_keep_their_contracts(config: RunConfig) -> None:
+    for name in ("COSMOS_UDF", "DEEP2"):
+        store, cube = open_field(config.field_store(name)), open_cube(config.cube(name))
+        validate(store, FIELD_STORE, name)
+        validate(cube, PDF_CUBE, name)
+        assert store.sizes["object"] == cube.sizes["object"] > 50
+        np.testing.assert_array_equal(store["object_id"], cube["object_id"])
+    assert [str(b) for b in store["band"].values] == ["u", "g", "r", "i", "z", "y"]
+
+
+def test_densities_integrate_to_one_over_their_edges(config: RunConfig) -> None:
+    cube = open_cube(config.cube("DEEP2"), None)
+    mass = (cube["pdf"].values * np.diff(cube["z_edges"])).sum(1)
+    usable = (cube["flags"].values & int(Flag.UNUSABLE)) == 0
+    np.testing.assert_allclose(mass[usable], 1, atol=1e-5)
+    assert np.isnan(cube["pdf"].values[~usable]).all()
+    assert np.isnan(cube["z_median"].values[~usable]).all()
+
+
+def test_a_second_run_has_nothing_to_do(
+    config_file: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["run", str(config_file), "--quiet"]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert len(lines) > 9
+    assert all("up to date" in line for line in lines[:-1])
+
+
+@pytest.mark.parametrize(
+    ("change", "redone"),
+    [
+        ("export.include_pdf=true", {"export"}),
+        ("predict.batch_size=8", {"predict"}),
+        ("train.epochs=3", {"train"}),
+        ("label.sigma_max=0.2", {"label"}),
+        ("ingest.stamp_px=48", {"ingest"}),
+    ],
+)
+def test_a_changed_setting_remakes_its_own_stage(
+    config_file: Path, capsys: pytest.CaptureFixture[str], change: str, redone: set[str]
+) -> None:
+    assert main(["run", str(config_file), "--dry-run", "--set", change]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert {line.split()[0] for line in lines if "would write" in line} == redone
+
+
+def test_labels_come_from_c2020_and_spectra_alone(config: RunConfig) -> None:
+    store = open_field(config.field_store("COSMOS_UDF"), None)
+    source = store["label_source"].values.astype(str)
+    labelled = np.isfinite(store["z_label"].values)
+    assert set(source) <= {"spec", "c2020", ""}
+    np.testing.assert_array_equal(labelled, source != "")
+    assert labelled.mean() > 0.5
+    assert (store["z_label"].values != store["z_true"].values)[labelled].mean() > 0.5
+    target = open_field(config.field_store("DEEP2"), None)
+    assert (target["label_source"].values.astype(str) != "c2020").all()
+
+
+def test_training_used_only_the_source(config: RunConfig) -> None:
+    ids = training_ids(config.model(0))
+    source = open_field(config.field_store("COSMOS_UDF"), None)["object_id"].values
+    assert np.isin(ids, source).all()
+    cube = open_cube(config.cube("COSMOS_UDF"), None)
+    np.testing.assert_array_equal(cube["in_training"], np.isin(cube["object_id"], ids))
+    assert not open_cube(config.cube("DEEP2"), None)["in_training"].values.any()
+
+
+def test_the_catalogue_holds_the_cube(config: RunConfig) -> None:
+    cube = open_cube(config.cube("DEEP2"), None)
+    fits = Table.read(config.results("DEEP2").with_suffix(".fits"))
+    parquet = pd.read_parquet(config.results("DEEP2").with_suffix(".parquet"))
+    for table in (fits, parquet):
+        np.testing.assert_array_equal(np.asarray(table["cnn_z_median"]), cube["z_median"])
+        np.testing.assert_array_equal(np.asarray(table["object_id"]), cube["object_id"])
+    assert list(fits.colnames) == list(parquet.columns)
+
+
+def test_metrics_leave_out_what_was_trained_on(config: RunConfig) -> None:
+    table = pd.read_parquet(config.results("COSMOS_UDF").with_name("COSMOS_UDF_metrics.parquet"))
+    cube = open_cube(config.cube("COSMOS_UDF"), None)
+    unseen = ~cube["in_training"].values & (cube["z_true"].values > 0)
+    whole = table[(table["by"] == "all") & (table["reference"] == "z_true")]
+    assert int(whole["n"].iloc[0] + whole["n_missing"].iloc[0]) == int(unseen.sum())
+    assert config.results("DEEP2").with_name("DEEP2_redshifts.png").stat().st_size > 10_000
+
+
+def test_lazy_prediction_equals_the_cube(config: RunConfig) -> None:
+    store = open_field(config.field_store("DEEP2"))
+    lazy = predict(store, [Model.load(config.model(0))], config.predict)
+    assert lazy["pdf"].chunks is not None
+    whole = open_cube(config.cube("DEEP2"), None)
+    computed = lazy[["pdf", "z_median", "n_peaks"]].compute()
+    np.testing.assert_allclose(computed["pdf"], whole["pdf"], rtol=1e-4, atol=1e-6)
+    np.testing.assert_allclose(computed["z_median"], whole["z_median"], atol=1e-4)
+    validate(lazy, PDF_CUBE, "lazy cube")
+
+
+def test_an_ensemble_averages_densities(config: RunConfig) -> None:
+    first = Model.load(config.model(0))
+    second = Model.new(first.network_config, first.bands, first.grid, first.noise, seed=99)
+    second.network.eval()
+    store = open_field(config.field_store("DEEP2")).isel(object=slice(0, 20))
+    alone = [predict(store, [m], config.predict)["pdf"].values for m in (first, second)]
+    both = predict(store, [first, second], config.predict)["pdf"].values
+    np.testing.assert_allclose(both, 0.5 * (alone[0] + alone[1]), rtol=1e-5)
+
+
+def test_a_model_of_other_bands_is_refused(config: RunConfig) -> None:
+    store = open_field(config.field_store("DEEP2"))
+    model = Model.load(config.model(0))
+    model.bands = ("us", *model.bands[1:])
+    with pytest.raises(StoreError, match="needs band 'us', the store has u, g, r, i, z, y"):
+        predict(store, [model])
+    other = dataclasses.replace(Model.load(config.model(0)), bands=("g",))
+    with pytest.raises(StoreError, match="must share bands and redshift bins"):
+        predict(store, [model, other])
+
+
+def test_an_interrupted_prediction_goes_on(copy: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    config = load(copy)
+    path = config.cube("DEEP2")
+    whole = open_cube(path, None).load()
+    shutil.rmtree(path)
+    import hscz.predict as module
+
+    real, calls = module._predict_block, []
+
+    def fails_at_the_second(*args: object) -> np.ndarray:
+        calls.append(1)
+        if len(calls) == 2:
+            raise KeyboardInterrupt
+        return real(*args)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(module, "_predict_block", fails_at_the_second)
+    import dask
+
+    with dask.config.set(scheduler="synchronous"), pytest.raises(KeyboardInterrupt):
+        predict_field(config, "DEEP2", progress=False)
+    assert not path.exists()
+    assert len(list((part(path) / "done").iterdir())) == 1
+    monkeypatch.setattr(module, "_predict_block", real)
+    predict_field(config, "DEEP2", progress=False)
+    xr.testing.assert_identical(open_cube(path, None).load()["pdf"], whole["pdf"])
+
+
+def test_a_killed_training_resumes_to_the_same_weights(
+    copy: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    config = load(copy)
+    whole = Model.load(config.model(0)).network.state_dict()
+    save = Trainer.save
+
+    def killed(self: Trainer) -> None:
+        save(self)
+        if self.epoch == 1:
+            raise KeyboardInterrupt
+
+    monkeypatch.setattr(Trainer, "save", killed)
+    assert main(["train", str(copy), "--quiet", "--force"]) == 1
+    with pytest.raises(StoreError, match="training has not finished"):
+        Model.load(config.model(0))
+    monkeypatch.setattr(Trainer, "save", save)
+    assert main(["train", str(copy), "--quiet", "--resume"]) == 0
+    resumed = Model.load(config.model(0)).network.state_dict()
+    assert all(torch.equal(whole[key], resumed[key]) for key in whole)
+
+
+def test_a_field_without_labels_is_refused(config: RunConfig, tmp_path: Path) -> None:
+    path = tmp_path / "out" / "fields" / "COSMOS_UDF.zarr"
+    shutil.copytree(config.field_store("COSMOS_UDF"), path)
+    import zarr
+
+    zarr.open_group(path, mode="r+").attrs.pop("labels")
+    bare = dataclasses.replace(config, stores=str(tmp_path / "out"))
+    with pytest.raises(StoreError, match="has no labels; run 'hscz label' first"):
+        train_stage.train(bare, progress=False)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "message"),
+    [
+        (["run"], 2, "give the run's TOML file"),
+        (["train", "none.toml"], 2, "no such configuration file"),
+        (["train", "{config}", "--set", "train.epoch=1"], 2, "did you mean 'epochs'"),
+        (["ingest", "{config}", "--field", "ELAIS"], 2, "nothing to ingest"),
+        (["info", "nowhere.zarr"], 1, "no field store, model or PDF cube"),
+        (["predict", "{config}", "--set", 'train.name="v9"'], 1, "run 'hscz train"),
+    ],
+)
+def test_bad_use_says_what_to_do(
+    config_file: Path,
+    capsys: pytest.CaptureFixture[str],
+    arguments: list[str],
+    code: int,
+    message: str,
+) -> None:
+    filled = [argument.format(config=config_file) for argument in arguments]
+    assert main(filled) == code
+    assert message in capsys.readouterr().err
+
+
+def test_info_tells_what_each_artefact_is(config: RunConfig) -> None:
+    assert "psf" not in describe_artefact(config.model(0))
+    assert "u, g, r, i, z, y" in describe_artefact(config.model(0))
+    assert "labels" in describe_artefact(config.field_store("COSMOS_UDF"))
+    assert "360 over 0 < z < 6" in describe_artefact(config.cube("DEEP2"))
