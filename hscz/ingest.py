@@ -25,9 +25,10 @@ from hscz.config import FieldConfig, IngestConfig, RunConfig
 from hscz.configfile import file_stamps, fingerprint
 from hscz.errors import InputError
 from hscz.progress import show_progress
-from hscz.schema import FIELD_STORE, check_unique_ids
+from hscz.schema import FIELD_STORE, Flag
 from hscz.sky.cutouts import cut_tile
-from hscz.sky.mosaic import Tile, assign, find_tiles
+from hscz.sky.fits import open_band
+from hscz.sky.mosaic import Tile, assign, find_files, find_tiles
 from hscz.sky.resample import resample_pattern
 from hscz.survey import FLUX_UNIT, PIXEL_SCALE_ARCSEC, ZERO_POINT_MAG, band
 from hscz.tables.descriptor import load_descriptor
@@ -73,7 +74,7 @@ def ingest(config: RunConfig, name: str, progress: bool = True) -> Path:
     tiles = find_tiles(
         pattern, entry.bands, _tile_px(settings), settings.stamp_px, entry.zero_point
     )
-    table = _catalogue(entry, settings, tiles)
+    table, n_read = _catalogue(entry, settings)
     tile, x, y = assign(tiles, table["ra"].to_numpy(), table["dec"].to_numpy(), settings.stamp_px)
     lost = tile < 0
     if lost.all():
@@ -86,7 +87,7 @@ def ingest(config: RunConfig, name: str, progress: bool = True) -> Path:
     table, tile, x, y = table.iloc[order], tile[order], x[order], y[order]
 
     columns = _columns(table, name, entry, settings, [t.name for t in tiles], tile)
-    columns.attrs["n_lost"] = int(lost.sum())
+    columns.attrs |= {"n_read": n_read, "n_selected": len(lost), "n_lost": int(lost.sum())}
     bulk = _bulk(len(table), entry.bands, settings.stamp_px)
     stores.create(path, columns, bulk, ingest_key(config, name))
     done = stores.done_blocks(path)
@@ -101,6 +102,18 @@ def ingest(config: RunConfig, name: str, progress: bool = True) -> Path:
     with show_progress(f"ingest {name}", progress):
         dask.compute(*tasks)
     return stores.commit(path, FIELD_STORE)
+
+
+def ingest_report(path: Path) -> str:
+    """Return how many objects a store holds, and what became of the others."""
+    attrs = stores.attributes(path)
+    flags = stores.open_field(path, None)["flags"].values
+    unusable = int(((flags & int(Flag.UNUSABLE)) != 0).sum())
+    return (
+        f"  {attrs['n_read']:,} rows read, {attrs['n_selected']:,} selected, {len(flags):,} cut, "
+        f"{attrs['n_lost']:,} in no tile\n"
+        f"  {unusable:,} with missing pixels or no noise: flagged, and without a redshift later"
+    )
 
 
 def ingest_key(config: RunConfig, name: str) -> str:
@@ -122,13 +135,18 @@ def _tile_px(settings: IngestConfig) -> int:
     return max(4 * settings.stamp_px, min(settings.tile_px, px))
 
 
-def _catalogue(entry: FieldConfig, settings: IngestConfig, tiles: list[Tile]) -> pd.DataFrame:
-    """Read the catalogue and keep the selected rows."""
+def _catalogue(entry: FieldConfig, settings: IngestConfig) -> tuple[pd.DataFrame, int]:
+    """Read the catalogue and keep the selected rows; return how many there were.
+
+    Pixel positions, where a catalogue has no others, are those of the first image as it came.
+    """
     descriptor = load_descriptor(entry.catalogue.catalogue)
-    table = read_catalogue(entry.catalogue.file, descriptor, wcs=tiles[0].bands[0].wcs)
-    check_unique_ids(table["object_id"].to_numpy(), entry.catalogue.file)
+    first = next(iter(find_files(entry.images, entry.bands).values()))[0]
+    wcs = open_band(first, entry.bands[0], entry.zero_point).wcs
+    table = read_catalogue(entry.catalogue.file, descriptor, wcs=wcs)
     expression = settings.select or descriptor.select
-    return table[select(table, expression, entry.catalogue.file)].reset_index(drop=True)
+    kept = select(table, expression, entry.catalogue.file)
+    return table[kept].reset_index(drop=True), len(table)
 
 
 def _columns(
@@ -166,7 +184,8 @@ def _columns(
             "mag": (("object", "band"), bands("mag")),
             "mag_err": (("object", "band"), bands("mag_err")),
             "z_sed": ("object", column("z_sed", "float32")),
-        },
+        }
+        | {key: ("object", column(key, "float32")) for key in ("z_true",) if key in table},
         coords={key: ("object", value) for key, value in coordinates.items()}
         | {"band": ("band", np.array(entry.bands, text))},
         attrs={

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 from collections.abc import Callable
 from dataclasses import replace
@@ -24,7 +25,7 @@ from hscz.learn.loader import Stamps, band_index, read_stamps
 from hscz.learn.model import Model, finished
 from hscz.learn.trainer import Metrics, Trainer, autocast, choose_device
 from hscz.schema import Flag
-from hscz.stores import open_field, provenance
+from hscz.stores import attributes, open_field, provenance
 from hscz.tables.labels import one_hot_target, soft_target
 from hscz.zgrid import RedshiftGrid
 
@@ -51,11 +52,10 @@ def train(config: RunConfig, resume: bool = False, progress: bool = True) -> lis
         If a source field has no store, no labels or not the wanted bands.
     """
     stores = {name: open_field(config.field_store(name), None) for name in config.train.fields}
-    inputs = {name: store.attrs.get("labels", "") for name, store in stores.items()}
-    for name, labelled in inputs.items():
-        if not labelled:
+    for name, store in stores.items():
+        if not store.attrs.get("labels"):
             raise StoreError(f"{config.field_store(name)}: has no labels; run 'hscz label' first")
-    key = fingerprint(config.network, config.train, inputs)
+    key = _train_key(config)
     folders = [config.model(run) for run in range(config.train.runs)]
     todo = [run for run in range(len(folders)) if not (resume and finished(folders[run], key))]
     if not todo:
@@ -66,6 +66,31 @@ def train(config: RunConfig, resume: bool = False, progress: bool = True) -> lis
     for run in todo:
         _train_one(config, data, run, key, resume, progress)
     return folders
+
+
+def is_trained(config: RunConfig) -> bool:
+    """Return whether every run of a configuration is whole and up to date."""
+    key = _train_key(config)
+    return all(finished(config.model(run), key) for run in range(config.train.runs))
+
+
+def training_report(folders: list[Path]) -> str:
+    """Return the last line of each run's history."""
+    lines = []
+    for folder in folders:
+        rows = (folder / "history.jsonl").read_text().splitlines()
+        numbers = json.loads(rows[-1])
+        seconds = sum(json.loads(row)["seconds"] for row in rows)
+        shown = ", ".join(f"{k} {v:.4g}" for k, v in numbers.items() if k != "seconds")
+        lines.append(f"  {folder.name}: {seconds:.0f} s, {shown} (validation on source labels)")
+    return "\n".join(lines)
+
+
+def _train_key(config: RunConfig) -> str:
+    labels = {name: attributes(config.field_store(name)) for name in config.train.fields}
+    return fingerprint(
+        config.network, config.train, {k: v.get("labels") for k, v in labels.items()}
+    )
 
 
 class _Data:

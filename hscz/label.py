@@ -1,0 +1,130 @@
+"""Redshift labels into a field store: COSMOS2020 consensus, secure spectroscopy first."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import xarray as xr
+
+from hscz import stores
+from hscz.config import FieldConfig, LabelConfig, RunConfig, TableConfig
+from hscz.configfile import file_stamps, fingerprint
+from hscz.errors import ConfigError, InputError
+from hscz.tables.descriptor import CatalogueDescriptor, load_descriptor
+from hscz.tables.labels import (
+    assign_labels,
+    c2020_table,
+    flag_candidates,
+    label_report,
+    secure_redshifts,
+)
+from hscz.tables.read import read_catalogue
+
+TEXT_COLUMNS = ("z_spec_survey", "label_source")
+
+
+def has_labels(entry: FieldConfig) -> bool:
+    """Return whether a field comes with any catalogue of redshifts."""
+    return bool(entry.c2020_classic or entry.c2020_farmer or entry.spec or entry.truth)
+
+
+def label_key(config: RunConfig, name: str) -> str:
+    """Return the fingerprint of what a store's labels are made from."""
+    entry = config.fields[name]
+    tables = [*entry.spec, *([entry.oii] if entry.oii else [])]
+    files = [entry.c2020_classic, entry.c2020_farmer, entry.truth, *(t.file for t in tables)]
+    made_from = stores.attributes(config.field_store(name)).get("fingerprint")
+    return fingerprint(config.label, made_from, [t.catalogue for t in tables], file_stamps(files))
+
+
+def label(config: RunConfig, name: str) -> str:
+    """Write the label columns of one field's store, replacing what was there.
+
+    Parameters
+    ----------
+    config : RunConfig
+    name : str
+        Field, a key of ``config.fields``.
+
+    Returns
+    -------
+    str
+        How many objects have which label, with the checks of the paper.
+
+    Raises
+    ------
+    StoreError
+        If the field has not been ingested.
+    InputError
+        If a catalogue is missing or lacks a column.
+    """
+    entry, settings, path = config.fields[name], config.label, config.field_store(name)
+    store = stores.open_field(path, None)
+    objects = pd.DataFrame({key: store[key].values for key in ("object_id", "ra", "dec")})
+    labels = assign_labels(
+        objects,
+        _c2020(entry, settings),
+        [secure_redshifts(*_read(table)) for table in entry.spec],
+        settings.radius_arcsec,
+    )
+    columns = {key: _column(labels[key]) for key in labels}
+    if entry.oii:
+        flags = flag_candidates(objects, _read(entry.oii)[0], settings.radius_arcsec)
+        columns["is_oii_candidate"] = xr.Variable("object", flags)
+    if entry.truth:
+        columns["z_true"] = xr.Variable("object", _true_redshifts(objects, entry.truth))
+    stores.replace_columns(path, columns, {"labels": label_key(config, name)})
+    return _report(label_report(labels, store["mag_i"].values))
+
+
+def _c2020(entry: FieldConfig, settings: LabelConfig) -> pd.DataFrame | None:
+    if not (entry.c2020_classic or entry.c2020_farmer):
+        return None
+    if not (entry.c2020_classic and entry.c2020_farmer):
+        raise ConfigError(
+            "COSMOS2020 labels need c2020_classic and c2020_farmer; the paper's consensus is of "
+            "both, and one alone says nothing of the scatter between them"
+        )
+    tables = []
+    for file, kind in (
+        (entry.c2020_classic, "cosmos2020-classic"),
+        (entry.c2020_farmer, "cosmos2020-farmer"),
+    ):
+        descriptor = load_descriptor(kind)
+        tables.append(read_catalogue(file, descriptor, extra=[settings.lephare_column]))
+    return c2020_table(
+        *tables,
+        lephare=settings.lephare_column,
+        sigma_max=settings.sigma_max,
+        radius_arcsec=settings.radius_arcsec,
+    )
+
+
+def _read(table: TableConfig) -> tuple[pd.DataFrame, CatalogueDescriptor]:
+    descriptor = load_descriptor(table.catalogue)
+    return read_catalogue(table.file, descriptor), descriptor
+
+
+def _column(values: pd.Series) -> xr.Variable:
+    if values.name in TEXT_COLUMNS:
+        return xr.Variable("object", values.to_numpy().astype(np.dtypes.StringDType()))
+    return xr.Variable("object", values.to_numpy(np.float32))
+
+
+def _true_redshifts(objects: pd.DataFrame, file: str) -> np.ndarray:
+    if not Path(file).exists():
+        raise InputError(f"{file}: no such truth table; run 'hscz mock' or drop the key truth")
+    truth = pd.read_parquet(file, columns=["object_id", "z_true"]).set_index("object_id")["z_true"]
+    return truth.reindex(objects["object_id"]).to_numpy(np.float32)
+
+
+def _report(counts: dict[str, float]) -> str:
+    return (
+        f"  {counts['n_labelled']:,} of {counts['n_objects']:,} objects labelled: "
+        f"{counts['n_spec']:,} spec, {counts['n_c2020']:,} C2020\n"
+        f"  C2020 replaced by spec {counts['fraction_replaced']:.1%} (paper 19 %), "
+        f"spec only {counts['n_spec_only']:,}, "
+        f"spec at i > 23 {counts['fraction_spec_faint']:.1%} (paper below 8 %)"
+    )
