@@ -135,8 +135,8 @@ def secure_redshifts(table: pd.DataFrame, descriptor: CatalogueDescriptor) -> pd
     """
     if not descriptor.secure:
         raise InputError(
-            f"the descriptor {descriptor.name!r} has no rule 'secure', so none of its redshifts "
-            "can be a label; add the rule, or use a spectroscopic catalogue"
+            f"the descriptor {descriptor.name!r} has no rule 'secure' that says which redshifts "
+            "may be labels; add it, or use a spectroscopic catalogue"
         )
     table = table[select(table, descriptor.secure, descriptor.survey, allow_empty=True)]
     confidence = np.zeros(len(table))
@@ -146,11 +146,11 @@ def secure_redshifts(table: pd.DataFrame, descriptor: CatalogueDescriptor) -> pd
     secure = table[["ra", "dec", "z", "flag"]].assign(
         survey=descriptor.survey, confidence=confidence, resolution=descriptor.resolution
     )
-    secure = secure.sort_values(["confidence", "z"], ascending=[False, True], kind="stable")
+    secure = secure.sort_values(["confidence", "z"], ascending=[False, True], ignore_index=True)
     pairs = cKDTree(unit_vectors(secure["ra"], secure["dec"])).query_pairs(
         chord_length(REPEAT_ARCSEC), output_type="ndarray"
     )
-    return secure.drop(secure.index[pairs.max(axis=1)]).reset_index(drop=True)
+    return secure.drop(pairs.max(axis=1)).reset_index(drop=True)
 
 
 def assign_labels(
@@ -242,8 +242,8 @@ def label_report(labels: pd.DataFrame, mag_i: ArrayLike) -> dict[str, Any]:
     Returns
     -------
     dict
-        Counts, and ``fraction_replaced`` (COSMOS2020 labels replaced by spectroscopy; the
-        paper has 0.19), ``n_spec_only`` (2,700 there) and ``fraction_spec_faint``
+        Counts, with ``fraction_replaced`` (COSMOS2020 labels replaced by spectroscopy; 0.19
+        in the paper), ``n_spec_only`` (2,700 there) and ``fraction_spec_faint``
         (spectroscopic among the labels at i > 23; below 0.08 there).
 
     Examples
@@ -309,8 +309,8 @@ def soft_target(
 
     Examples
     --------
-    >>> soft_target([1.0], [0.25], RedshiftGrid.uniform(4, 2.0)).round(3).tolist()
-    [[0.023, 0.477, 0.477, 0.023]]
+    >>> soft_target([1.0], [0.25], RedshiftGrid.uniform(4, 2.0)).round(3)
+    array([[0.023, 0.477, 0.477, 0.023]], dtype=float32)
     """
     _bins_inside(z_label, grid)
     z = np.asarray(z_label, dtype=np.float64)
@@ -346,8 +346,8 @@ def _bins_inside(z_label: ArrayLike, grid: RedshiftGrid) -> NDArray[np.int64]:
     outside = bins < 0
     if outside.any():
         raise InputError(
-            f"{outside.sum()} of {len(bins)} labels are missing or outside the redshift grid "
-            f"{grid.edges[0]} to {grid.edges[-1]} (the first is {np.asarray(z_label)[outside][0]}); "
+            f"{outside.sum()} of {len(bins)} labels are missing or outside the grid "
+            f"{grid.edges[0]} to {grid.edges[-1]} (first {np.asarray(z_label)[outside][0]}); "
             "drop these objects or widen the grid"
         )
     return bins
