@@ -38,8 +38,9 @@ class Box:
 
     def uniform(self, n: int, rng: np.random.Generator) -> tuple[FloatArray, FloatArray]:
         """Draw n positions, uniform on the sphere."""
-        sines = np.sin(np.deg2rad(self.dec))
-        return rng.uniform(*self.ra, n), np.rad2deg(np.arcsin(rng.uniform(*sines, n)))
+        low, high = np.sin(np.deg2rad(self.dec))
+        ra = rng.uniform(self.ra[0], self.ra[1], n)
+        return ra, np.rad2deg(np.arcsin(rng.uniform(low, high, n)))
 
     def around(
         self,
@@ -80,7 +81,7 @@ COSMOS_STRUCTURES = (
     Structure(1.10, 0.8),
     Structure(2.10, 0.8),
 )
-"""Redshifts of well-known structures of the COSMOS field (Scoville et al. 2013; Yuan et al. 2014)."""
+"""Well-known structures of the COSMOS field (Scoville et al. 2013; Yuan et al. 2014)."""
 
 STRUCTURE_HALF_WIDTH = 0.015
 

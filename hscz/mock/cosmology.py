@@ -22,9 +22,9 @@ def comoving_distance_mpc(redshift: ArrayLike) -> FloatArray:
     Examples
     --------
     >>> comoving_distance_mpc([0.5, 1.0, 3.0]).round(0).tolist()
-    [1888.0, 3304.0, 6402.0]
+    [1889.0, 3304.0, 6356.0]
     """
-    return np.interp(redshift, _Z, _COMOVING_MPC)
+    return np.interp(np.asarray(redshift, dtype=np.float64), _Z, _COMOVING_MPC)
 
 
 def distance_modulus(redshift: ArrayLike) -> FloatArray:

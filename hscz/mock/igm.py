@@ -53,7 +53,7 @@ def transmission(observed_angstrom: ArrayLike, redshift: ArrayLike) -> FloatArra
     Examples
     --------
     >>> transmission([3700.0, 5000.0, 7000.0], [0.5, 3.0]).round(2).tolist()
-    [[1.0, 1.0, 1.0], [0.43, 1.0, 1.0]]
+    [[1.0, 1.0, 1.0], [0.7, 1.0, 1.0]]
     """
     observed = np.asarray(observed_angstrom, dtype=np.float64)[None, :]
     source = 1.0 + np.asarray(redshift, dtype=np.float64)[:, None]

@@ -43,7 +43,7 @@ class Schechter:
 
     def characteristic_magnitude(self, z: ArrayLike) -> FloatArray:
         """Return M* at redshift `z`."""
-        return np.interp(z, self.redshift, self.magnitude)
+        return np.interp(np.asarray(z, dtype=np.float64), self.redshift, self.magnitude)
 
     def density(self, absolute_mag: ArrayLike, z: ArrayLike) -> FloatArray:
         """Return the number per Mpc^3 and magnitude."""
@@ -56,15 +56,15 @@ class Schechter:
 
 QUIESCENT = Schechter(
     redshift=(0.0, 0.5, 1.0, 1.5, 2.0, 3.0, 4.0, 6.0),
-    magnitude=(-20.2, -20.7, -21.2, -21.6, -21.9, -22.1, -22.1, -22.1),
-    log_density=(-2.70, -2.80, -3.0, -3.5, -3.9, -4.6, -6.0, -8.0),
+    magnitude=(-20.2, -20.7, -21.3, -21.7, -21.9, -22.1, -22.1, -22.1),
+    log_density=(-2.70, -2.78, -2.87, -3.3, -3.8, -4.6, -6.0, -8.0),
     faint_slope=(-0.5,) * 8,
 )
 STAR_FORMING = Schechter(
     redshift=(0.0, 0.5, 1.0, 1.5, 2.0, 3.0, 4.0, 5.0, 6.0),
     magnitude=(-20.3, -20.9, -21.4, -21.85, -22.1, -22.3, -22.3, -22.3, -22.3),
-    log_density=(-2.45, -2.5, -2.55, -2.65, -2.75, -2.9, -3.1, -3.4, -3.7),
-    faint_slope=(-1.25, -1.3, -1.3, -1.35, -1.4, -1.5, -1.5, -1.6, -1.6),
+    log_density=(-2.38, -2.5, -2.66, -2.8, -2.82, -2.85, -3.0, -3.3, -3.6),
+    faint_slope=(-1.35, -1.38, -1.38, -1.4, -1.45, -1.5, -1.55, -1.6, -1.6),
 )
 
 
@@ -81,9 +81,7 @@ def expected_per_deg2(function: Schechter) -> FloatArray:
     return function.density(magnitude, z) * volume_mpc3_per_deg2(z) * cell
 
 
-def draw_cells(
-    expected: FloatArray, rng: np.random.Generator
-) -> tuple[FloatArray, FloatArray]:
+def draw_cells(expected: FloatArray, rng: np.random.Generator) -> tuple[FloatArray, FloatArray]:
     """Draw redshifts and absolute magnitudes from expected numbers per cell.
 
     Parameters

@@ -32,7 +32,7 @@ def bulge_fractions(fraction_i: FloatArray) -> dict[str, FloatArray]:
     Examples
     --------
     >>> {b: round(float(f[0]), 2) for b, f in bulge_fractions(np.array([0.5])).items()}
-    {'u': 0.3, 'us': 0.31, 'g': 0.36, 'r': 0.44, 'i': 0.5, 'z': 0.54, 'y': 0.57}
+    {'u': 0.29, 'us': 0.3, 'g': 0.36, 'r': 0.44, 'i': 0.5, 'z': 0.54, 'y': 0.57}
     """
     fractions = {}
     for name, band in BANDS.items():
@@ -55,8 +55,8 @@ def disc_radius_arcsec(
     (2014, ApJ 788, 28), with a scatter of 0.18 dex.
     """
     brighter = -0.4 * (absolute_mag - characteristic_mag)
-    late = 4.9 * 10 ** (0.25 * brighter) * (1.0 + z) ** -0.75
-    early = 4.3 * 10 ** (0.45 * brighter) * (1.0 + z) ** -1.0
+    late = 6.0 * 10 ** (0.19 * brighter) * (1.0 + z) ** -0.6
+    early = 5.0 * 10 ** (0.40 * brighter) * (1.0 + z) ** -0.8
     kpc = np.where(is_quiescent, early, late) * 10 ** (0.18 * rng.normal(size=len(z)))
     return np.clip(kpc / kpc_per_arcsec(z), 0.03, 12.0)
 
@@ -70,7 +70,7 @@ def half_light_radius(
     --------
     >>> radii = half_light_radius(np.array([0.0, 0.5, 1.0]), np.full(3, 0.8), np.full(3, 0.4))
     >>> radii.round(2).tolist()
-    [0.8, 0.6, 0.4]
+    [0.8, 0.62, 0.4]
     """
     low = np.log(np.minimum(disc_arcsec, bulge_arcsec)) - 1e-3
     high = np.log(np.maximum(disc_arcsec, bulge_arcsec)) + 1e-3

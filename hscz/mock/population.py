@@ -99,7 +99,7 @@ def draw_field(
     Examples
     --------
     >>> truth = draw_field("XMM_DEEP", (35.6, 35.7), (-4.75, -4.65), 24.0, seed=1)
-    >>> truth["mag_i"].max() < 24.0, truth["object_id"].is_unique
+    >>> bool(truth["mag_i"].max() < 24.0), truth["object_id"].is_unique
     (True, True)
     """
     if field not in FIELDS:
@@ -172,9 +172,7 @@ def _galaxies(field: str, box: Box, i_max: float, rng: np.random.Generator) -> p
     return pd.DataFrame(columns)
 
 
-def _draw_luminosities(
-    field: str, box: Box, i_max: float, rng: np.random.Generator
-) -> Drawn:
+def _draw_luminosities(field: str, box: Box, i_max: float, rng: np.random.Generator) -> Drawn:
     """Draw redshift, luminosity, kind and position, field galaxies first, then structures."""
     within_reach = _within_reach(i_max)
     expected = {
@@ -201,9 +199,8 @@ def _within_reach(i_max: float) -> NDArray[np.bool_]:
     half a magnitude more covers dust, lines and smooth deviations.
     """
     z = luminosity.Z_EDGES[:-1]
-    zero, one = np.zeros(len(z)), np.ones(len(z))
     brightest = [
-        band_magnitude(Spectra(z, t * one, av * one, one, one, one, zero, zero), "i")
+        band_magnitude(Spectra.plain(z, t, av), "i")
         for t, av in ((0.0, 0.0), (0.0, 1.0), (3.0, 0.0), (3.0, 2.0), (6.5, 0.0))
     ]
     faintest = i_max - distance_modulus(z) - np.min(brightest, axis=0) + 0.5
@@ -257,9 +254,9 @@ def draw_spectra(
     """
     n = len(z)
     fainter = np.clip(absolute_mag - STAR_FORMING.characteristic_magnitude(z), -2.0, 5.0)
-    early = np.abs(rng.normal(0.0, 0.25, n)) + 0.05 * z
-    late = 1.9 + 0.25 * fainter + 0.75 * np.minimum(z, 2.5) + 0.7 * rng.normal(size=n)
-    av_late = rng.gamma(2.0, 0.5 * np.clip(0.5 - 0.1 * fainter, 0.1, 1.0))
+    early = np.clip(rng.normal(0.35, 0.3, n), 0.0, 1.0)
+    late = 2.0 + 0.18 * fainter + 0.8 * np.minimum(z, 2.7) + 0.8 * rng.normal(size=n)
+    av_late = rng.gamma(1.5, np.clip(0.27 - 0.05 * fainter, 0.1, 1.0))
     av_early = rng.gamma(1.0, 0.08, n)
     return Spectra(
         redshift=np.minimum(z, MAX_REDSHIFT),
@@ -267,9 +264,11 @@ def draw_spectra(
         av_mag=np.minimum(np.where(is_quiescent, av_early, av_late), 3.0),
         line_strength=10 ** (0.25 * rng.normal(size=n)),
         oiii_strength=10 ** (0.2 * rng.normal(size=n) + 0.12 * (late - 2.0)),
-        igm_strength=np.exp(0.35 * rng.normal(size=n)),
-        tilt=0.10 * rng.normal(size=n),
-        bend=0.05 * rng.normal(size=n),
+        lya_escape=np.where(rng.random(n) < 0.4, 0.0, rng.exponential(0.25, n)),
+        absorber_strength=np.exp(0.65 * rng.normal(size=n)),
+        tilt=0.05 * rng.normal(size=n),
+        ripple_sine=0.022 * rng.normal(size=n),
+        ripple_cosine=0.022 * rng.normal(size=n),
     )
 
 

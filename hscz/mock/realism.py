@@ -31,6 +31,13 @@ ZCOSMOS_FILE = "zcosmos_bright_20k.csv"
 MEDIAN_TOLERANCE_MAG = 0.25
 SIGMA_TOLERANCE_FACTOR = 1.5
 
+FLOOR_MAG = 0.04
+"""Scatter of COSMOS2020 magnitudes beyond their formal errors, in each band.
+
+The 57 galaxies at z < 2 with u errors below 0.03 among the first hundred of the catalogue scatter
+by 0.074 mag about a straight line of u - u* against u* - g, where their errors give 0.02.
+"""
+
 _MAG_PER_RELATIVE_ERROR = 2.5 / np.log(10)
 
 
@@ -81,7 +88,7 @@ def read_compilation(folder: Path) -> RealSample:
         table["redshift"].to_numpy(),
         16.4 - 2.5 * np.log10(flux["i"].to_numpy()),
         flux,
-        error.where(error > 0, 0.0),
+        np.hypot(error.where(error > 0, 0.0), flux * FLOOR_MAG / _MAG_PER_RELATIVE_ERROR),
         (("u", "us"), ("u", "g"), ("us", "g"), ("g", "r"), ("r", "i"), ("i", "z"), ("z", "y")),
         (2.5, 2.6, 2.7, 2.8, 2.9, 3.0),
     )

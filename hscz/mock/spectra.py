@@ -53,24 +53,32 @@ MAX_REDSHIFT = float(_Z_NODES[-1])
 
 @dataclass(frozen=True)
 class Line:
-    """An emission line: rest wavelength, and flux before dust over that of [OII]."""
+    """An emission line: rest wavelength, and flux before dust over that of [OII].
+
+    `extra` names the attribute of `Spectra` that this line varies with beyond `line_strength`.
+    """
 
     angstrom: float
     ratio: float
-    is_oiii: bool = False
+    extra: str = ""
 
 
 LINES: dict[str, Line] = {
+    "lya": Line(1215.67, 15.4, "lya_escape"),
     "oii": Line(3728.0, 1.0),
     "hgamma": Line(4341.0, 0.29),
     "hbeta": Line(4862.0, 0.61),
-    "oiii_4959": Line(4960.0, 0.12, is_oiii=True),
-    "oiii": Line(5008.0, 0.36, is_oiii=True),
+    "oiii_4959": Line(4960.0, 0.12, "oiii_strength"),
+    "oiii": Line(5008.0, 0.36, "oiii_strength"),
     "halpha": Line(6564.0, 1.77),
     "nii": Line(6585.0, 0.50),
     "sii": Line(6725.0, 0.35),
 }
-"""Line ratios of Ilbert et al. (2009, ApJ 690, 1236), with [NII] and [SII] of spirals."""
+"""Line ratios of Ilbert et al. (2009, ApJ 690, 1236), [NII] and [SII] of spirals, and Lyman alpha
+as if all of it escaped: 8.7 times H alpha (case B)."""
+
+# Period of the ripples in ln(wavelength), about two bands of the survey.
+_RIPPLE_PERIOD = 0.35
 
 # Kennicutt (1998): L([OII]) = SFR / 1.4e-41 erg/s and L_nu(UV) = SFR / 1.4e-28 erg/s/Hz.
 _OII_PER_UV_HZ = 1e13
@@ -91,11 +99,14 @@ class Spectra:
         Internal dust attenuation in V, 0 to 3 mag.
     line_strength, oiii_strength : ndarray, shape (n,)
         Flux of all lines, and of [OIII] beyond that, over the mean for the ultraviolet light.
-    igm_strength : ndarray, shape (n,)
-        Optical depth of the sight line over the mean one.
-    tilt, bend : ndarray, shape (n,)
-        Smooth deviation from the template, in magnitudes per ln(wavelength) from i and per
-        its square.
+    lya_escape : ndarray, shape (n,)
+        Fraction of Lyman alpha that escapes, beyond what dust takes.
+    absorber_strength : ndarray, shape (n,)
+        Optical depth bluewards of Lyman alpha over the mean one.
+    tilt : ndarray, shape (n,)
+        Deviation from the template in magnitudes per ln(observed wavelength), zero in i.
+    ripple_sine, ripple_cosine : ndarray, shape (n,)
+        Smooth deviation from the template in magnitudes: waves in ln(rest wavelength).
     """
 
     redshift: FloatArray
@@ -103,9 +114,18 @@ class Spectra:
     av_mag: FloatArray
     line_strength: FloatArray
     oiii_strength: FloatArray
-    igm_strength: FloatArray
+    lya_escape: FloatArray
+    absorber_strength: FloatArray
     tilt: FloatArray
-    bend: FloatArray
+    ripple_sine: FloatArray
+    ripple_cosine: FloatArray
+
+    @classmethod
+    def plain(cls, redshift: ArrayLike, template: ArrayLike, av_mag: ArrayLike) -> Spectra:
+        """Return spectra of mean line strength and absorption without deviations."""
+        z, t, av = np.broadcast_arrays(*map(np.atleast_1d, (redshift, template, av_mag)))
+        one, zero = np.ones(len(z)), np.zeros(len(z))
+        return cls(1.0 * z, 1.0 * t, 1.0 * av, one, one, zero, one, zero, zero, zero)
 
     def take(self, rows: NDArray[np.intp] | NDArray[np.bool_]) -> Spectra:
         """Return the spectra of some rows."""
@@ -121,8 +141,8 @@ class BandTable:
     continuum_mag : dict of str to ndarray, shape (template, av, redshift)
         Magnitude of the continuum for a rest-frame 4400 Angstrom AB magnitude of 0 after
         dust, without the distance modulus.
-    igm_mag : dict of str to ndarray, shape (redshift,)
-        Magnitudes that a sight line of twice the mean optical depth adds.
+    absorber_mag : dict of str to ndarray, shape (redshift,)
+        Magnitudes that doubling the optical depth bluewards of Lyman alpha adds.
     uv_to_reference, oii_to_reference : ndarray, shape (template,)
         L_nu from 1500 to 2800 Angstrom, and at [OII], over that at 4400 Angstrom, before dust.
     line_response : dict of str to tuple of ndarray
@@ -130,7 +150,7 @@ class BandTable:
     """
 
     continuum_mag: dict[str, FloatArray]
-    igm_mag: dict[str, FloatArray]
+    absorber_mag: dict[str, FloatArray]
     uv_to_reference: FloatArray
     oii_to_reference: FloatArray
     line_response: dict[str, tuple[FloatArray, FloatArray]]
@@ -145,12 +165,30 @@ def calzetti_attenuation(rest_angstrom: ArrayLike) -> FloatArray:
     Examples
     --------
     >>> calzetti_attenuation([1500.0, 5500.0, 9000.0]).round(2).tolist()
-    [2.55, 1.0, 0.49]
+    [2.55, 1.0, 0.54]
     """
     x = 1e4 / np.asarray(rest_angstrom, dtype=np.float64)
     blue = 2.659 * (-2.156 + 1.509 * x - 0.198 * x**2 + 0.011 * x**3)
     red = 2.659 * (-1.857 + 1.040 * x)
     return np.where(x > 1.0 / 0.63, blue, red) / 4.05 + 1.0
+
+
+def interstellar_transmission(rest_angstrom: ArrayLike) -> FloatArray:
+    """Return what the galaxy's own gas and hot-star photospheres let through below Lyman alpha.
+
+    The templates run on smoothly below 1216 Angstrom, where spectra of z = 3 galaxies corrected
+    for the intergalactic medium fall towards the Lyman limit, for their Lyman series, O VI,
+    N II and C III lines (Shapley et al. 2003, ApJ 588, 65). Taken as an optical depth that
+    rises linearly from 0 to 0.2, which gives the u - g of real galaxies at 2.5 < z < 3.
+
+    Examples
+    --------
+    >>> interstellar_transmission([950.0, 1200.0, 1300.0]).round(2).tolist()
+    [0.84, 0.99, 1.0]
+    """
+    rest = np.asarray(rest_angstrom, dtype=np.float64)
+    depth = 0.2 * (1216.0 - rest) / (1216.0 - 912.0)
+    return np.where(rest < 1216.0, np.exp(-depth), 1.0)
 
 
 def continuum_templates() -> FloatArray:
@@ -216,10 +254,10 @@ def band_table() -> BandTable:
     young = sed[len(_AV_NODES) * 14][None]
     maggies, thick = _integrate(np.concatenate([sed, young]))
     shape = (len(nodes), len(_AV_NODES), len(_Z_NODES))
-    uv = (_REST_ANGSTROM > _UV_ANGSTROM[0]) & (_REST_ANGSTROM < _UV_ANGSTROM[1])
+    uv = slice(*np.searchsorted(_REST_ANGSTROM, _UV_ANGSTROM))
     return BandTable(
         continuum_mag={b: _mag(maggies[:-1, :, k]).reshape(shape) for k, b in enumerate(BANDS)},
-        igm_mag={b: _mag(thick[:, k]) - _mag(maggies[-1, :, k]) for k, b in enumerate(BANDS)},
+        absorber_mag={b: _mag(thick[:, k]) - _mag(maggies[-1, :, k]) for k, b in enumerate(BANDS)},
         uv_to_reference=(nodes * per_hz)[:, uv].mean(axis=1),
         oii_to_reference=(nodes * per_hz)[:, np.searchsorted(_REST_ANGSTROM, 3728.0)],
         line_response={b: _line_response(b) for b in BANDS},
@@ -236,6 +274,7 @@ def _integrate(sed: FloatArray) -> tuple[FloatArray, FloatArray]:
     Division by 1+z belongs to the AB magnitude of a redshifted L_nu; distance does not.
     """
     observed, weights = _observed_weights()
+    inside = interstellar_transmission(_REST_ANGSTROM)
     maggies = np.empty((len(sed), len(_Z_NODES), len(BANDS)))
     thick = np.empty((len(_Z_NODES), len(BANDS)))
     n = len(_REST_ANGSTROM)
@@ -244,7 +283,7 @@ def _integrate(sed: FloatArray) -> tuple[FloatArray, FloatArray]:
         window = weights[:, start : start + n].copy()
         lit = np.flatnonzero(window.any(axis=0))
         blue = lit[_REST_ANGSTROM[lit] < 1216.0]
-        absorbed = transmission(observed[start + blue], [z])[0]
+        absorbed = transmission(observed[start + blue], [z])[0] * inside[blue]
         window[:, blue] *= absorbed
         maggies[:, row] = sed[:, lit] @ window[:, lit].T * (1.0 + z)
         window[:, blue] *= absorbed
@@ -282,7 +321,7 @@ def line_luminosity(spectra: Spectra, line: str) -> FloatArray:
     """
     chosen = LINES[line]
     uv = _by_template(band_table().uv_to_reference, spectra.template)
-    strength = spectra.line_strength * (spectra.oiii_strength if chosen.is_oiii else 1.0)
+    strength = spectra.line_strength * (getattr(spectra, chosen.extra) if chosen.extra else 1.0)
     dust = _dust_relative_to_reference(chosen.angstrom, spectra.av_mag)
     return _OII_PER_UV_HZ * chosen.ratio * strength * uv * dust
 
@@ -322,18 +361,23 @@ def band_magnitude(spectra: Spectra, band: str) -> FloatArray:
 
     Examples
     --------
-    >>> one = np.ones(1)
-    >>> old = Spectra(0.3 * one, 0 * one, 0 * one, one, one, one, 0 * one, 0 * one)
+    >>> old = Spectra.plain(redshift=0.3, template=0.0, av_mag=0.0)
     >>> (band_magnitude(old, "g") - band_magnitude(old, "r")).round(1).tolist()
-    [1.5]
+    [1.4]
     """
     table = band_table()
     continuum = _lookup(table.continuum_mag[band], spectra)
-    thicker = np.interp(spectra.redshift, _Z_NODES, table.igm_mag[band])
-    continuum += (spectra.igm_strength - 1.0) * thicker
-    x = np.log(BANDS[band].pivot_angstrom / BANDS["i"].pivot_angstrom)
-    smooth = spectra.tilt * x + spectra.bend * x**2
-    return _mag(10 ** (-0.4 * continuum) + _line_maggies(spectra, band)) + smooth
+    thicker = np.interp(spectra.redshift, _Z_NODES, table.absorber_mag[band])
+    continuum += (spectra.absorber_strength - 1.0) * thicker
+    total = _mag(10 ** (-0.4 * continuum) + _line_maggies(spectra, band))
+    return total + _smooth_deviation(spectra, BANDS[band].pivot_angstrom)
+
+
+def _smooth_deviation(spectra: Spectra, observed_angstrom: float) -> FloatArray:
+    """Return the magnitudes by which real galaxies' ages and metals differ from the templates'."""
+    tilt = spectra.tilt * np.log(observed_angstrom / BANDS["i"].pivot_angstrom)
+    phase = 2 * np.pi / _RIPPLE_PERIOD * np.log(observed_angstrom / (1.0 + spectra.redshift))
+    return tilt + spectra.ripple_sine * np.sin(phase) + spectra.ripple_cosine * np.cos(phase)
 
 
 def _line_maggies(spectra: Spectra, band: str) -> FloatArray:
