@@ -113,7 +113,7 @@ def _total_magnitude(
     plan: FieldPlan,
     found: pd.DataFrame,
     band: str,
-    flux: FloatArray,
+    flux: NDArray[np.number],
     rng: np.random.Generator,
 ) -> tuple[FloatArray, FloatArray]:
     """Return noisy total magnitudes and their errors.

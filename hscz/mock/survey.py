@@ -1,0 +1,131 @@
+"""Make the files of a mock survey, field by field and patch by patch."""
+
+from __future__ import annotations
+
+import shutil
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import dask
+import pandas as pd
+
+from hscz.atomic import read_json, write_atomic, write_json
+from hscz.errors import InputError
+from hscz.mock.catalogue import catalogue_path, write_catalogue
+from hscz.mock.exposure import FieldPlan, write_patch
+from hscz.mock.labels import sed_redshift, write_label_catalogues
+from hscz.mock.photoz import SIX_BAND_ACCURACY
+from hscz.mock.settings import DEPTH_MAG, MockSettings
+from hscz.progress import show_progress
+
+RECORD_NAME = "mock.json"
+"""Written last: a field folder with it is whole."""
+
+_STARTED_NAME = "mock-settings.json"
+
+
+def make_survey(settings: MockSettings, root: Path, progress: bool = True) -> list[Path]:
+    """Make all fields of a mock survey; those already made with the same settings are kept.
+
+    Parameters
+    ----------
+    settings : MockSettings
+    root : Path
+        Folder that receives one folder per field.
+    progress : bool
+        Show progress bars.
+
+    Returns
+    -------
+    list of Path
+        The fields' folders.
+    """
+    return [make_field(settings, field, root, progress) for field in settings.fields]
+
+
+def make_field(settings: MockSettings, field: str, root: Path, progress: bool = True) -> Path:
+    """Make one field: coadds, catalogue, label catalogues and truth.
+
+    Patches run as one Dask task each on whatever scheduler is active, threads by default. A run
+    that was stopped goes on with the patches it lacks. A folder that holds the field with other
+    settings is made anew.
+
+    Parameters
+    ----------
+    settings : MockSettings
+    field : str
+        One of ``settings.fields``.
+    root : Path
+        Folder in which the field's folder is made.
+    progress : bool
+        Show a progress bar.
+
+    Returns
+    -------
+    Path
+        The field's folder. It holds ``deepCoadd-results/`` with the coadds, the catalogues,
+        ``truth/{field}_truth.parquet`` and, written last, ``mock.json`` with the settings and
+        the list of files.
+
+    Raises
+    ------
+    InputError
+        If the folder exists but was not made here.
+    """
+    folder, record = Path(root) / field, settings.of_field(field)
+    if field_is_made(settings, field, root):
+        return folder
+    _claim(folder, record)
+    plan = FieldPlan.of(settings, field)
+    tasks = [dask.delayed(write_patch)(plan, patch, folder) for patch in plan.grid.patches()]
+    with show_progress(f"mock {field}", progress):
+        files = [path for paths in dask.compute(*tasks) for path in paths]
+    files += _write_tables(plan, folder)
+    names = sorted(path.relative_to(folder).as_posix() for path in files)
+    write_json(folder / RECORD_NAME, {"settings": record, "files": names})
+    return folder
+
+
+def field_is_made(settings: MockSettings, field: str, root: Path) -> bool:
+    """Return whether a field is there, whole and of these settings."""
+    made = read_json(Path(root) / field / RECORD_NAME)
+    return bool(made.get("settings") == settings.of_field(field))
+
+
+def _write_tables(plan: FieldPlan, folder: Path) -> list[Path]:
+    """Write the catalogue, the labels and the truth of a field whose coadds are there."""
+    name, seed = plan.grid.field.name, plan.settings.seed
+    found = write_catalogue(plan, _sed_redshifts(plan), folder)
+    rows, columns = plan.grid.shape
+    inside = plan.truth["x_px"].between(-0.5, columns - 0.5)
+    inside &= plan.truth["y_px"].between(-0.5, rows - 0.5)
+    truth = plan.truth[inside]
+    labels = write_label_catalogues(truth, folder / "labels", name, seed)
+    truth_path = folder / "truth" / f"{name}_truth.parquet"
+    table = truth.assign(is_detected=truth["object_id"].isin(found["object_id"]))
+    write_atomic(truth_path, partial(table.to_parquet, index=False))
+    return [catalogue_path(folder, name), *labels.values(), truth_path]
+
+
+def _sed_redshifts(plan: FieldPlan) -> pd.DataFrame:
+    """Return SED-fitting redshifts of the truth table's objects, as good as the field is deep."""
+    depth_offset_mag = plan.conditions.depth_mag["i"] - DEPTH_MAG["i"]
+    z = sed_redshift(plan.truth, plan.settings.seed, depth_offset_mag)
+    sigma = SIX_BAND_ACCURACY.sigma_at(plan.truth["mag_i"].to_numpy() - depth_offset_mag)
+    half_width = sigma * (1.0 + z)
+    table = {"z": z, "z_low": (z - half_width).clip(0.0), "z_high": z + half_width}
+    return pd.DataFrame(table, index=plan.truth.index)
+
+
+def _claim(folder: Path, record: dict[str, Any]) -> None:
+    """Ready a folder for a field, keeping only files begun with the same settings."""
+    if folder.exists() and read_json(folder / _STARTED_NAME) != record:
+        if not (folder / _STARTED_NAME).exists() and any(folder.iterdir()):
+            raise InputError(
+                f"{folder}: holds files but no {_STARTED_NAME}, so no mock field was made there; "
+                "choose another folder"
+            )
+        shutil.rmtree(folder)
+    folder.mkdir(parents=True, exist_ok=True)
+    write_json(folder / _STARTED_NAME, record)
