@@ -32,9 +32,8 @@ def format_table(table: pd.DataFrame) -> str:
     --------
     >>> from hscz.evaluate.metrics import metrics_table
     >>> text = format_table(metrics_table([1.0, 0.5, 0.7], [1.0, 0.5, 0.7]))
-    >>> print("\\n".join(line[:35] for line in text.splitlines()))
-    sample  N  missing                b
-    all     3        0  0.0000 +- 0.000
+    >>> text.splitlines()[1][:36]
+    'all     3        0  0.0000 +- 0.0000'
     """
     heads = ["sample", "N", "missing", *TITLES.values()]
     rows = [
