@@ -180,7 +180,10 @@ def _entries(name: str, piece: xr.Dataset) -> NDArray[Any]:
 def _plain(values: xr.DataArray) -> NDArray[Any]:
     """Return numbers as they are and text as fixed-width bytes."""
     array = values.to_numpy()
-    return array if array.dtype.kind in "biuf" else np.char.encode(array.astype("U"), "utf-8")
+    if array.dtype.kind in "biuf":
+        return array
+    # By way of objects: numpy cannot turn its variable-width text into fixed width at once.
+    return np.char.encode(array.astype(object).astype(str), "utf-8")
 
 
 def _quantile(q: float, piece: xr.Dataset) -> NDArray[np.float64]:

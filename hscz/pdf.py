@@ -83,7 +83,11 @@ def quantile(pdf: ArrayLike, edges: ArrayLike, q: float | ArrayLike) -> FloatArr
     >>> quantile([[0.0, 1.0, 1.0]], [0.0, 1.0, 2.0, 3.0], 0.25).tolist()
     [1.5]
     """
-    values = _quantiles(cdf(pdf, edges), np.asarray(edges, np.float64), np.atleast_1d(q))
+    density, wanted = np.asarray(pdf), np.atleast_1d(q)
+    values = np.empty((len(wanted), len(density)))
+    for rows in _blocks(len(density)):
+        cumulative = cdf(density[rows], edges)
+        values[:, rows] = _quantiles(cumulative, np.asarray(edges, np.float64), wanted)
     return values if np.ndim(q) else values[0]
 
 
@@ -210,10 +214,7 @@ def summarise(pdf: ArrayLike, edges: ArrayLike) -> dict[str, NDArray[np.float32 
     (1.5, 1)
     """
     density = np.asarray(pdf)
-    blocks = [
-        _summarise_block(density[start : start + _BLOCK], edges)
-        for start in range(0, max(len(density), 1), _BLOCK)
-    ]
+    blocks = [_summarise_block(density[rows], edges) for rows in _blocks(len(density))]
     return {name: np.concatenate([block[name] for block in blocks]) for name in blocks[0]}
 
 
@@ -239,6 +240,10 @@ def _summarise_block(
         name: values if name == "n_peaks" else values.astype(np.float32)
         for name, values in columns.items()
     }
+
+
+def _blocks(n: int) -> list[slice]:
+    return [slice(start, start + _BLOCK) for start in range(0, max(n, 1), _BLOCK)]
 
 
 def _widths(pdf: ArrayLike, edges: ArrayLike) -> FloatArray:
