@@ -167,9 +167,12 @@ def aperture_magnitudes(plan: FieldPlan, found: pd.DataFrame, folder: Path) -> p
     patch_number = plan.grid.patch_of(found["x_px"], found["y_px"])
     for number, patch in enumerate(plan.grid.patches()):
         some = found[patch_number == number]
+        y, x, weights = _apertures(some, patch)
         for band in plan.bands:
             image = fits.getdata(calexp_path(folder, plan.grid, band, patch), "IMAGE")
-            flux.loc[some.index, band] = _aperture_flux(image, some, patch)
+            # Pixels outside the aperture do not count even where they are missing.
+            light = np.where(weights == 0.0, 0.0, weights * image[y, x])
+            flux.loc[some.index, band] = light.sum(axis=(1, 2))
     columns: dict[str, FloatArray] = {}
     for band in plan.bands:
         sigma = plan.conditions.sky_sigma(band) * np.sqrt(_aperture_pixels())
@@ -178,17 +181,22 @@ def aperture_magnitudes(plan: FieldPlan, found: pd.DataFrame, folder: Path) -> p
     return pd.DataFrame(columns, index=found.index)
 
 
-def _aperture_flux(image: NDArray[np.floating], some: pd.DataFrame, patch: Patch) -> FloatArray:
-    """Return the counts in round apertures; NaN where a pixel is missing."""
+def _apertures(
+    some: pd.DataFrame, patch: Patch
+) -> tuple[NDArray[np.int64], NDArray[np.int64], FloatArray]:
+    """Return rows, columns and weights of the pixels around each object, shape (n, k, k).
+
+    The weights of an aperture that reaches over the edge of the patch are NaN.
+    """
     radius = 0.5 * APERTURE_ARCSEC / PIXEL_SCALE_ARCSEC
-    reach = int(radius) + 2
-    offsets = np.arange(-reach, reach + 1)
+    offsets = np.arange(-int(radius) - 2, int(radius) + 3)
     x, y = some["x_px"].to_numpy() - patch.x_px, some["y_px"].to_numpy() - patch.y_px
-    column = np.rint(x).astype(int)[:, None] + offsets
-    row = np.rint(y).astype(int)[:, None] + offsets
-    padded = np.pad(image, reach, constant_values=np.nan)
-    pixels = padded[row[:, :, None] + reach, column[:, None, :] + reach]
-    distance = np.hypot((row - y[:, None])[:, :, None], (column - x[:, None])[:, None, :])
+    columns = np.rint(x).astype(int)[:, None, None] + offsets[None, :]
+    rows = np.rint(y).astype(int)[:, None, None] + offsets[:, None]
+    distance = np.hypot(rows - y[:, None, None], columns - x[:, None, None])
     # A pixel on the rim counts by how far it lies inside: good to half a percent.
-    weight = np.clip(radius + 0.5 - distance, 0.0, 1.0)
-    return np.where(weight > 0, weight * pixels, 0.0).sum(axis=(1, 2))
+    weights = np.clip(radius + 0.5 - distance, 0.0, 1.0)
+    outside = (np.minimum(rows, columns) < 0) | (np.maximum(rows, columns) >= patch.size_px)
+    weights[((weights > 0) & outside).any(axis=(1, 2))] = np.nan
+    last = patch.size_px - 1
+    return rows.clip(0, last), columns.clip(0, last), weights

@@ -166,7 +166,7 @@ class MockSettings:
     i_max_painted: float = 26.5
     i_max_catalogue: float = 25.6
     variance_understates: float = 1.26
-    trails_per_deg2: float = 4.0
+    trails_per_deg2: float = 8.0
     gaps_per_deg2: float = 30.0
     conditions: Mapping[str, Conditions] = field(default_factory=dict)
 

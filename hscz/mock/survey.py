@@ -78,7 +78,9 @@ def make_field(settings: MockSettings, field: str, root: Path, progress: bool = 
         return folder
     _claim(folder, record)
     plan = FieldPlan.of(settings, field)
-    tasks = [dask.delayed(write_patch)(plan, patch, folder) for patch in plan.grid.patches()]
+    # Delayed once, so that a cluster is sent the truth table once and not with every patch.
+    shared = dask.delayed(plan, traverse=False)
+    tasks = [dask.delayed(write_patch)(shared, patch, folder) for patch in plan.grid.patches()]
     with show_progress(f"mock {field}", progress):
         files = [path for paths in dask.compute(*tasks) for path in paths]
     files += _write_tables(plan, folder)

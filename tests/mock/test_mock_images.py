@@ -9,8 +9,9 @@ import pytest
 from hscz.errors import ConfigError
 from hscz.mock import defects, noise
 from hscz.mock.defects import Defects, Trail, plane
-from hscz.mock.exposure import FieldPlan, expose
+from hscz.mock.exposure import FieldPlan, expose, write_patch
 from hscz.mock.grid import FieldGrid
+from hscz.mock.photometry import NOT_OBSERVED_MAG, aperture_magnitudes
 from hscz.mock.render import paint
 from hscz.mock.settings import CONDITIONS, Conditions, MockSettings
 from hscz.survey import BANDS, FIELDS
@@ -132,6 +133,17 @@ def test_missing_pixels_are_nan_and_no_data():
     np.testing.assert_array_equal(mask & plane("NO_DATA") > 0, missing)
     inside = holed.defects["i"].missing(np.array([40.0, 59.4, 60.0]), np.array([12.0, 14.4, 12.0]))
     assert inside.tolist() == [True, True, False]
+
+
+def test_only_missing_pixels_inside_an_aperture_count(tmp_path):
+    plan = plan_with([100.0, 150.0, 200.0], [100.0, 100.0, 100.0], mag=20.0)
+    holes = {band: Defects((), ((106, 107, 106, 107), (151, 152, 101, 102))) for band in plan.bands}
+    plan = replace(plan, defects=holes)
+    for patch in plan.grid.patches():
+        write_patch(plan, patch, tmp_path)
+    magnitudes = aperture_magnitudes(plan, plan.truth, tmp_path)["aperture_i"].to_numpy()
+    assert magnitudes[1] == NOT_OBSERVED_MAG
+    assert magnitudes[[0, 2]] == pytest.approx([20.1, 20.1], abs=0.1)
 
 
 def test_trails_are_bright_and_clipped_along_their_line():
