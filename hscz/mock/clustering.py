@@ -1,7 +1,8 @@
 """Where galaxies are: groups on the sky and in redshift, and planted over-densities.
 
 Groups follow Neyman and Scott: centres at random, richness from a power law, members around
-them. Quiescent galaxies live in groups more often, so groups are redder than the field.
+them. Half of the groups lie close to walls across the line of sight. Quiescent galaxies live in
+groups more often, so groups are redder than the field.
 """
 
 from __future__ import annotations
@@ -11,7 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from hscz.mock.cosmology import kpc_per_arcsec
+from hscz.mock.cosmology import comoving_distance_mpc, kpc_per_arcsec, redshift_at_mpc
 
 FloatArray = NDArray[np.float64]
 
@@ -21,6 +22,8 @@ _GROUP_WINDOW = 0.012
 _IN_GROUP_QUIESCENT, _IN_GROUP_STAR_FORMING = 0.65, 0.35
 _GROUP_RADIUS_KPC = 250.0
 _GROUP_VELOCITY_DZ = 0.0008
+_WALL_SPACING_MPC, _FARTHEST_MPC = 70.0, 8700.0
+_IN_WALL, _WALL_THINNING = 0.5, 0.15
 
 
 @dataclass(frozen=True)
@@ -74,12 +77,12 @@ class Structure:
 
 
 COSMOS_STRUCTURES = (
-    Structure(0.35, 1.2),
-    Structure(0.73, 1.5),
-    Structure(0.83, 1.0),
-    Structure(0.93, 1.2),
-    Structure(1.10, 0.8),
-    Structure(2.10, 0.8),
+    Structure(0.35, 0.8),
+    Structure(0.73, 0.9),
+    Structure(0.83, 0.7),
+    Structure(0.93, 0.8),
+    Structure(1.10, 0.5),
+    Structure(2.10, 0.6),
 )
 """Well-known structures of the COSMOS field (Scoville et al. 2013; Yuan et al. 2014)."""
 
@@ -101,11 +104,11 @@ def place_in_groups(
     Returns
     -------
     ra, dec, z : ndarray, shape (n,)
-        Members move by at most about 0.012 (1+z) in redshift.
+        Most members move by less than 0.03 (1+z) in redshift.
     """
     ra, dec = box.uniform(len(z), rng)
     n_groups = max(int(_GROUPS_PER_DEG2 * box.area_deg2), 10)
-    group_z = np.sort(rng.choice(z, n_groups)) if len(z) else np.zeros(0)
+    group_z = np.sort(_pull_to_walls(rng.choice(z, n_groups), rng)) if len(z) else np.zeros(0)
     richness = (1.0 + rng.pareto(_RICHNESS_SLOPE, len(group_z))).clip(max=60.0)
     group_ra, group_dec = box.uniform(len(group_z), rng)
     share = np.where(is_quiescent, _IN_GROUP_QUIESCENT, _IN_GROUP_STAR_FORMING)
@@ -120,6 +123,17 @@ def place_in_groups(
     spread = _GROUP_VELOCITY_DZ * size * (1.0 + group_z[group])
     z[members] = np.maximum(group_z[group] + spread * rng.normal(size=len(members)), 0.005)
     return ra, dec, z
+
+
+def _pull_to_walls(z: FloatArray, rng: np.random.Generator) -> FloatArray:
+    """Move half of the redshifts most of the way to the nearest wall."""
+    walls = np.sort(rng.uniform(0.0, _FARTHEST_MPC, round(_FARTHEST_MPC / _WALL_SPACING_MPC)))
+    distance = comoving_distance_mpc(z)
+    above = np.clip(np.searchsorted(walls, distance), 1, len(walls) - 1)
+    below_is_nearer = distance - walls[above - 1] < walls[above] - distance
+    nearest = walls[np.where(below_is_nearer, above - 1, above)]
+    pulled = redshift_at_mpc(nearest + _WALL_THINNING * (distance - nearest))
+    return np.where(rng.random(len(z)) < _IN_WALL, pulled, z)
 
 
 def _choose_groups(

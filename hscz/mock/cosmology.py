@@ -27,6 +27,11 @@ def comoving_distance_mpc(redshift: ArrayLike) -> FloatArray:
     return np.interp(np.asarray(redshift, dtype=np.float64), _Z, _COMOVING_MPC)
 
 
+def redshift_at_mpc(distance_mpc: ArrayLike) -> FloatArray:
+    """Return the redshift at a comoving distance in Mpc, the inverse of the above."""
+    return np.interp(np.asarray(distance_mpc, dtype=np.float64), _COMOVING_MPC, _Z)
+
+
 def distance_modulus(redshift: ArrayLike) -> FloatArray:
     """Return the luminosity distance modulus in magnitudes, for redshifts above zero."""
     z = np.asarray(redshift, dtype=np.float64)

@@ -21,7 +21,9 @@ from hscz.survey import BANDS
 
 __all__ = ["oii_emitters", "sed_redshift", "write_label_catalogues"]
 
-NB921_ANGSTROM = 9204.0
+# [OII] falls on the centre at z = 1.4657, the redshift of the survey's emitters; the filter's
+# nominal centre of 9204 Angstrom holds on the optical axis only.
+NB921_ANGSTROM = 9192.0
 NB921_FWHM_ANGSTROM = 135.0
 
 _NB921_FIELDS = ("COSMOS_UDF", "COSMOS_DEEP", "XMM_UDF", "ELAIS", "DEEP2")
@@ -30,7 +32,7 @@ _EXCESS_MAG = 0.2
 _FOUND_FRACTION = 0.9
 
 # Share of the emitters of other lines that pass the colour selection for [OII].
-_INTERLOPER_SHARE = {"oiii": 0.06, "halpha": 0.06}
+_INTERLOPER_SHARE = {"oiii": 0.03, "halpha": 0.03}
 
 _AB_FLUX_CGS = 3.631e-20
 

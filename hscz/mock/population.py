@@ -76,7 +76,7 @@ def draw_field(
         Box on the sky. One box is one realisation of the field: objects are not shared
         between boxes, and ids are unique within a box and between fields.
     i_max : float
-        Limiting i magnitude before Galactic extinction.
+        Limiting i magnitude before Galactic extinction; nothing brighter than 15 is drawn.
     seed : int
         With the field and the box, fixes every number drawn.
 
@@ -152,7 +152,8 @@ def _galaxies(field: str, box: Box, i_max: float, rng: np.random.Generator) -> p
     drawn = _draw_luminosities(field, box, i_max, rng)
     spectra = draw_spectra(drawn.z, drawn.absolute_mag, drawn.is_quiescent, rng)
     modulus = drawn.absolute_mag + distance_modulus(drawn.z)
-    kept = band_magnitude(spectra, "i") + modulus < i_max
+    i_mag = band_magnitude(spectra, "i") + modulus
+    kept = (i_mag > stars.BRIGHTEST_I_MAG) & (i_mag < i_max)
     drawn, spectra, modulus = drawn.take(kept), spectra.take(kept), modulus[kept]
     columns = {
         "is_star": np.zeros(len(modulus), dtype=bool),

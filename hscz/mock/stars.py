@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 FloatArray = NDArray[np.float64]
 
 BRIGHTEST_I_MAG = 15.0
-"""Brighter stars are not drawn; they would fill a field's images."""
+"""Brighter objects are not drawn; they would fill a field's images."""
 
 # Counts at the Galactic pole, per square degree and brighter than i = 25, and their slope.
 _POLE_COUNT_I25 = 3600.0
