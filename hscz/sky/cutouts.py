@@ -203,7 +203,7 @@ def _defects(band: BandImage, bits: np.ndarray | None, missing: np.ndarray) -> n
         near = axis[:, None] ** 2 + axis**2 <= SATURATION_RADIUS_PX**2
         saturated = band.mask_bit(bits[:, near], "SAT").any(axis=1)
         bright = band.mask_bit(bits[:, side // 2, side // 2], "BRIGHT_OBJECT")
-        trail = band.mask_bit(bits, *TRAIL_PLANES).any(axis=(1, 2))
+        trail = band.mask_bit(np.bitwise_or.reduce(bits, axis=(1, 2)), *TRAIL_PLANES)
         flags |= np.where(saturated, Flag.SATURATED, 0) | np.where(bright, Flag.BRIGHT_OBJECT, 0)
         flags |= np.where(trail, Flag.TRAIL, 0)
     return flags.astype(np.int32)

@@ -18,7 +18,7 @@ MIN_STARS = 5
 MIN_PEAK_SNR = 25.0
 """Peak of a star over the sky noise; fainter objects are mostly galaxies and too noisy."""
 
-MAX_CANDIDATES = 1000
+MAX_CANDIDATES = 500
 """Compact sources to look at, the brightest ones."""
 
 HALF_PX = 15
@@ -115,20 +115,21 @@ def _adaptive_moments(boxes: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.nda
     """
     dx, dy, sigma = np.zeros(len(boxes)), np.zeros(len(boxes)), np.full(len(boxes), 2.0)
     for _ in range(15):
-        x, y = _offsets(dx, dy)
-        weighted = boxes * np.exp(-0.5 * (x**2 + y**2) / sigma[:, None, None] ** 2)
-        total = np.maximum(weighted.sum(axis=(1, 2)), 1e-30)
-        variance = (weighted * (x**2 + y**2)).sum(axis=(1, 2)) / total
-        dx = np.clip(dx + 2 * (weighted * x).sum(axis=(1, 2)) / total, -2, 2)
-        dy = np.clip(dy + 2 * (weighted * y).sum(axis=(1, 2)) / total, -2, 2)
-        sigma = np.sqrt(np.clip(variance, 0.5**2, HALF_PX**2))
+        # A Gaussian is the product of one in x and one in y, and so are its moments.
+        weights_x, weights_y = _weighted_powers(dx, sigma), _weighted_powers(dy, sigma)
+        moment = weights_y.transpose(0, 2, 1) @ boxes @ weights_x
+        moment /= np.maximum(moment[:, :1, :1], 1e-30)
+        dx = np.clip(dx + 2 * moment[:, 0, 1], -2, 2)
+        dy = np.clip(dy + 2 * moment[:, 1, 0], -2, 2)
+        sigma = np.sqrt(np.clip(moment[:, 0, 2] + moment[:, 2, 0], 0.5**2, HALF_PX**2))
     return dx, dy, sigma
 
 
-def _offsets(dx: np.ndarray, dy: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Return pixel coordinates relative to the centroids, shape (n, side, side) by broadcast."""
-    axis = np.arange(-HALF_PX, HALF_PX + 1)
-    return axis[None, None, :] - dx[:, None, None], axis[None, :, None] - dy[:, None, None]
+def _weighted_powers(offset: np.ndarray, sigma: np.ndarray) -> np.ndarray:
+    """Return g, u g and u squared g along one axis, shape (n, side, 3); g is the weight at u."""
+    u = np.arange(-HALF_PX, HALF_PX + 1) - offset[:, None]
+    weight = np.exp(-0.5 * (u / sigma[:, None]) ** 2)
+    return np.stack([weight, u * weight, u**2 * weight], axis=-1)
 
 
 def _locus(sigma: np.ndarray) -> np.ndarray:
@@ -150,24 +151,15 @@ def _locus(sigma: np.ndarray) -> np.ndarray:
 
 def _moffat_fwhm(boxes: np.ndarray, dx: np.ndarray, dy: np.ndarray, sigma: np.ndarray) -> float:
     """Fit one Moffat profile to the median radial profile of all stars; return FWHM in px."""
-    x, y = _offsets(dx, dy)
-    radius, width = np.hypot(x, y), float(np.median(sigma))
+    axis = np.arange(-HALF_PX, HALF_PX + 1)
+    radius = np.hypot(axis - dx[:, None, None], axis[:, None] - dy[:, None, None])
+    width = float(np.median(sigma))
     flux = (boxes * np.exp(-0.5 * (radius / width) ** 2)).sum(axis=(1, 2), keepdims=True)
-    rings = np.floor(4 * radius).astype(int)
-    last = int(min(4 * 4 * width, 4 * HALF_PX))
-    profile = np.array(
-        [
-            (np.mean(radius[rings == ring]), np.median((boxes / flux)[rings == ring]))
-            for ring in range(last)
-            if (rings == ring).any()
-        ]
-    )
-    r, light = profile.T
-    scale = light[0]
+    r, light = _radial_profile(radius, boxes / flux, min(4 * width, HALF_PX))
 
     def residual(parameters: np.ndarray) -> np.ndarray:
         peak, core, beta, level = parameters
-        return peak * (1 + (r / core) ** 2) ** -beta + level - light / scale
+        return peak * (1 + (r / core) ** 2) ** -beta + level - light / light[0]
 
     best = least_squares(
         residual,
@@ -175,6 +167,18 @@ def _moffat_fwhm(boxes: np.ndarray, dx: np.ndarray, dy: np.ndarray, sigma: np.nd
         bounds=([0.1, 0.2, 1.1, -0.1], [10.0, 100.0, 50.0, 0.1]),
         loss="soft_l1",
         f_scale=0.02,
+        max_nfev=100,
     )
     _, core, beta, _ = best.x
     return float(2 * core * np.sqrt(2 ** (1 / beta) - 1))
+
+
+def _radial_profile(
+    radius: np.ndarray, light: np.ndarray, limit: float
+) -> tuple[np.ndarray, np.ndarray]:
+    """Return mean radius and median light of rings a quarter of a pixel wide."""
+    order = np.argsort(radius, axis=None)
+    r, light = radius.ravel()[order], light.ravel()[order]
+    edges = np.searchsorted(r, np.arange(0.25, limit, 0.25))
+    rings = [ring for ring in np.split(np.arange(edges[-1]), edges[:-1]) if len(ring)]
+    return np.array([r[i].mean() for i in rings]), np.array([np.median(light[i]) for i in rings])

@@ -1,0 +1,247 @@
+"""Images on another pixel grid, brought to the survey's.
+
+Cubic interpolation times the ratio of pixel areas keeps the flux of well-sampled images to
+0.1 % and widens the PSF by less than 1 %; linear interpolation and averaging kernels widen a
+seeing of 0.75 arcsec by 1 to 8 %.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import tempfile
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from astropy.io import fits
+from astropy.wcs import WCS
+from reproject import reproject_interp
+from scipy.ndimage import maximum_filter
+
+from hscz.sky.fits import BandImage, Window, open_band, write_calexp
+from hscz.sky.mosaic import find_files
+from hscz.survey import PIXEL_SCALE_ARCSEC
+
+STRIP_ROWS = 512
+"""Rows made at a time, so that memory does not grow with the height of a mosaic."""
+
+MARGIN_PX = 12
+"""Input read around a strip; the reach of a cubic spline has died out by then."""
+
+INTERPOLATION = {"IMAGE": "bicubic", "MASK": "nearest-neighbor", "VARIANCE": "bilinear"}
+
+
+@dataclass(frozen=True, eq=False)
+class Grid:
+    """A pixel grid on the sky: a WCS and the shape (Y, X) of the image on it."""
+
+    wcs: WCS
+    shape: tuple[int, int]
+
+
+def survey_grid(image: BandImage) -> Grid:
+    """Return the north-up tangent grid of the survey's pixels that covers an image.
+
+    Examples
+    --------
+    >>> wcs = WCS(naxis=2)
+    >>> wcs.wcs.ctype, wcs.wcs.cdelt = ["RA---TAN", "DEC--TAN"], [-0.2 / 3600, 0.2 / 3600]
+    >>> survey_grid(BandImage(Path("a.fits"), "i", (210, 420), wcs, 27.0, {}, {})).shape
+    (250, 500)
+    """
+    rows, columns = image.shape
+    wcs = WCS(naxis=2)
+    wcs.wcs.ctype = ["RA---TAN", "DEC--TAN"]
+    wcs.wcs.cdelt = [-PIXEL_SCALE_ARCSEC / 3600, PIXEL_SCALE_ARCSEC / 3600]
+    wcs.wcs.crval = image.wcs.all_pix2world((columns - 1) / 2, (rows - 1) / 2, 0)
+    edge = _rim((0, rows, 0, columns))
+    reach_x, reach_y = wcs.all_world2pix(*image.wcs.all_pix2world(*edge, 0), 1)
+    shape = (_even_side(reach_y), _even_side(reach_x))
+    wcs.wcs.crpix = [(shape[1] + 1) / 2, (shape[0] + 1) / 2]
+    return Grid(wcs, shape)
+
+
+def resample_pattern(
+    pattern: str, bands: Sequence[str], folder: str | Path, zero_point: float | None = None
+) -> str:
+    """Bring all images of a field to the survey's grid, one per patch, shared by its bands.
+
+    Files that were made before from the same input are kept.
+
+    Parameters
+    ----------
+    pattern : str
+        As for `hscz.sky.mosaic.find_files`.
+    bands : sequence of str
+        Short names; the first band sets the centre and extent of the grid of each patch.
+    folder : str or Path
+        Where to write.
+    zero_point : float, optional
+        AB zero point of images whose headers have none.
+
+    Returns
+    -------
+    str
+        Pattern of the files written, for `hscz.sky.mosaic.find_tiles`.
+
+    Raises
+    ------
+    InputError
+        If a file is missing or unusable.
+    """
+    places = [key for key in ("tract", "patch") if f"{{{key}}}" in pattern]
+    for patch, paths in find_files(pattern, bands).items():
+        images = [open_band(path, b, zero_point) for path, b in zip(paths, bands, strict=True)]
+        grid = survey_grid(images[0])
+        for image in images:
+            resample_band(image, grid, Path(folder) / f"calexp-{image.band}-{patch}.fits")
+    name = "-".join(f"{{{key}}}" for key in places) if places else patch
+    return str(Path(folder) / f"calexp-{{band}}-{name}.fits")
+
+
+def resample_band(image: BandImage, grid: Grid, path: str | Path) -> Path:
+    """Resample one image onto a grid and write it as a calexp, strip by strip.
+
+    Flux is conserved, and so is the variance of the flux summed over an area; single pixels
+    scatter less than that, since interpolation correlates them. Mask bits are those of the
+    nearest pixel. Pixels within two of a missing one, or outside the input, become NaN.
+
+    Parameters
+    ----------
+    image : BandImage
+    grid : Grid
+        Such as `survey_grid` of the same or of another image.
+    path : str or Path
+        File to write. If it is there already and was made from the same input on the same
+        grid, it is kept.
+
+    Returns
+    -------
+    Path
+        The file.
+
+    Raises
+    ------
+    InputError
+        If the input cannot be read.
+    """
+    path = Path(path)
+    origin = _origin(image, grid)
+    if _read_origin(path) == origin:
+        return path
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=path.parent, prefix=".part-") as scratch:
+        # Planes larger than memory lie in mapped files until they are written.
+        planes = {
+            name: np.memmap(
+                Path(scratch) / name,
+                np.int32 if name == "MASK" else np.float32,
+                mode="w+",
+                shape=grid.shape,
+            )
+            for name in image.hdus
+        }
+        for first in range(0, grid.shape[0], STRIP_ROWS):
+            rows = slice(first, min(first + STRIP_ROWS, grid.shape[0]))
+            for name, strip in _strip(image, grid, rows).items():
+                planes[name][rows] = strip
+        return write_calexp(
+            path,
+            planes["IMAGE"],
+            planes.get("MASK"),
+            planes.get("VARIANCE"),
+            grid.wcs,
+            image.band,
+            mask_planes=image.mask_planes,
+            header={"ORIGIN": origin},
+        )
+
+
+def _strip(image: BandImage, grid: Grid, rows: slice) -> dict[str, np.ndarray]:
+    """Return the planes of some rows of the grid."""
+    shape = (rows.stop - rows.start, grid.shape[1])
+    target = grid.wcs.slice((rows, slice(None)))
+    window = _window(image, target, shape)
+    planes = {"IMAGE": np.full(shape, np.nan, np.float32)}
+    planes |= {"MASK": np.zeros(shape, np.int32), "VARIANCE": planes["IMAGE"].copy()}
+    if window is not None:
+        y0, y1, x0, x1 = window
+        source = image.wcs.slice((slice(y0, y1), slice(x0, x1)))
+        pixels = dict(zip(INTERPOLATION, image.read(window), strict=True))
+        for name, values in pixels.items():
+            if values is not None:
+                planes[name] = _onto(values, source, target, shape, name)
+        area = (PIXEL_SCALE_ARCSEC / image.pixel_scale_arcsec) ** 2
+        planes["IMAGE"] *= np.float32(area)
+        planes["VARIANCE"] *= np.float32(area)
+    no_data = 1 << image.mask_planes["NO_DATA"] if "NO_DATA" in image.mask_planes else 0
+    planes["MASK"][np.isnan(planes["IMAGE"])] |= no_data
+    return {name: planes[name] for name in image.hdus}
+
+
+def _onto(
+    values: np.ndarray, source: WCS, target: WCS, shape: tuple[int, int], plane: str
+) -> np.ndarray:
+    """Interpolate one plane; where nothing is known, NaN or for the mask 0."""
+    project = {"output_projection": target, "shape_out": shape, "return_footprint": False}
+    # A spline would carry a single NaN along whole rows and columns.
+    missing = ~np.isfinite(values)
+    known = np.where(missing, 0, values).astype(np.float64)
+    found = reproject_interp(
+        (known, source), order=INTERPOLATION[plane], roundtrip_coords=False, **project
+    )
+    if plane == "MASK":
+        return np.nan_to_num(found).astype(np.int32)
+    if missing.any():
+        grown = maximum_filter(missing, size=5).astype(np.float64)
+        near = reproject_interp(
+            (grown, source), order="nearest-neighbor", roundtrip_coords=False, **project
+        )
+        found[near != 0] = np.nan
+    return found.astype(np.float32)
+
+
+def _window(image: BandImage, target: WCS, shape: tuple[int, int]) -> Window | None:
+    """Return the window of the input that a strip needs, None if they do not overlap."""
+    sky = target.all_pix2world(*_rim((0, shape[0], 0, shape[1])), 0)
+    x, y = image.wcs.all_world2pix(*sky, 0, quiet=True)
+    (y0, y1), (x0, x1) = (
+        (max(int(p.min()) - MARGIN_PX, 0), min(int(p.max()) + MARGIN_PX, side))
+        for p, side in ((y, image.shape[0]), (x, image.shape[1]))
+    )
+    return (y0, y1, x0, x1) if y0 < y1 and x0 < x1 else None
+
+
+def _rim(window: Window) -> tuple[np.ndarray, np.ndarray]:
+    """Return x and y of points on and inside the outline of a window, 0-based."""
+    y0, y1, x0, x1 = window
+    x, y = np.meshgrid(np.linspace(x0 - 0.5, x1 - 0.5, 17), np.linspace(y0 - 0.5, y1 - 0.5, 17))
+    return x.ravel(), y.ravel()
+
+
+def _even_side(reach: np.ndarray) -> int:
+    """Return how many whole pixels fit as far as the farthest point on both sides of 0."""
+    return 2 * int(np.abs(reach).max() + 0.01)
+
+
+def _origin(image: BandImage, grid: Grid) -> str:
+    """Return a fingerprint of an input file and of the grid it is resampled to."""
+    status = image.path.stat()
+    facts = (
+        str(image.path.resolve()),
+        status.st_size,
+        status.st_mtime_ns,
+        image.zero_point,
+        grid.shape,
+        grid.wcs.to_header_string(),
+    )
+    return hashlib.sha256(repr(facts).encode()).hexdigest()[:32]
+
+
+def _read_origin(path: Path) -> str:
+    """Return the fingerprint in a file made before, empty where there is none."""
+    try:
+        return str(fits.getheader(path).get("ORIGIN", ""))
+    except OSError:
+        return ""
