@@ -123,7 +123,7 @@ class FieldPlan:
         return bright.assign(mask_px=radius)
 
 
-def calexp_path(folder: Path, plan_grid: FieldGrid, band: str, patch: Patch) -> Path:
+def calexp_path(folder: Path, grid: FieldGrid, band: str, patch: Patch) -> Path:
     """Return where the survey's tree has the coadd of a band and patch.
 
     Examples
@@ -132,7 +132,7 @@ def calexp_path(folder: Path, plan_grid: FieldGrid, band: str, patch: Patch) -> 
     >>> calexp_path(Path("ELAIS"), grid, "i", next(grid.patches())).as_posix()
     'ELAIS/deepCoadd-results/HSC-I/17130/4,4/calexp-HSC-I-17130-4,4.fits'
     """
-    name, tract = BANDS[band].filter_name, plan_grid.field.tract
+    name, tract = BANDS[band].filter_name, grid.field.tract
     file_name = f"calexp-{name}-{tract}-{patch.name}.fits"
     return folder / "deepCoadd-results" / name / str(tract) / patch.name / file_name
 

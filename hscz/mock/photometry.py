@@ -82,13 +82,11 @@ def detect(plan: FieldPlan) -> pd.DataFrame:
     rng = np.random.default_rng(plan.settings.stream(plan.grid.field.name, "catalogue"))
     rows, columns = plan.grid.shape
     parent = merge_blends(truth["x_px"], truth["y_px"], plan.image_flux("i", truth))
-    seen_radius = seen_radius_arcsec(truth, plan, "i")
     scatter = _POSITION_SCATTER_ARCSEC / 3600.0 * rng.standard_normal((2, len(truth)))
     found = truth.assign(
         ra=truth["ra"] + scatter[0] / np.cos(np.deg2rad(truth["dec"])),
         dec=truth["dec"] + scatter[1],
-        r50_arcsec=seen_radius,
-        blended=np.bincount(parent, minlength=len(truth)) > 1,
+        r50_arcsec=seen_radius_arcsec(truth, plan, "i"),
     )
     for band in plan.bands:
         light = np.bincount(parent, plan.image_flux(band, truth), minlength=len(truth))
