@@ -5,8 +5,10 @@ Run ``python -m hscz.mock.realism DATA_DIR`` for the table. Two real samples are
 * 2,295 galaxies at 2.5 < z < 3 of the COSMOS compilation of spectroscopic redshifts
   (Khostovan et al. 2025), with u, u*, g, r, i, z, y of COSMOS2020 in the mock's own filters;
 * secure zCOSMOS-bright galaxies (Lilly et al. 2009) at z < 1.2, whose 3 arcsec magnitudes are
-  CFHT u* and Subaru Suprime-Cam g+, r+, i+, z+. Against HSC these Suprime-Cam filters are
-  centred 20 to 120 Angstrom redder (z+ most) and u* is the same; no colour term is applied.
+  CFHT u* and Subaru Suprime-Cam g+, r+, i+, z+. Against the HSC filters r+ and z+ lie redder
+  (by 50 and 130 Angstrom) and i+ bluer (by 50), so that the templates are redder there by 0.03
+  to 0.12 in g - r, bluer by 0.02 to 0.12 in r - i and redder by 0.02 to 0.15 in i - z, most for
+  ellipticals at z = 1. No colour term is applied, to keep fits out of the comparison.
 """
 
 from __future__ import annotations

@@ -10,42 +10,36 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import lru_cache
-from importlib import resources
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from scipy.ndimage import map_coordinates, median_filter
+from scipy.ndimage import map_coordinates
 
 from hscz.mock.igm import transmission
+from hscz.mock.templates import (
+    LOG_STEP,
+    REFERENCE_ANGSTROM,
+    REST_ANGSTROM,
+    TEMPLATE_STEP,
+    calzetti_attenuation,
+    interstellar_transmission,
+    reference_pixel,
+    template_nodes,
+)
 from hscz.survey import BANDS
 
 FloatArray = NDArray[np.float64]
 
-TEMPLATES = (
-    "El_B2004a",
-    "Sbc_B2004a",
-    "Scd_B2004a",
-    "Im_B2004a",
-    "SB3_B2004a",
-    "SB2_B2004a",
-    "ssp_25Myr_z008",
-    "ssp_5Myr_z008",
-)
-"""Templates in the order of the continuous index: 0 is elliptical, 7 a burst of 5 Myr."""
-
-REFERENCE_ANGSTROM = 4400.0
-"""Rest wavelength of the absolute magnitudes (AB, dust included)."""
-
 SPEED_OF_LIGHT_ANGSTROM = 2.99792458e18
 
-# Steps in ln(wavelength): redshifting by a node of the table shifts the spectrum by whole pixels.
-_LOG_STEP = 0.0015
+# Redshifting by a node of the table shifts the spectrum by whole pixels.
 _PIXELS_PER_NODE = 2
-_REST_ANGSTROM = np.exp(np.arange(np.log(410.0), np.log(11000.0), _LOG_STEP))
-_Z_NODES = np.expm1(_LOG_STEP * _PIXELS_PER_NODE * np.arange(660))
-_TEMPLATE_STEP = 0.25
+_Z_NODES = np.expm1(LOG_STEP * _PIXELS_PER_NODE * np.arange(660))
 _AV_STEP = 0.5
 _AV_NODES = np.arange(0.0, 3.01, _AV_STEP)
+
+# The template whose loss of light stands for that of all in thicker sight lines.
+_YOUNG_TEMPLATE = 3.5
 
 MAX_REDSHIFT = float(_Z_NODES[-1])
 """Largest redshift of the table."""
@@ -156,73 +150,6 @@ class BandTable:
     line_response: dict[str, tuple[FloatArray, FloatArray]]
 
 
-def calzetti_attenuation(rest_angstrom: ArrayLike) -> FloatArray:
-    """Return the attenuation A(wavelength) / A_V of starburst galaxies.
-
-    Calzetti et al. (2000, ApJ 533, 682), equation 4, with R_V = 4.05. Below 1200 Angstrom,
-    where it was not measured, its ultraviolet formula is continued.
-
-    Examples
-    --------
-    >>> calzetti_attenuation([1500.0, 5500.0, 9000.0]).round(2).tolist()
-    [2.55, 1.0, 0.54]
-    """
-    x = 1e4 / np.asarray(rest_angstrom, dtype=np.float64)
-    blue = 2.659 * (-2.156 + 1.509 * x - 0.198 * x**2 + 0.011 * x**3)
-    red = 2.659 * (-1.857 + 1.040 * x)
-    return np.where(x > 1.0 / 0.63, blue, red) / 4.05 + 1.0
-
-
-def interstellar_transmission(rest_angstrom: ArrayLike) -> FloatArray:
-    """Return what the galaxy's own gas and hot-star photospheres let through below Lyman alpha.
-
-    The templates run on smoothly below 1216 Angstrom, where spectra of z = 3 galaxies corrected
-    for the intergalactic medium fall towards the Lyman limit, for their Lyman series, O VI,
-    N II and C III lines (Shapley et al. 2003, ApJ 588, 65). Taken as an optical depth that
-    rises linearly from 0 to 0.2, which gives the u - g of real galaxies at 2.5 < z < 3.
-
-    Examples
-    --------
-    >>> interstellar_transmission([950.0, 1200.0, 1300.0]).round(2).tolist()
-    [0.84, 0.99, 1.0]
-    """
-    rest = np.asarray(rest_angstrom, dtype=np.float64)
-    depth = 0.2 * (1216.0 - rest) / (1216.0 - 912.0)
-    return np.where(rest < 1216.0, np.exp(-depth), 1.0)
-
-
-def continuum_templates() -> FloatArray:
-    """Return L_lambda of `TEMPLATES` without emission lines, 1 at 4400 Angstrom.
-
-    Returns
-    -------
-    ndarray, shape (template, wavelength)
-        On the rest wavelength grid of the table, about 0.15 % a pixel.
-    """
-    spectra = np.empty((len(TEMPLATES), len(_REST_ANGSTROM)))
-    for row, name in enumerate(TEMPLATES):
-        path = resources.files("desc_bpz").joinpath(f"data_files/SED/{name}.sed")
-        with path.open() as lines:
-            wavelength, luminosity = np.loadtxt(lines, unpack=True)
-        spectra[row] = np.interp(_REST_ANGSTROM, wavelength, luminosity)
-    # The running median (2.5 % wide) removes lines and noise but keeps the breaks.
-    spectra = median_filter(spectra, size=(1, 17), mode="nearest")
-    return spectra / spectra[:, [_reference_pixel()]]
-
-
-def _reference_pixel() -> int:
-    return int(np.searchsorted(_REST_ANGSTROM, REFERENCE_ANGSTROM))
-
-
-def _template_nodes() -> FloatArray:
-    """Interpolate the templates in log luminosity; shape (node, wavelength)."""
-    log_templates = np.log(np.maximum(continuum_templates(), 1e-6))
-    index = np.arange(0.0, len(TEMPLATES) - 1 + 1e-9, _TEMPLATE_STEP)
-    low = np.minimum(index.astype(int), len(TEMPLATES) - 2)
-    weight = (index - low)[:, None]
-    return np.exp((1.0 - weight) * log_templates[low] + weight * log_templates[low + 1])
-
-
 def _filter_curve(band: str) -> tuple[FloatArray, FloatArray]:
     from speclite.filters import load_filter
 
@@ -236,8 +163,8 @@ def _observed_weights() -> tuple[FloatArray, FloatArray]:
     The weights (band, wavelength) turn f_lambda / f_lambda(AB = 0) into band-averaged maggies:
     photon-counting curves weigh f_lambda by wavelength, on steps in ln(wavelength).
     """
-    n_pixels = len(_REST_ANGSTROM) + _PIXELS_PER_NODE * len(_Z_NODES)
-    observed = _REST_ANGSTROM[0] * np.exp(_LOG_STEP * np.arange(n_pixels))
+    n_pixels = len(REST_ANGSTROM) + _PIXELS_PER_NODE * len(_Z_NODES)
+    observed = REST_ANGSTROM[0] * np.exp(LOG_STEP * np.arange(n_pixels))
     response = np.array([np.interp(observed, *_filter_curve(b), left=0, right=0) for b in BANDS])
     return observed, response / response.sum(axis=1, keepdims=True)
 
@@ -245,21 +172,21 @@ def _observed_weights() -> tuple[FloatArray, FloatArray]:
 @lru_cache(maxsize=1)
 def band_table() -> BandTable:
     """Build the table of band magnitudes (about a second) or return the one built before."""
-    nodes = _template_nodes()
-    dust = 10 ** (-0.4 * np.outer(_AV_NODES, calzetti_attenuation(_REST_ANGSTROM)))
-    dust /= dust[:, [_reference_pixel()]]
+    nodes = template_nodes()
+    dust = 10 ** (-0.4 * np.outer(_AV_NODES, calzetti_attenuation(REST_ANGSTROM)))
+    dust /= dust[:, [reference_pixel()]]
     # nu L_nu = lambda L_lambda, so maggies need lambda^2 L_lambda over that at 4400 Angstrom.
-    per_hz = (_REST_ANGSTROM / REFERENCE_ANGSTROM) ** 2
-    sed = (nodes[:, None] * dust[None]).reshape(-1, len(_REST_ANGSTROM)) * per_hz
-    young = sed[len(_AV_NODES) * 14][None]
+    per_hz = (REST_ANGSTROM / REFERENCE_ANGSTROM) ** 2
+    sed = (nodes[:, None] * dust[None]).reshape(-1, len(REST_ANGSTROM)) * per_hz
+    young = nodes[[int(_YOUNG_TEMPLATE / TEMPLATE_STEP)]] * per_hz
     maggies, thick = _integrate(np.concatenate([sed, young]))
     shape = (len(nodes), len(_AV_NODES), len(_Z_NODES))
-    uv = slice(*np.searchsorted(_REST_ANGSTROM, _UV_ANGSTROM))
+    uv = slice(*np.searchsorted(REST_ANGSTROM, _UV_ANGSTROM))
     return BandTable(
         continuum_mag={b: _mag(maggies[:-1, :, k]).reshape(shape) for k, b in enumerate(BANDS)},
         absorber_mag={b: _mag(thick[:, k]) - _mag(maggies[-1, :, k]) for k, b in enumerate(BANDS)},
         uv_to_reference=(nodes * per_hz)[:, uv].mean(axis=1),
-        oii_to_reference=(nodes * per_hz)[:, np.searchsorted(_REST_ANGSTROM, 3728.0)],
+        oii_to_reference=(nodes * per_hz)[:, np.searchsorted(REST_ANGSTROM, 3728.0)],
         line_response={b: _line_response(b) for b in BANDS},
     )
 
@@ -271,18 +198,18 @@ def _mag(maggies: FloatArray) -> FloatArray:
 def _integrate(sed: FloatArray) -> tuple[FloatArray, FloatArray]:
     """Return (sed, redshift, band) maggies, and (redshift, band) of the last through twice the IGM.
 
-    Division by 1+z belongs to the AB magnitude of a redshifted L_nu; distance does not.
+    A redshifted L_nu gains a factor 1+z, as frequencies come closer; distance is left out.
     """
     observed, weights = _observed_weights()
-    inside = interstellar_transmission(_REST_ANGSTROM)
+    inside = interstellar_transmission(REST_ANGSTROM)
     maggies = np.empty((len(sed), len(_Z_NODES), len(BANDS)))
     thick = np.empty((len(_Z_NODES), len(BANDS)))
-    n = len(_REST_ANGSTROM)
+    n = len(REST_ANGSTROM)
     for row, z in enumerate(_Z_NODES):
         start = row * _PIXELS_PER_NODE
         window = weights[:, start : start + n].copy()
         lit = np.flatnonzero(window.any(axis=0))
-        blue = lit[_REST_ANGSTROM[lit] < 1216.0]
+        blue = lit[REST_ANGSTROM[lit] < 1216.0]
         absorbed = transmission(observed[start + blue], [z])[0] * inside[blue]
         window[:, blue] *= absorbed
         maggies[:, row] = sed[:, lit] @ window[:, lit].T * (1.0 + z)
@@ -299,9 +226,9 @@ def _line_response(band: str) -> tuple[FloatArray, FloatArray]:
 
 def _lookup(grid: FloatArray, spectra: Spectra) -> FloatArray:
     coordinates = (
-        spectra.template / _TEMPLATE_STEP,
+        spectra.template / TEMPLATE_STEP,
         spectra.av_mag / _AV_STEP,
-        np.log1p(spectra.redshift) / (_LOG_STEP * _PIXELS_PER_NODE),
+        np.log1p(spectra.redshift) / (LOG_STEP * _PIXELS_PER_NODE),
     )
     return map_coordinates(grid, coordinates, order=1, mode="nearest")
 
@@ -327,7 +254,7 @@ def line_luminosity(spectra: Spectra, line: str) -> FloatArray:
 
 
 def _by_template(node_values: FloatArray, template: FloatArray) -> FloatArray:
-    index = _TEMPLATE_STEP * np.arange(len(node_values))
+    index = TEMPLATE_STEP * np.arange(len(node_values))
     return np.exp(np.interp(template, index, np.log(node_values)))
 
 

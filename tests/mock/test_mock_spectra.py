@@ -14,9 +14,16 @@ from hscz.mock.spectra import (
     Spectra,
     band_magnitude,
     band_table,
-    calzetti_attenuation,
     line_luminosity,
     oii_equivalent_width,
+)
+from hscz.mock.templates import (
+    REFERENCE_ANGSTROM,
+    REST_ANGSTROM,
+    TEMPLATE_STEP,
+    calzetti_attenuation,
+    interstellar_transmission,
+    template_nodes,
 )
 from hscz.survey import BANDS
 
@@ -93,10 +100,10 @@ def test_magnitudes_agree_with_speclite(
     from speclite.filters import load_filter
 
     monkeypatch.setattr(spectra, "LINES", {})
-    rest = spectra._REST_ANGSTROM
-    through = transmission(rest * (1 + z), [z])[0] * spectra.interstellar_transmission(rest)
-    per_angstrom = 3.631e-20 * spectra.SPEED_OF_LIGHT_ANGSTROM / spectra.REFERENCE_ANGSTROM**2
-    flux = spectra._template_nodes()[node] * through * per_angstrom / (1 + z)
+    rest = REST_ANGSTROM
+    through = transmission(rest * (1 + z), [z])[0] * interstellar_transmission(rest)
+    per_angstrom = 3.631e-20 * spectra.SPEED_OF_LIGHT_ANGSTROM / REFERENCE_ANGSTROM**2
+    flux = template_nodes()[node] * through * per_angstrom / (1 + z)
     for name, band in BANDS.items():
         curve = load_filter(band.speclite_name)
         with warnings.catch_warnings():
@@ -104,7 +111,7 @@ def test_magnitudes_agree_with_speclite(
             expected = curve.get_ab_magnitude(
                 flux * u.Unit("erg/(s cm2 Angstrom)"), rest * (1 + z) * u.AA
             )
-        found = band_magnitude(Spectra.plain(z, node * spectra._TEMPLATE_STEP, 0.0), name)[0]
+        found = band_magnitude(Spectra.plain(z, node * TEMPLATE_STEP, 0.0), name)[0]
         assert found == pytest.approx(expected, abs=0.004), name
 
 
