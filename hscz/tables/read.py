@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+import warnings
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -83,7 +85,8 @@ def read_catalogue(
     source = _open(path, descriptor)
     standard = _standard_columns(path, source.names, descriptor, bands)
     own = _own_columns(path, source.names, standard, [*descriptor.rule_columns, *extra])
-    raw = source.load(list(dict.fromkeys([*standard.values(), *own])))
+    with _whole_file(path, source.kind):
+        raw = source.load(list(dict.fromkeys([*standard.values(), *own])))
     if raw.empty:
         raise InputError(f"{path}: the table has no rows; give the whole catalogue")
     table = _standard_table(raw, standard, descriptor.missing)
@@ -104,6 +107,7 @@ class _Source(NamedTuple):
 
     names: list[str]
     load: Callable[[list[str]], pd.DataFrame]
+    kind: str = ""
 
 
 def _open(path: Path, descriptor: CatalogueDescriptor) -> _Source:
@@ -112,9 +116,19 @@ def _open(path: Path, descriptor: CatalogueDescriptor) -> _Source:
     suffix = Path(path.stem).suffix if path.suffix == ".gz" else path.suffix
     kind = SUFFIXES.get(suffix.lower(), descriptor.format)
     openers = {"fits": _open_fits, "csv": _open_csv, "text": _open_text, "parquet": _open_parquet}
+    with _whole_file(path, kind):
+        source = openers[kind](path, descriptor.hdu)
+    return source._replace(kind=kind)
+
+
+@contextmanager
+def _whole_file(path: Path, kind: str) -> Iterator[None]:
+    """Turn what the libraries say of a file they cannot read into one error."""
     try:
-        return openers[kind](path, descriptor.hdu)
-    except (OSError, ValueError, TypeError) as error:
+        with warnings.catch_warnings():
+            warnings.filterwarnings("error", "File may have been truncated")
+            yield
+    except (OSError, EOFError, ValueError, TypeError, UserWarning) as error:
         raise InputError(
             f"{path}: cannot be read as {kind}: {error}; the file may be cut short"
         ) from None
@@ -141,18 +155,17 @@ def _load_fits(path: Path, hdu: int, wanted: Mapping[str, tuple[str, int]]) -> p
 
     with fits.open(path, memmap=True) as hdus:
         data, columns = hdus[hdu].data, hdus[hdu].columns
-        return pd.DataFrame(
-            {
-                name: _native(data[column].reshape(len(data), -1)[:, k], columns[column].null)
-                for name, (column, k) in wanted.items()
-            }
-        )
+        found = {}
+        for name, (column, k) in wanted.items():
+            values = data[column].reshape(len(data), int(np.prod(data[column].shape[1:])))[:, k]
+            found[name] = _native(values, columns[column].null)
+        return pd.DataFrame(found)
 
 
 def _native(values: np.ndarray, null: int | None) -> np.ndarray:
     """Copy a FITS column into the byte order of this machine, with NaN for its TNULL."""
     if values.dtype.kind in "SU":
-        return np.char.strip(values.astype(str)).astype(object)
+        return np.char.strip(np.asarray(values).astype(str)).astype(object)
     native = np.array(values, dtype=values.dtype.newbyteorder("="))
     return native if null is None else np.where(native == null, np.nan, native)
 

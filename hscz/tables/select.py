@@ -126,6 +126,7 @@ def _terms(expression: str) -> list[ast.expr]:
         tree = ast.parse("".join(_python(expression)), mode="eval").body
     except (SyntaxError, tokenize.TokenError) as error:
         raise InputError(f"the rule '{expression.strip()}' cannot be read: {error}") from None
+    _check(tree, expression)
     is_and = isinstance(tree, ast.BoolOp) and isinstance(tree.op, ast.And)
     return list(tree.values) if is_and and isinstance(tree, ast.BoolOp) else [tree]
 
@@ -136,27 +137,52 @@ def _python(expression: str) -> Iterator[str]:
         yield {"&": " and ", "|": " or "}.get(token.string, f"{token.string} ")
 
 
+def _check(node: ast.expr, rule: str) -> None:
+    """Refuse what is neither a comparison nor a combination of comparisons."""
+    if isinstance(node, ast.BoolOp):
+        for value in node.values:
+            _check(value, rule)
+    elif isinstance(node, ast.Compare) and all(type(op) in _COMPARE for op in node.ops):
+        for side in (node.left, *node.comparators):
+            _check_side(side, rule)
+    else:
+        raise _refusal(node, rule)
+
+
+def _check_side(node: ast.expr, rule: str) -> None:
+    if isinstance(node, ast.UnaryOp) and isinstance(node.op, ast.USub):
+        return _check_side(node.operand, rule)
+    number = isinstance(node, ast.Constant) and isinstance(node.value, int | float)
+    if not (number or isinstance(node, ast.Name)):
+        raise _refusal(node, rule)
+
+
+def _refusal(node: ast.expr, rule: str) -> InputError:
+    return InputError(
+        f"the rule '{rule}' holds '{ast.unparse(node)}'; "
+        "use only column names, numbers, comparisons, & and |"
+    )
+
+
 def _evaluate(node: ast.expr, table: pd.DataFrame, rule: str, name: str) -> np.ndarray:
     if isinstance(node, ast.BoolOp):
         parts = [_evaluate(value, table, rule, name) for value in node.values]
         return reduce(np.logical_and if isinstance(node.op, ast.And) else np.logical_or, parts)
-    if isinstance(node, ast.Compare) and all(type(op) in _COMPARE for op in node.ops):
-        values = [_value(side, table, rule, name) for side in (node.left, *node.comparators)]
-        known = reduce(np.logical_and, (~pd.isna(value) for value in values))
-        triples = zip(node.ops, values[:-1], values[1:], strict=True)
-        tests = (_COMPARE[type(op)](left, right) for op, left, right in triples)
-        return np.broadcast_to(reduce(np.logical_and, tests, known), len(table))
-    raise _refusal(node, rule)
+    assert isinstance(node, ast.Compare)
+    values = [_value(side, table, rule, name) for side in (node.left, *node.comparators)]
+    known = reduce(np.logical_and, (~pd.isna(value) for value in values))
+    triples = zip(node.ops, values[:-1], values[1:], strict=True)
+    tests = (_COMPARE[type(op)](left, right) for op, left, right in triples)
+    return np.broadcast_to(reduce(np.logical_and, tests, known), len(table))
 
 
 def _value(node: ast.expr, table: pd.DataFrame, rule: str, name: str) -> np.ndarray:
-    if isinstance(node, ast.Name):
-        return _column(node.id, table, rule, name)
-    if isinstance(node, ast.UnaryOp) and isinstance(node.op, ast.USub):
+    if isinstance(node, ast.UnaryOp):
         return -_value(node.operand, table, rule, name)
-    if isinstance(node, ast.Constant) and isinstance(node.value, int | float):
+    if isinstance(node, ast.Constant):
         return np.asarray(node.value)
-    raise _refusal(node, rule)
+    assert isinstance(node, ast.Name)
+    return _column(node.id, table, rule, name)
 
 
 def _column(wanted: str, table: pd.DataFrame, rule: str, name: str) -> np.ndarray:
@@ -170,10 +196,3 @@ def _column(wanted: str, table: pd.DataFrame, rule: str, name: str) -> np.ndarra
     if values.dtype.kind not in "biuf":
         raise InputError(f"{name}: column {found!r} holds text; the rule '{rule}' needs numbers")
     return values
-
-
-def _refusal(node: ast.expr, rule: str) -> InputError:
-    return InputError(
-        f"the rule '{rule}' holds '{ast.unparse(node)}'; "
-        "use only column names, numbers, comparisons, & and |"
-    )
