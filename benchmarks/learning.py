@@ -71,7 +71,9 @@ def prediction(n: int, size: str, device: torch.device) -> dict[str, float]:
     """Time store to PDF cube, and a bare loop on a tensor in memory, in turn."""
     network = NETWORK_PRESETS[size]
     with tempfile.TemporaryDirectory() as folder:
-        config = RunConfig(stores=folder, network=network, predict=PredictConfig(device=device.type))
+        config = RunConfig(
+            stores=folder, network=network, predict=PredictConfig(device=device.type)
+        )
         config.field_store("NOISE").parent.mkdir(parents=True)
         synthetic.field_store(config.field_store("NOISE"), n)
         model = synthetic.model(config.model(0), config, network)

@@ -55,7 +55,7 @@ def _describe_field(path: Path) -> str:
         _flag_line(store["flags"].values),
     ]
     if "z_label" in store:
-        source = store["label_source"].values.astype(str)
+        source = store["label_source"].values
         counts = {kind: int((source == kind).sum()) for kind in ("spec", "c2020")}
         lines.append(f"  labels    {sum(counts.values()):,}: {counts}")
     return "\n".join(lines)

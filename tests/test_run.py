@@ -118,14 +118,14 @@ def test_a_changed_setting_remakes_its_own_stage(
 
 def test_labels_come_from_c2020_and_spectra_alone(config: RunConfig) -> None:
     store = open_field(config.field_store("COSMOS_UDF"), None)
-    source = store["label_source"].values.astype(str)
+    source = store["label_source"].values
     labelled = np.isfinite(store["z_label"].values)
     assert set(source) <= {"spec", "c2020", ""}
     np.testing.assert_array_equal(labelled, source != "")
     assert labelled.mean() > 0.5
     assert (store["z_label"].values != store["z_true"].values)[labelled].mean() > 0.5
     target = open_field(config.field_store("DEEP2"), None)
-    assert (target["label_source"].values.astype(str) != "c2020").all()
+    assert (target["label_source"].values != "c2020").all()
 
 
 def test_training_used_only_the_source(config: RunConfig) -> None:

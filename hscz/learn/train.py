@@ -139,7 +139,7 @@ def _sample(name: str, store: xr.Dataset, settings: TrainConfig) -> pd.DataFrame
     rows = np.flatnonzero(usable & inside)
     if not len(rows):
         raise StoreError(f"{name}: no usable object has a label within 0 < z < {settings.z_max}")
-    from_c2020 = store["label_source"].values[rows].astype(str) == "c2020"
+    from_c2020 = store["label_source"].values[rows] == "c2020"
     sigma = np.where(from_c2020, store["z_c2020_sigma"].values[rows], 0.0)
     return pd.DataFrame(
         {
