@@ -21,8 +21,7 @@ C2020_GALAXIES = "lp_type == 0 & FLAG_COMBINED == 0"
 """Galaxies of COSMOS2020 outside its masks; the `select` rule of both its descriptors."""
 
 REPEAT_ARCSEC = 0.1
-"""Rows of one survey closer than this are repeated measurements of one galaxy: a survey
-targets the same coordinates again, while two galaxies this close are never told apart."""
+"""Rows of one survey closer than this are repeats: two galaxies are never told apart there."""
 
 
 def consensus(four: ArrayLike) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
@@ -161,9 +160,8 @@ def assign_labels(
 ) -> pd.DataFrame:
     """Give each object its redshift label: spectroscopic where secure, else COSMOS2020.
 
-    Each catalogue is matched to the objects one to one. Where several surveys measured one
-    object the most secure redshift is taken, then the one of higher resolution, then the
-    nearer one.
+    Each catalogue is matched to the objects one to one. Of several surveys the most secure
+    redshift is taken, then the one of higher resolution, then the nearer one.
 
     Parameters
     ----------
