@@ -8,7 +8,6 @@ named by MP_* cards; their bits move between data releases, so they are read fro
 from __future__ import annotations
 
 import os
-import zlib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -154,7 +153,7 @@ class BandImage:
         try:
             with fits.open(self.path, ignore_blank=plane == "MASK") as hdus:
                 return np.asarray(hdus[self.hdus[plane]].section[y0:y1, x0:x1])
-        except (OSError, EOFError, zlib.error, TypeError, ValueError) as error:
+        except (OSError, TypeError, ValueError) as error:
             raise InputError(
                 f"{self.path}: the {plane} plane cannot be read ({error}); fetch the file again"
             ) from error
@@ -194,7 +193,7 @@ def open_band(path: str | Path, band: str, zero_point: float | None = None) -> B
     try:
         with fits.open(path) as hdus:
             headers = {n: hdu.header.copy() for n, hdu in enumerate(hdus) if hdu.is_image}
-    except (OSError, EOFError, zlib.error) as error:
+    except OSError as error:
         raise InputError(f"{path}: cannot be read ({error}); fetch the file again") from error
     planes = head.find_planes(path, headers)
     primary, image = headers[0], headers[planes["IMAGE"]]

@@ -22,19 +22,23 @@ def check_length(path: Path) -> None:
     """
     if not path.is_file():
         raise InputError(f"{path}: no such file; check the path and the pattern it came from")
-    # Of a gzipped file the length says nothing; reading it fails where it breaks off.
-    if path.suffix == ".gz":
-        return
     size, end = path.stat().st_size, 0
     with path.open("rb") as file:
-        while end < size or end == 0:
+        start = file.read(8)
+        if start != b"SIMPLE  ":
+            raise InputError(
+                f"{path}: is not a FITS file, it starts with {start!r}; fetch it again, and "
+                "unpack it if it is gzipped (tile-compressed .fits.fz files are fine)"
+            )
+        while end < size:
+            file.seek(end)
             try:
                 header = fits.Header.fromfile(file)
-            except (OSError, EOFError, UnicodeDecodeError, ValueError) as error:
-                what = "is not a FITS file" if end == 0 else "breaks off in a header"
-                raise InputError(f"{path}: {what} ({error}); fetch the file again") from error
+            except (OSError, EOFError, ValueError) as error:
+                raise InputError(
+                    f"{path}: truncated, breaks off in a header ({error}); fetch the file again"
+                ) from error
             end = file.tell() + -(-header.data_size // 2880) * 2880
-            file.seek(end)
     if end > size:
         raise InputError(
             f"{path}: truncated, {size} bytes of {end} that its headers announce; "
@@ -86,20 +90,29 @@ def image_shape(header: fits.Header) -> tuple[int, int]:
 
 
 def celestial_wcs(path: Path, header: fits.Header) -> WCS:
-    """Return the celestial WCS of a header, refusing none and a degenerate one."""
-    problem = f"CTYPE {header.get('CTYPE1')!r}, {header.get('CTYPE2')!r}"
+    """Return the WCS of a header in right ascension and declination."""
+    header = header.copy()
+    if "RADECSYS" in header and "RADESYS" not in header:
+        header.rename_keyword("RADECSYS", "RADESYS")
+    mend = "solve its astrometry or give the file that has it"
     try:
         # fix=False: wcslib would announce harmless rewrites of the date cards as warnings.
         wcs = WCS(header, fix=False).celestial
-        scales = proj_plane_pixel_scales(wcs) if wcs.has_celestial else np.zeros(2)
-        if np.isfinite([*scales, *wcs.wcs.crval]).all() and (scales > 0).all():
-            return wcs
     except (WcsError, KeyError, ValueError) as error:
-        problem = str(error).strip().splitlines()[-1]
-    raise InputError(
-        f"{path}: the image has no usable celestial WCS ({problem}); "
-        "solve its astrometry or give the file that has it"
-    )
+        raise InputError(
+            f"{path}: no usable WCS ({str(error).splitlines()[-1]}); {mend}"
+        ) from error
+    scales = proj_plane_pixel_scales(wcs) if wcs.has_celestial else np.zeros(2)
+    if not (np.isfinite([*scales, *wcs.wcs.crval]).all() and (scales > 0).all()):
+        found = {key: header.get(key) for key in ("CTYPE1", "CTYPE2", "CRVAL1", "CRVAL2")}
+        raise InputError(f"{path}: no usable celestial WCS, {found}; {mend}")
+    # FK5 of J2000 is ICRS to 0.02 arcsec; any other frame would put stamps in the wrong place.
+    frame, equinox = wcs.wcs.radesys.strip(), wcs.wcs.equinox
+    if wcs.wcs.lngtyp != "RA" or frame not in ("", "ICRS", "FK5") or abs(equinox - 2000) > 0:
+        raise InputError(
+            f"{path}: its WCS is in {wcs.wcs.lngtyp} {frame} {equinox}, not ICRS; reproject it"
+        )
+    return wcs
 
 
 def read_zero_point(path: Path, image: fits.Header, primary: fits.Header) -> float:

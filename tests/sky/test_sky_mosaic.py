@@ -1,0 +1,172 @@
+from __future__ import annotations
+
+import pickle
+from pathlib import Path
+
+import numpy as np
+import pytest
+from astropy.wcs import WCS
+
+from hscz.errors import ConfigError, InputError
+from hscz.sky.fits import BandImage, write_calexp
+from hscz.sky.mosaic import Tile, assign, find_files, find_tiles
+from hscz.survey import BANDS
+
+TREE = "deepCoadd-results/{filter}/{tract}/{patch}/calexp-{filter}-{tract}-{patch}.fits"
+
+
+def make_wcs(x: float = 0.0, y: float = 0.0, scale_arcsec: float = 0.168) -> WCS:
+    """Tangent plane around (150, 2) whose first pixel lies at (x, y) px from the centre."""
+    wcs = WCS(naxis=2)
+    wcs.wcs.ctype, wcs.wcs.crval = ["RA---TAN", "DEC--TAN"], [150.0, 2.0]
+    wcs.wcs.crpix = [1 - x, 1 - y]
+    wcs.wcs.cdelt = [-scale_arcsec / 3600, scale_arcsec / 3600]
+    return wcs
+
+
+def write(path: Path, band: str, wcs: WCS, shape: tuple[int, int] = (80, 100)) -> Path:
+    return write_calexp(path, np.zeros(shape), None, None, wcs, BANDS[band].filter_name)
+
+
+@pytest.fixture
+def tree(tmp_path: Path) -> str:
+    """Two overlapping patches in two bands, laid out as in the archive."""
+    for number, patch in enumerate(("4,4", "5,4")):
+        for band in ("us", "i"):
+            place = {"filter": BANDS[band].filter_name, "tract": "9813", "patch": patch}
+            write(tmp_path / TREE.format(**place), band, make_wcs(70 * number))
+    return str(tmp_path / TREE)
+
+
+def tile_of(wcs: WCS, shape: tuple[int, int], window: tuple[int, int, int, int]) -> Tile:
+    return Tile("t", (BandImage(Path("a.fits"), "i", shape, wcs, 27.0, {"IMAGE": 0}, {}),), window)
+
+
+def test_the_archive_tree_is_found(tree):
+    files = find_files(tree, ("us", "i"))
+    assert list(files) == ["9813-4,4", "9813-5,4"]
+    assert [path.name for path in files["9813-4,4"]] == [
+        "calexp-MegaCam-uS-9813-4,4.fits",
+        "calexp-HSC-I-9813-4,4.fits",
+    ]
+
+
+def test_strange_characters_in_the_path_are_literal(tmp_path):
+    write(tmp_path / "a[1]" / "x-i.fits", "i", make_wcs())
+    assert len(find_files(str(tmp_path / "a[1]" / "x-{band}.fits"), ("i",))) == 1
+
+
+def test_one_file_per_band(tmp_path):
+    for band in ("g", "i"):
+        write(tmp_path / f"calexp-{BANDS[band].filter_name}-10054-0,2-c1.fits", band, make_wcs())
+    tiles = find_tiles(str(tmp_path / "calexp-{filter}-10054-0,2-c1.fits"), ("g", "i"))
+    assert [tile.name for tile in tiles] == ["calexp-10054-0,2-c1"]
+    assert [image.band for image in tiles[0].bands] == ["g", "i"]
+
+
+def test_a_missing_band_is_named_with_its_patch(tree, tmp_path):
+    place = {"filter": "HSC-I", "tract": "9813", "patch": "5,4"}
+    (tmp_path / TREE.format(**place)).unlink()
+    with pytest.raises(InputError, match=r"patch 9813-5,4 has no file of band i \(HSC-I\)"):
+        find_tiles(tree, ("us", "i"))
+
+
+def test_no_file_and_unclear_patterns(tmp_path):
+    with pytest.raises(InputError, match=r"x-\*.fits: no file matches"):
+        find_tiles(str(tmp_path / "x-{tract}.fits"), ("i",))
+    with pytest.raises(ConfigError, match="bands share a file"):
+        find_tiles(str(tmp_path / "x.fits"), ("g", "i"))
+    with pytest.raises(ConfigError, match=r"visit.* is unknown"):
+        find_tiles(str(tmp_path / "x-{band}-{visit}.fits"), ("g", "i"))
+    with pytest.raises(ConfigError, match="tile_px is 64"):
+        find_tiles(str(tmp_path / "x-{band}.fits"), ("g", "i"), tile_px=64)
+
+
+@pytest.mark.parametrize(
+    ("wcs", "shape", "message"),
+    [
+        (make_wcs(0.1), (80, 100), "corners up to 0.1 px apart.*resample"),
+        (make_wcs(scale_arcsec=0.1682), (80, 100), "px apart"),
+        (make_wcs(), (80, 101), r"shapes \(80, 101\) and \(80, 100\)"),
+    ],
+)
+def test_bands_on_different_grids_are_refused(tmp_path, wcs, shape, message):
+    write(tmp_path / "g.fits", "g", make_wcs())
+    write(tmp_path / "i.fits", "i", wcs, shape)
+    with pytest.raises(InputError, match=f"i.fits: is not on the pixel grid of .*{message}"):
+        find_tiles(str(tmp_path / "{band}.fits"), ("g", "i"))
+
+
+def test_a_hundredth_of_a_pixel_between_bands_passes(tmp_path):
+    write(tmp_path / "g.fits", "g", make_wcs())
+    write(tmp_path / "i.fits", "i", make_wcs(0.01))
+    assert len(find_tiles(str(tmp_path / "{band}.fits"), ("g", "i"))) == 1
+
+
+def test_pixels_of_another_size_are_refused(tmp_path):
+    write(tmp_path / "i.fits", "i", make_wcs(scale_arcsec=0.2))
+    with pytest.raises(InputError, match=r"pixels of 0.2 arcsec.*0.168; resample"):
+        find_tiles(str(tmp_path / "{band}.fits"), ("i",))
+
+
+@pytest.mark.parametrize("shape", [(700, 650), (257, 400), (64, 256), (256, 256), (30, 300)])
+def test_every_whole_stamp_is_whole_in_a_window(tmp_path, shape):
+    write(tmp_path / "i.fits", "i", make_wcs(), shape)
+    tiles = find_tiles(str(tmp_path / "{band}.fits"), ("i",), tile_px=256, stamp_px=64)
+    assert all(max(tile.shape) <= 256 for tile in tiles)
+    assert len({tile.name for tile in tiles}) == len(tiles)
+    holders = np.zeros(shape, int)
+    for tile in tiles:
+        y0, y1, x0, x1 = tile.window
+        assert 0 <= y0 < y1 <= shape[0]
+        assert 0 <= x0 < x1 <= shape[1]
+        holders[y0 : max(y1 - 63, y0), x0 : max(x1 - 63, x0)] += 1
+    assert (holders[: max(shape[0] - 63, 0), : max(shape[1] - 63, 0)] > 0).all()
+
+
+def test_windows_of_an_image_find_its_objects(tmp_path):
+    whole = make_wcs(-300, -200)
+    write(tmp_path / "i.fits", "i", whole, (500, 700))
+    tiles = find_tiles(str(tmp_path / "{band}.fits"), ("i",), tile_px=256)
+    x, y = np.random.default_rng(2).uniform([[-20], [-20]], [[720], [520]], size=(2, 4000))
+    index, x_tile, y_tile = assign(tiles, *whole.all_pix2world(x, y, 0), 64)
+    column, row = np.floor(x + 0.5) - 32, np.floor(y + 0.5) - 32
+    fits_in = (column >= 0) & (row >= 0) & (column + 64 <= 700) & (row + 64 <= 500)
+    np.testing.assert_array_equal(index >= 0, fits_in)
+    corner = np.array([(tile.window[2], tile.window[0]) for tile in tiles])[index[fits_in]]
+    np.testing.assert_allclose(x_tile[fits_in] + corner[:, 0], x[fits_in], atol=1e-6)
+    np.testing.assert_allclose(y_tile[fits_in] + corner[:, 1], y[fits_in], atol=1e-6)
+    assert np.isnan(x_tile[~fits_in]).all()
+
+
+def test_of_overlapping_patches_the_farther_edge_wins(tree):
+    tiles = find_tiles(tree, ("i",), stamp_px=16)
+    x = np.array([20.0, 78.0, 84.0, 90.0, 150.0, 10.0])
+    index, x_tile, _ = assign(tiles, *make_wcs().all_pix2world(x, np.full(6, 40.0), 0), 16)
+    assert index.tolist() == [0, 0, 0, 1, 1, 0]
+    np.testing.assert_allclose(x_tile, [20, 78, 84, 20, 80, 10], atol=1e-6)
+
+
+def test_positions_that_are_nowhere():
+    tiles = [tile_of(make_wcs(), (200, 200), (0, 200, 0, 200))]
+    ra, dec = np.array([330.0, 150.0, np.nan, 150.0]), np.array([-2.0, -88.0, 2.0, np.nan])
+    assert assign(tiles, ra, dec)[0].tolist() == [-1, -1, -1, -1]
+
+
+@pytest.mark.parametrize(("ra", "dec"), [(0.0, 2.0), (359.999, -1.0), (200.0, 89.98)])
+def test_fields_at_zero_hours_and_at_the_pole(ra, dec):
+    wcs = make_wcs(-100, -100)
+    wcs.wcs.crval = [ra, dec]
+    tiles = [tile_of(wcs, (200, 200), (0, 200, 0, 200))]
+    x, y = np.random.default_rng(3).uniform(32, 167, size=(2, 500))
+    index, x_tile, y_tile = assign(tiles, *wcs.all_pix2world(x, y, 0))
+    assert (index == 0).all()
+    np.testing.assert_allclose([x_tile, y_tile], [x, y], atol=1e-5)
+
+
+def test_tiles_travel_to_workers(tree):
+    tile = find_tiles(tree, ("us", "i"))[0]
+    copy = pickle.loads(pickle.dumps(tile))
+    assert copy.name == tile.name
+    assert copy.wcs.to_header() == tile.wcs.to_header()
+    assert copy.bands[1].read_image(copy.window).shape == tile.shape
