@@ -146,9 +146,8 @@ def secure_redshifts(table: pd.DataFrame, descriptor: CatalogueDescriptor) -> pd
         survey=descriptor.survey, confidence=confidence, resolution=descriptor.resolution
     )
     secure = secure.sort_values(["confidence", "z"], ascending=[False, True], ignore_index=True)
-    pairs = cKDTree(unit_vectors(secure["ra"], secure["dec"])).query_pairs(
-        chord_length(REPEAT_ARCSEC), output_type="ndarray"
-    )
+    tree = cKDTree(unit_vectors(secure["ra"], secure["dec"]))
+    pairs = tree.query_pairs(chord_length(REPEAT_ARCSEC), output_type="ndarray")
     return secure.drop(pairs.max(axis=1)).reset_index(drop=True)
 
 
@@ -170,7 +169,7 @@ def assign_labels(
     c2020 : pandas.DataFrame, optional
         From `c2020_table`.
     spec : sequence of pandas.DataFrame
-        One per survey, from `secure_redshifts`.
+        From `secure_redshifts`, one per survey.
     radius_arcsec : float
 
     Returns
