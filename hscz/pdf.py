@@ -21,7 +21,7 @@ FloatArray = NDArray[np.float64]
 PEAK_PROMINENCE = 0.1
 """A peak must rise above the valleys beside it by this fraction of the PDF's maximum."""
 
-_BLOCK = 2048
+_BLOCK = 4096
 """Rows handled at once, few enough to stay in the processor's cache."""
 
 
@@ -291,7 +291,7 @@ def _peaks(
 
 def _extremes(
     density: NDArray[Any], prominence: float
-) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.bool_]]:
+) -> tuple[NDArray[np.int64], NDArray[np.int32], NDArray[np.bool_]]:
     """Return row and bin of every prominent peak and valley, in order, and which it is.
 
     One sweep over the bins, all rows at once: the running extreme is confirmed once the
@@ -302,14 +302,16 @@ def _extremes(
     threshold = prominence * columns.max(axis=0)
     threshold[~(threshold > 0)] = np.nan
     sign, extreme = np.ones_like(threshold), np.full_like(threshold, -np.inf)
-    place = np.zeros(len(density), dtype=np.int64)
-    events = [(np.empty(0, np.int64), np.empty(0, np.int64), np.empty(0))]
+    place = np.zeros(len(density), dtype=np.int32)
+    events = [(np.empty(0, np.int64), np.empty(0, np.int32), np.empty(0))]
     for k, column in enumerate(columns):
         signed = sign * column
-        np.copyto(place, k, where=signed > extreme)
+        # Places only grow, so a maximum sets them, in a tenth of a masked copy's time.
+        np.maximum(place, (signed > extreme) * np.int32(k), out=place)
         np.maximum(extreme, signed, out=extreme)
-        back = np.flatnonzero(signed <= extreme - threshold)
-        if len(back):
+        confirmed = signed <= extreme - threshold
+        if confirmed.any():
+            back = np.flatnonzero(confirmed)
             events.append((back, place[back], sign[back]))
             sign[back] *= -1
             extreme[back], place[back] = -signed[back], k
