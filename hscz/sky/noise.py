@@ -53,7 +53,7 @@ def stamp_sky_noise(stamps: np.ndarray, detected: np.ndarray | None = None) -> n
     stamps = np.asarray(stamps, np.float32)
     if detected is None:
         detected = _find_sources(stamps)
-    sigma = _lower_scatter(np.where(detected, np.inf, stamps).reshape(len(stamps), -1))[1]
+    sigma = _lower_scatter(_flat(np.where(detected, np.inf, stamps)))[1]
     measured = np.isfinite(sigma)
     if measured.any():
         sigma[~measured] = np.median(sigma[measured])
@@ -93,10 +93,14 @@ def _lower_scatter(pixels: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     return np.where(enough, median, np.nan), np.where(enough, corrected, np.float32(np.nan))
 
 
+def _flat(stamps: np.ndarray) -> np.ndarray:
+    """Return the pixels of each stamp as one row, also of no stamps at all."""
+    return stamps.reshape(len(stamps), stamps.shape[1] * stamps.shape[2])
+
+
 def _find_sources(stamps: np.ndarray) -> np.ndarray:
     """Mark pixels of sources, those bright in the mean over a small box."""
-    flat = stamps.reshape(len(stamps), -1)
-    sky, sigma = (value[:, None, None] for value in _lower_scatter(flat))
+    sky, sigma = (value[:, None, None] for value in _lower_scatter(_flat(stamps)))
     above = np.where(np.isfinite(stamps), stamps - sky, 0)
     bright = uniform_filter(above, (0, BOX_PX, BOX_PX)) > BOX_SIGMA * sigma
     return maximum_filter(bright, (0, GROW_PX, GROW_PX))

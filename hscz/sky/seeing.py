@@ -60,7 +60,7 @@ def stellar_fwhm(
     nan
     """
     sky, noise = image_sky_noise(image)
-    if not noise > 0:
+    if not noise > 0 or min(image.shape) <= 2 * HALF_PX:
         return np.nan
     y, x = _peaks(image, sky + MIN_PEAK_SNR * noise)
     boxes = _boxes(image, y, x)

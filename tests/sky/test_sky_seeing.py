@@ -1,0 +1,71 @@
+from __future__ import annotations
+
+import galsim
+import numpy as np
+import pytest
+
+from hscz.sky.fits import open_band
+from hscz.sky.seeing import stellar_fwhm
+
+SIDE, SCALE = 800, 0.168
+
+
+def paint(fwhm_arcsec: float, beta: float, stars: int, galaxies: int, seed: int) -> np.ndarray:
+    """Moffat stars among Sersic galaxies, with noise of 0.03 counts."""
+    rng = np.random.default_rng([seed, 11])
+    psf = galsim.Moffat(beta=beta, fwhm=fwhm_arcsec)
+    image = galsim.ImageF(SIDE, SIDE)
+    for number in range(stars + galaxies):
+        mag = rng.uniform(18, 22.5) if number < stars else 19 + 5 * rng.uniform() ** 0.4
+        profile = psf.withFlux(10 ** (-0.4 * (mag - 27)))
+        if number >= stars:
+            size = 0.5 * 10 ** (-0.1 * (mag - 22)) * rng.lognormal(0, 0.4)
+            galaxy = galsim.Exponential(half_light_radius=size).shear(g1=rng.uniform(-0.4, 0.4))
+            profile = galsim.Convolve(profile, galaxy)
+        x, y = rng.uniform(5, SIDE - 5, size=2)
+        offset = (x % 1 - 0.5, y % 1 - 0.5)
+        stamp = profile.drawImage(nx=65, ny=65, scale=SCALE, offset=offset)
+        stamp.setCenter(int(x), int(y))
+        overlap = stamp.bounds & image.bounds
+        image[overlap] += stamp[overlap]
+    return image.array + rng.normal(0, 0.03, (SIDE, SIDE))
+
+
+@pytest.mark.parametrize(
+    ("fwhm_arcsec", "beta", "stars"), [(0.55, 2.5, 15), (0.7, 4.765, 60), (0.92, 3.5, 25)]
+)
+def test_moffat_stars_among_galaxies(fwhm_arcsec, beta, stars):
+    image = paint(fwhm_arcsec, beta, stars, galaxies=100, seed=stars)
+    psf = galsim.Convolve(galsim.Moffat(beta=beta, fwhm=fwhm_arcsec), galsim.Pixel(SCALE))
+    measured = stellar_fwhm(image, SCALE)
+    assert measured == pytest.approx(psf.calculateFWHM(), rel=0.015)
+    assert measured == pytest.approx(fwhm_arcsec, rel=0.05)
+
+
+def test_galaxies_alone_are_not_taken_for_few_stars():
+    assert np.isnan(stellar_fwhm(paint(0.7, 3.5, stars=0, galaxies=4, seed=1), SCALE))
+
+
+def test_saturated_stars_are_left_out():
+    image = paint(0.7, 3.5, stars=40, galaxies=0, seed=2)
+    flat = image > 20
+    assert flat.any()
+    image[flat] = 20
+    measured = stellar_fwhm(image, SCALE, unusable=flat)
+    assert measured == pytest.approx(0.715, rel=0.02)
+    assert stellar_fwhm(image, SCALE) != measured
+
+
+def test_nothing_to_measure():
+    noise = np.random.default_rng(1).normal(size=(300, 300))
+    assert np.isnan(stellar_fwhm(noise, SCALE))
+    assert np.isnan(stellar_fwhm(np.full((300, 300), np.nan), SCALE))
+    assert np.isnan(stellar_fwhm(noise[:20, :20], SCALE))
+
+
+@pytest.mark.parametrize(("band", "arcsec"), [("g", 0.78), ("r", 0.65), ("i", 0.56)])
+def test_real_images_have_the_seeing_of_their_stars(shared_data, band, arcsec):
+    name = f"calexp-HSC-{band.upper()}-10054-0,2-c1.fits"
+    image = open_band(shared_data / "hsc_pdr3_deep_gri" / name, band)
+    measured = stellar_fwhm(image.read_image(image.whole), image.pixel_scale_arcsec)
+    assert measured == pytest.approx(arcsec, rel=0.02)
