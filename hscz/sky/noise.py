@@ -25,6 +25,10 @@ noise, grown by a square of GROW_PX. With the noise of a coadd this leaves the n
 1 % at depths from 27.5 to 29.5 mag."""
 
 
+BLOCK = 256
+"""Stamps measured at a time, which then fit into the processor's cache."""
+
+
 def stamp_sky_noise(stamps: np.ndarray, detected: np.ndarray | None = None) -> np.ndarray:
     """Measure the sky noise of each stamp from the pixels without a source.
 
@@ -50,10 +54,12 @@ def stamp_sky_noise(stamps: np.ndarray, detected: np.ndarray | None = None) -> n
     >>> bool(abs(np.median(stamp_sky_noise(sky)) / 0.1 - 1) < 0.02)
     True
     """
-    stamps = np.asarray(stamps, np.float32)
-    if detected is None:
-        detected = _find_sources(stamps)
-    sigma = _lower_scatter(_flat(np.where(detected, np.inf, stamps)))[1]
+    sigma = np.empty(len(stamps), np.float32)
+    for first in range(0, len(stamps), BLOCK):
+        block = slice(first, first + BLOCK)
+        pixels = np.asarray(stamps[block], np.float32)
+        sources = _find_sources(pixels) if detected is None else detected[block]
+        sigma[block] = _lower_scatter(_flat(np.where(sources, np.inf, pixels)))[1]
     measured = np.isfinite(sigma)
     if measured.any():
         sigma[~measured] = np.median(sigma[measured])
@@ -94,8 +100,8 @@ def _lower_scatter(pixels: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
 
 
 def _flat(stamps: np.ndarray) -> np.ndarray:
-    """Return the pixels of each stamp as one row, also of no stamps at all."""
-    return stamps.reshape(len(stamps), stamps.shape[1] * stamps.shape[2])
+    """Return the pixels of each stamp as one row."""
+    return stamps.reshape(len(stamps), -1)
 
 
 def _find_sources(stamps: np.ndarray) -> np.ndarray:
