@@ -228,12 +228,8 @@ def write_calexp(
     ----------
     path : str or Path
         File to write; folders are made, and the file takes its name only once it is whole.
-    image : ndarray of shape (Y, X)
-        Counts at `zero_point`.
-    mask : ndarray of shape (Y, X) or None
-        Integer bit mask in `mask_planes`.
-    variance : ndarray of shape (Y, X) or None
-        Variance of `image`, counts squared.
+    image, mask, variance : ndarray of shape (Y, X)
+        Counts at `zero_point`, bits of `mask_planes`, counts squared; the last two may be None.
     wcs : astropy.wcs.WCS
         Celestial WCS, written as a CD matrix.
     filter_name : str
@@ -264,23 +260,26 @@ def write_calexp(
     >>> write_calexp(mkdtemp() + "/a.fits", np.zeros((8, 9)), None, None, wcs, "HSC-I").name
     'a.fits'
     """
-    planes = {"IMAGE": (image, np.float32), "MASK": (mask, np.int32)}
-    planes["VARIANCE"] = (variance, np.float32)
-    cards = _cd_cards(wcs)
     hdus = fits.HDUList([fits.PrimaryHDU()])
     hdus[0].header.update({"FILTER": filter_name, "FLUXMAG0": 10 ** (0.4 * zero_point)})
     hdus[0].header.update(header or {})
-    for name, (pixels, dtype) in planes.items():
-        if pixels is None:
-            continue
-        if pixels.shape != image.shape:
+    for name, pixels in (("IMAGE", image), ("MASK", mask), ("VARIANCE", variance)):
+        if pixels is not None and pixels.shape != image.shape:
             raise ValueError(f"{path}: {name} has shape {pixels.shape}, the image {image.shape}")
-        hdu = fits.ImageHDU(np.asarray(pixels, dtype), cards, name=name)
-        hdu.header["EXTTYPE"] = name
-        if name == "MASK":
-            hdu.header.update({_mask_card(plane): bit for plane, bit in mask_planes.items()})
-        hdus.append(hdu)
+        if pixels is not None:
+            hdus.append(_plane(name, pixels, wcs))
+    if mask is not None:
+        cards = {_mask_card(plane): bit for plane, bit in mask_planes.items()}
+        hdus["MASK"].header.update(cards)
     return _write_whole(hdus, Path(path))
+
+
+def _plane(name: str, pixels: np.ndarray, wcs: WCS) -> fits.ImageHDU:
+    """Return the HDU of one plane, named both ways readers look for it."""
+    dtype = np.int32 if name == "MASK" else np.float32
+    hdu = fits.ImageHDU(np.asarray(pixels, dtype), _cd_cards(wcs), name=name)
+    hdu.header["EXTTYPE"] = name
+    return hdu
 
 
 def _cd_cards(wcs: WCS) -> fits.Header:
