@@ -254,7 +254,6 @@ def write_calexp(
     Examples
     --------
     >>> from tempfile import mkdtemp
-    >>> from astropy.wcs import WCS
     >>> wcs = WCS(naxis=2)
     >>> wcs.wcs.ctype, wcs.wcs.cdelt = ["RA---TAN", "DEC--TAN"], [-5e-5, 5e-5]
     >>> write_calexp(mkdtemp() + "/a.fits", np.zeros((8, 9)), None, None, wcs, "HSC-I").name
@@ -269,8 +268,7 @@ def write_calexp(
         if pixels is not None:
             hdus.append(_plane(name, pixels, wcs))
     if mask is not None:
-        cards = {_mask_card(plane): bit for plane, bit in mask_planes.items()}
-        hdus["MASK"].header.update(cards)
+        hdus["MASK"].header.update({_mask_card(p): bit for p, bit in mask_planes.items()})
     return _write_whole(hdus, Path(path))
 
 
