@@ -47,7 +47,7 @@ def compare() -> dict[str, pd.DataFrame]:
     """Return the metrics of the network and of the photometric methods."""
     config = load(CONFIG)
     name = config.train.fields[0]
-    store, cube = open_field(config.field_store(name), None), open_cube(config.cube(name), None)
+    store, cube = open_field(config.field_store(name), lazy=False), open_cube(config.cube(name), lazy=False)
     usable = (store["flags"].values & int(Flag.UNUSABLE)) == 0
     split = pd.read_parquet(config.model(0) / "split.parquet")
     train = np.isin(store["object_id"].values, split.loc[split["split"] == "train", "object_id"])

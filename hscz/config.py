@@ -8,6 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from hscz.mock.layout import LABEL_FILES, LABELS_OF_FIELD
 from hscz.mock.settings import MockSettings
 from hscz.survey import FIELDS
 
@@ -83,8 +84,8 @@ class LabelConfig:
 class NetworkConfig:
     """Section [network]: the multimodal network; the defaults are the ``paper`` size.
 
-    Layers are read from left to right: ``conv N K ACT`` (N kernels of K x K pixels),
-    ``inc K`` (inception block of width K), ``valid N K`` (convolution without padding),
+    Layers are read from left to right: ``conv N K ACT [STRIDE]`` (N kernels of K x K
+    pixels), ``inc K`` (inception block of width K), ``valid N K`` (convolution without padding),
     ``pool`` (average over 2 x 2), ``smooth`` (the same at stride 1).
     """
 
@@ -231,18 +232,19 @@ class RunConfig:
 def mock_field(root: Path, name: str) -> FieldConfig:
     """Return where `hscz mock` puts the files of a field."""
     folder = root / "mock" / name
-    labels = folder / "labels"
-    optional = {
-        "c2020_classic": labels / "COSMOS2020_CLASSIC_mock.fits",
-        "c2020_farmer": labels / "COSMOS2020_FARMER_mock.fits",
-    }
+    tree = folder / "deepCoadd-results/{filter}/{tract}/{patch}"
+    labels = {key: str(folder / "labels" / LABEL_FILES[key]) for key in LABELS_OF_FIELD[name]}
+    spec = [key for key in labels if not key.startswith(("cosmos2020", "nb921"))]
+    oii = labels.get("nb921-oii")
     return FieldConfig(
-        images=str(folder / "deepCoadd-results/{filter}/{tract}/{patch}")
-        + "/calexp-{filter}-{tract}-{patch}.fits",
+        images=str(tree / "calexp-{filter}-{tract}-{patch}.fits"),
         catalogue=TableConfig(
             str(folder / f"{name}_6bands-SExtractor-Lephare.fits"), "hsc-clauds-sextractor-lephare"
         ),
         bands=FIELDS[name].bands,
+        c2020_classic=labels.get("cosmos2020-classic", ""),
+        c2020_farmer=labels.get("cosmos2020-farmer", ""),
+        spec=tuple(TableConfig(labels[key], key) for key in spec),
+        oii=TableConfig(oii, "nb921-oii") if oii else None,
         truth=str(folder / "truth" / f"{name}_truth.parquet"),
-        **{key: str(path) for key, path in optional.items()},
     )

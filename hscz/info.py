@@ -6,6 +6,7 @@ import tomllib
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 
 from hscz.atomic import read_json
 from hscz.errors import StoreError
@@ -41,7 +42,7 @@ def describe_artefact(path: str | Path) -> str:
 
 
 def _describe_field(path: Path) -> str:
-    store = open_field(path, None)
+    store = open_field(path, lazy=False)
     bands = [str(b) for b in store["band"].values]
     size = store["image"].nbytes / store.sizes["object"]
     lines = [
@@ -50,8 +51,8 @@ def _describe_field(path: Path) -> str:
         f"{store.sizes['y']} x {store.sizes['x']} px), {attributes(path)['n_lost']} in no tile",
         f"  selection {attributes(path)['select']}",
         "  band      " + "".join(f"{b:>9}" for b in bands),
-        "  noise     " + _row(np.nanmedian(store["sky_noise"].values, 0), "9.4f"),
-        '  seeing "  ' + _row(np.nanmedian(store["psf_fwhm"].values, 0), "9.2f"),
+        "  noise     " + _medians(store["sky_noise"].values, "9.4f"),
+        '  seeing "  ' + _medians(store["psf_fwhm"].values, "9.2f"),
         _flag_line(store["flags"].values),
     ]
     if "z_label" in store:
@@ -62,7 +63,7 @@ def _describe_field(path: Path) -> str:
 
 
 def _describe_cube(path: Path) -> str:
-    cube = open_cube(path, None)
+    cube = open_cube(path, lazy=False)
     edges = cube["z_edges"].values
     width = cube["pdf_width"].values
     return "\n".join(
@@ -92,8 +93,9 @@ def _describe_model(path: Path) -> str:
     )
 
 
-def _row(values: np.ndarray, form: str) -> str:
-    return "".join(f"{value:{form}}" for value in values)
+def _medians(values: np.ndarray, form: str) -> str:
+    """Return the median of each column as text, nan where a column knows no value."""
+    return "".join(f"{value:{form}}" for value in pd.DataFrame(values).median())
 
 
 def _flag_line(flags: np.ndarray) -> str:

@@ -107,7 +107,7 @@ def ingest(config: RunConfig, name: str, progress: bool = True) -> Path:
 def ingest_report(path: Path) -> str:
     """Return how many objects a store holds, and what became of the others."""
     attrs = stores.attributes(path)
-    flags = stores.open_field(path, None)["flags"].values
+    flags = stores.open_field(path, lazy=False)["flags"].values
     unusable = int(((flags & int(Flag.UNUSABLE)) != 0).sum())
     return (
         f"  {attrs['n_read']:,} rows read, {attrs['n_selected']:,} selected, {len(flags):,} cut, "

@@ -61,7 +61,7 @@ def label(config: RunConfig, name: str) -> str:
         If a catalogue is missing or lacks a column.
     """
     entry, settings, path = config.fields[name], config.label, config.field_store(name)
-    store = stores.open_field(path, None)
+    store = stores.open_field(path, lazy=False)
     objects = pd.DataFrame({key: store[key].values for key in ("object_id", "ra", "dec")})
     labels = assign_labels(
         objects,
@@ -93,7 +93,7 @@ def _c2020(entry: FieldConfig, settings: LabelConfig) -> pd.DataFrame | None:
         (entry.c2020_farmer, "cosmos2020-farmer"),
     ):
         descriptor = load_descriptor(kind)
-        tables.append(read_catalogue(file, descriptor, extra=[settings.lephare_column]))
+        tables.append(read_catalogue(file, descriptor, extra=[settings.lephare_column], bands=()))
     return c2020_table(
         *tables,
         lephare=settings.lephare_column,
@@ -104,7 +104,7 @@ def _c2020(entry: FieldConfig, settings: LabelConfig) -> pd.DataFrame | None:
 
 def _read(table: TableConfig) -> tuple[pd.DataFrame, CatalogueDescriptor]:
     descriptor = load_descriptor(table.catalogue)
-    return read_catalogue(table.file, descriptor), descriptor
+    return read_catalogue(table.file, descriptor, bands=()), descriptor
 
 
 def _column(values: pd.Series) -> xr.Variable:

@@ -93,7 +93,7 @@ def predict_field(config: RunConfig, name: str, progress: bool = True) -> Path:
 
     path, settings = config.cube(name), config.predict
     path.parent.mkdir(parents=True, exist_ok=True)
-    store = stores.open_field(config.field_store(name), None)
+    store = stores.open_field(config.field_store(name), lazy=False)
     folders = tuple(str(config.model(run)) for run in range(config.train.runs))
     models = _load(folders, _weight_times(folders), settings.device)
     grid = _common_grid(models)
@@ -166,7 +166,7 @@ def _predict_and_write(
     # Blocks already run side by side; threads inside each would fight over the cores.
     torch.set_num_threads(1)
     models = _load(folders, _weight_times(folders), settings.device)
-    store = stores.open_field(store_path, None).isel(object=slice(start, start + settings.block))
+    store = stores.open_field(store_path, lazy=False).isel(object=slice(start, start + settings.block))
     image = store["image"].values[:, list(bands)]
     density = _predict_block(image, _usable(store["flags"].values), models, settings)
     points = pdf.summarise(density, models[0].grid.edges)

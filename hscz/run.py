@@ -132,7 +132,7 @@ def _export(config: RunConfig, name: str, progress: bool) -> Iterator[Stage]:
 
     stem = config.results(name)
     note = stem.with_name(f"{stem.name}.export.json")
-    outputs = [stem.with_suffix(f".{kind}") for kind in config.export.formats]
+    outputs = [stem.with_name(f"{stem.name}.{kind}") for kind in config.export.formats]
 
     def key() -> str:
         return fingerprint(config.export, attributes(config.cube(name)).get("fingerprint"))

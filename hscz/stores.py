@@ -141,31 +141,32 @@ def commit(path: Path, contract: Mapping[str, Variable]) -> Path:
     return path
 
 
-def open_field(path: str | Path, chunks: Any = "auto") -> xr.Dataset:
+def open_field(path: str | Path, lazy: bool = True) -> xr.Dataset:
     """Open a field store.
 
     Parameters
     ----------
     path : str or Path
-    chunks : optional
-        As in `xarray.open_zarr`: ``"auto"`` gives Dask arrays, None reads directly.
+    lazy : bool
+        Whether to open Dask arrays in the chunks of the store, or to read directly, which is
+        quicker where the values are wanted at once.
 
     Returns
     -------
     xarray.Dataset
-        Lazy, with the variables of `hscz.schema.FIELD_STORE`.
+        With the variables of `hscz.schema.FIELD_STORE`.
 
     Raises
     ------
     StoreError
         If there is no whole field store at `path`.
     """
-    return _open_checked(Path(path), chunks, FIELD_STORE, "field store", "ingest")
+    return _open_checked(Path(path), lazy, FIELD_STORE, "field store", "ingest")
 
 
-def open_cube(path: str | Path, chunks: Any = "auto") -> xr.Dataset:
+def open_cube(path: str | Path, lazy: bool = True) -> xr.Dataset:
     """Open a PDF cube; see `open_field`."""
-    return _open_checked(Path(path), chunks, PDF_CUBE, "PDF cube", "predict")
+    return _open_checked(Path(path), lazy, PDF_CUBE, "PDF cube", "predict")
 
 
 def replace_columns(path: Path, columns: Mapping[str, xr.Variable], attrs: dict[str, Any]) -> None:
@@ -177,7 +178,8 @@ def replace_columns(path: Path, columns: Mapping[str, xr.Variable], attrs: dict[
     group = zarr.open_group(path, mode="r+")
     for name in attrs:
         group.attrs.pop(name, None)
-    dataset = describe(xr.Dataset(dict(columns)), {})
+    # Appending replaces the attributes of the store by those of what is appended.
+    dataset = describe(xr.Dataset(dict(columns), attrs=dict(group.attrs)), {})
     encoding = {name: {"chunks": (min(ROW_CHUNK, len(var)),)} for name, var in columns.items()}
     for name in columns:
         shutil.rmtree(path / name, ignore_errors=True)
@@ -196,18 +198,18 @@ def provenance(**inputs: Any) -> dict[str, Any]:
     return note | inputs
 
 
-def _open(path: Path, chunks: Any = None) -> xr.Dataset:
-    return xr.open_zarr(path, chunks=chunks, consolidated=False)
+def _open(path: Path, lazy: bool = False) -> xr.Dataset:
+    return xr.open_zarr(path, chunks={} if lazy else None, consolidated=False)
 
 
 def _open_checked(
-    path: Path, chunks: Any, contract: Mapping[str, Variable], kind: str, verb: str
+    path: Path, lazy: bool, contract: Mapping[str, Variable], kind: str, verb: str
 ) -> xr.Dataset:
     if not path.exists():
         unfinished = f"; {part(path)} is unfinished" if part(path).exists() else ""
         raise StoreError(f"{path}: no {kind} here{unfinished}; run 'hscz {verb}' to make it")
     try:
-        dataset = _open(path, chunks)
+        dataset = _open(path, lazy)
     except (FileNotFoundError, zarr.errors.GroupNotFoundError) as error:
         raise StoreError(f"{path}: not a {kind}: {error}; make it with 'hscz {verb}'") from None
     return validate(dataset, contract, str(path))

@@ -99,11 +99,11 @@ FIELDS: dict[str, Field] = {
     field.name: field
     for field in (
         Field("COSMOS_UDF", "COSMOS", 150.12, 2.21, 9813, ("u", "us", *_HSC), ultra_deep=True),
-        Field("COSMOS_DEEP", "COSMOS", 150.90, 1.50, 9572, ("u", "us", *_HSC)),
+        Field("COSMOS_DEEP", "COSMOS", 150.90, 1.50, 9571, ("u", "us", *_HSC)),
         Field("XMM_UDF", "XMM", 34.50, -5.00, 8523, ("us", *_HSC), ultra_deep=True),
-        Field("XMM_DEEP", "XMM", 35.70, -4.70, 8284, ("us", *_HSC)),
+        Field("XMM_DEEP", "XMM", 35.70, -4.70, 8524, ("us", *_HSC)),
         Field("ELAIS", "ELAIS", 242.90, 54.90, 17130, ("u", *_HSC)),
-        Field("DEEP2", "DEEP2", 352.10, -0.20, 9463, ("u", *_HSC)),
+        Field("DEEP2", "DEEP2", 352.10, -0.20, 9464, ("u", *_HSC)),
     )
 }
 """The six subfields of HSC-CLAUDS by name."""

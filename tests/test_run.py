@@ -81,7 +81,7 @@ def test_artefacts_keep_their_contracts(config: RunConfig) -> None:
 
 
 def test_densities_integrate_to_one_over_their_edges(config: RunConfig) -> None:
-    cube = open_cube(config.cube("DEEP2"), None)
+    cube = open_cube(config.cube("DEEP2"), lazy=False)
     mass = (cube["pdf"].values * np.diff(cube["z_edges"])).sum(1)
     usable = (cube["flags"].values & int(Flag.UNUSABLE)) == 0
     np.testing.assert_allclose(mass[usable], 1, atol=1e-5)
@@ -117,28 +117,28 @@ def test_a_changed_setting_remakes_its_own_stage(
 
 
 def test_labels_come_from_c2020_and_spectra_alone(config: RunConfig) -> None:
-    store = open_field(config.field_store("COSMOS_UDF"), None)
+    store = open_field(config.field_store("COSMOS_UDF"), lazy=False)
     source = store["label_source"].values
     labelled = np.isfinite(store["z_label"].values)
     assert set(source) <= {"spec", "c2020", ""}
     np.testing.assert_array_equal(labelled, source != "")
     assert labelled.mean() > 0.5
     assert (store["z_label"].values != store["z_true"].values)[labelled].mean() > 0.5
-    target = open_field(config.field_store("DEEP2"), None)
+    target = open_field(config.field_store("DEEP2"), lazy=False)
     assert (target["label_source"].values != "c2020").all()
 
 
 def test_training_used_only_the_source(config: RunConfig) -> None:
     ids = training_ids(config.model(0))
-    source = open_field(config.field_store("COSMOS_UDF"), None)["object_id"].values
+    source = open_field(config.field_store("COSMOS_UDF"), lazy=False)["object_id"].values
     assert np.isin(ids, source).all()
-    cube = open_cube(config.cube("COSMOS_UDF"), None)
+    cube = open_cube(config.cube("COSMOS_UDF"), lazy=False)
     np.testing.assert_array_equal(cube["in_training"], np.isin(cube["object_id"], ids))
-    assert not open_cube(config.cube("DEEP2"), None)["in_training"].values.any()
+    assert not open_cube(config.cube("DEEP2"), lazy=False)["in_training"].values.any()
 
 
 def test_the_catalogue_holds_the_cube(config: RunConfig) -> None:
-    cube = open_cube(config.cube("DEEP2"), None)
+    cube = open_cube(config.cube("DEEP2"), lazy=False)
     fits = Table.read(config.results("DEEP2").with_suffix(".fits"))
     parquet = pd.read_parquet(config.results("DEEP2").with_suffix(".parquet"))
     for table in (fits, parquet):
@@ -149,7 +149,7 @@ def test_the_catalogue_holds_the_cube(config: RunConfig) -> None:
 
 def test_metrics_leave_out_what_was_trained_on(config: RunConfig) -> None:
     table = pd.read_parquet(config.results("COSMOS_UDF").with_name("COSMOS_UDF_metrics.parquet"))
-    cube = open_cube(config.cube("COSMOS_UDF"), None)
+    cube = open_cube(config.cube("COSMOS_UDF"), lazy=False)
     unseen = ~cube["in_training"].values & (cube["z_true"].values > 0)
     whole = table[(table["by"] == "all") & (table["reference"] == "z_true")]
     assert int(whole["n"].iloc[0] + whole["n_missing"].iloc[0]) == int(unseen.sum())
@@ -160,7 +160,7 @@ def test_lazy_prediction_equals_the_cube(config: RunConfig) -> None:
     store = open_field(config.field_store("DEEP2"))
     lazy = predict(store, [Model.load(config.model(0))], config.predict)
     assert lazy["pdf"].chunks is not None
-    whole = open_cube(config.cube("DEEP2"), None)
+    whole = open_cube(config.cube("DEEP2"), lazy=False)
     computed = lazy[["pdf", "z_median", "n_peaks"]].compute()
     np.testing.assert_allclose(computed["pdf"], whole["pdf"], rtol=1e-4, atol=1e-6)
     np.testing.assert_allclose(computed["z_median"], whole["z_median"], atol=1e-4)
@@ -191,7 +191,7 @@ def test_a_model_of_other_bands_is_refused(config: RunConfig) -> None:
 def test_an_interrupted_prediction_goes_on(copy: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     config = load(copy)
     path = config.cube("DEEP2")
-    whole = open_cube(path, None).load()
+    whole = open_cube(path, lazy=False).load()
     shutil.rmtree(path)
     import hscz.predict as module
 
@@ -212,7 +212,7 @@ def test_an_interrupted_prediction_goes_on(copy: Path, monkeypatch: pytest.Monke
     assert len(list((part(path) / "done").iterdir())) == 1
     monkeypatch.setattr(module, "_predict_block", real)
     predict_field(config, "DEEP2", progress=False)
-    xr.testing.assert_identical(open_cube(path, None).load()["pdf"], whole["pdf"])
+    xr.testing.assert_identical(open_cube(path, lazy=False).load()["pdf"], whole["pdf"])
 
 
 def test_a_killed_training_resumes_to_the_same_weights(

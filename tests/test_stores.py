@@ -99,6 +99,7 @@ def test_replaced_columns_are_noted_last(tmp_path: Path) -> None:
         with xr.open_zarr(path, consolidated=False) as store:
             assert (store["z_label"] == value).all()
             assert store.attrs["labels"] == f"{value}"
+            assert store.attrs["fingerprint"] == "k"
             assert store["z_label"].attrs["ucd"] == "src.redshift"
 
 

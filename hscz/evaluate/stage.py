@@ -31,7 +31,7 @@ def evaluate_field(config: RunConfig, name: str) -> str:
     StoreError
         If no object has a redshift to compare with.
     """
-    cube = open_cube(config.cube(name), None)
+    cube = open_cube(config.cube(name), lazy=False)
     stem = config.results(name)
     tables = {
         reference: table

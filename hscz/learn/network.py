@@ -73,12 +73,19 @@ class Convolution(nn.Sequential):
         groups: int,
         norm: str,
         activation: str = "relu",
-        padding: str = "same",
+        stride: int = 1,
+        padded: bool = True,
     ) -> None:
         if activation not in ACTIVATIONS:
             raise ConfigError(f"activation {activation!r} is unknown; use relu or tanh")
         convolution = nn.Conv2d(
-            channels, kernels, kernel_px, padding=padding, groups=groups, bias=norm == "none"
+            channels,
+            kernels,
+            kernel_px,
+            stride=stride,
+            padding=kernel_px // 2 if padded else 0,
+            groups=groups,
+            bias=norm == "none",
         )
         nn.init.xavier_uniform_(convolution.weight)
         if convolution.bias is not None:
@@ -207,7 +214,7 @@ def _body(config: NetworkConfig, pairs: int, channels: int) -> nn.Sequential:
             module, channels = _layer(kind, rest, channels, groups, config.norm)
         except (ValueError, IndexError):
             raise ConfigError(
-                f"network layer {text!r} cannot be read; write 'conv N K ACT', 'inc K', "
+                f"network layer {text!r} cannot be read; write 'conv N K ACT [STRIDE]', 'inc K', "
                 "'valid N K', 'pool' or 'smooth'"
             ) from None
         number = 1 + sum(name.rstrip("0123456789") == kind for name in modules)
@@ -219,11 +226,12 @@ def _layer(
     kind: str, rest: list[str], channels: int, groups: int, norm: str
 ) -> tuple[nn.Module, int]:
     if kind == "conv":
-        kernels = int(rest[0]) * groups
-        return Convolution(channels, kernels, int(rest[1]), groups, norm, rest[2]), kernels
+        kernels, stride = int(rest[0]) * groups, int(rest[3]) if len(rest) > 3 else 1
+        module = Convolution(channels, kernels, int(rest[1]), groups, norm, rest[2], stride)
+        return module, kernels
     if kind == "valid":
         kernels = int(rest[0]) * groups
-        module = Convolution(channels, kernels, int(rest[1]), groups, norm, padding="valid")
+        module = Convolution(channels, kernels, int(rest[1]), groups, norm, padded=False)
         return module, kernels
     if kind == "inc":
         inception = Inception(channels, int(rest[0]), groups, norm)

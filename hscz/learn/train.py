@@ -51,7 +51,7 @@ def train(config: RunConfig, resume: bool = False, progress: bool = True) -> lis
     StoreError
         If a source field has no store, no labels or not the wanted bands.
     """
-    stores = {name: open_field(config.field_store(name), None) for name in config.train.fields}
+    stores = {name: open_field(config.field_store(name), lazy=False) for name in config.train.fields}
     for name, store in stores.items():
         if not store.attrs.get("labels"):
             raise StoreError(f"{config.field_store(name)}: has no labels; run 'hscz label' first")

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from scipy.spatial import cKDTree
 
 from hscz.atomic import write_atomic
+from hscz.mock.layout import LABEL_FILES
 from hscz.mock.photoz import four_redshifts, mistaken_redshift
 from hscz.mock.population import galactic_ebv
 from hscz.survey import BANDS, FIELDS
@@ -82,7 +83,7 @@ def write_cosmos2020(
         kept = rng.permutation(len(objects))[: round(len(objects) * (1 - _LOST_FRACTION[name]))]
         table = Table({key: values[kept] for key, values in columns.items()})
         table.add_column(np.arange(1, len(table) + 1), name="ID", index=0)
-        path = Path(folder) / f"COSMOS2020_{name}_mock.fits"
+        path = Path(folder) / LABEL_FILES[f"cosmos2020-{name.lower()}"]
         paths[f"cosmos2020-{name.lower()}"] = write_atomic(
             path, partial(table.write, format="fits", overwrite=True)
         )

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from hscz.atomic import write_atomic
 from hscz.errors import ConfigError
 from hscz.mock.cosmos2020 import write_cosmos2020
+from hscz.mock.layout import LABEL_FILES, LABELS_OF_FIELD
 from hscz.mock.photoz import sed_redshift
 from hscz.mock.population import FIELD_NUMBER
 from hscz.mock.spectra import LINES, SPEED_OF_LIGHT_ANGSTROM
@@ -26,7 +27,6 @@ __all__ = ["oii_emitters", "sed_redshift", "write_label_catalogues"]
 NB921_ANGSTROM = 9192.0
 NB921_FWHM_ANGSTROM = 135.0
 
-_NB921_FIELDS = ("COSMOS_UDF", "COSMOS_DEEP", "XMM_UDF", "ELAIS", "DEEP2")
 _FLUX_LIMIT_CGS = 1.5e-17
 _EXCESS_MAG = 0.2
 _FOUND_FRACTION = 0.9
@@ -74,10 +74,10 @@ def write_label_catalogues(
     rngs = [np.random.default_rng([seed, FIELD_NUMBER[field], stage]) for stage in (1, 2, 3)]
     paths = write_cosmos2020(truth, folder, field, rngs[0])
     paths |= write_spectroscopy(truth, folder, field, rngs[1])
-    if field in _NB921_FIELDS:
+    if "nb921-oii" in LABELS_OF_FIELD[field]:
         table = Table.from_pandas(oii_emitters(truth, rngs[2]))
         paths["nb921-oii"] = write_atomic(
-            folder / "NB921_OII_mock.fits",
+            folder / LABEL_FILES["nb921-oii"],
             partial(table.write, format="fits", overwrite=True),
         )
     return paths

@@ -13,6 +13,7 @@ from astropy.table import Table
 from numpy.typing import NDArray
 
 from hscz.atomic import write_atomic
+from hscz.mock.layout import LABEL_FILES
 from hscz.mock.population import galactic_ebv
 
 FloatArray = NDArray[np.float64]
@@ -101,7 +102,7 @@ def _deep2_columns(rows: pd.DataFrame) -> dict[str, NDArray]:
 
 ZCOSMOS = SpecSurvey(
     "zcosmos-bright",
-    "zCOSMOS_bright_mock.csv",
+    LABEL_FILES["zcosmos-bright"],
     22.5,
     (0.0, 1.3),
     0.00037,
@@ -124,7 +125,7 @@ ZCOSMOS = SpecSurvey(
 
 VVDS = SpecSurvey(
     "vvds",
-    "VVDS_mock.fits",
+    LABEL_FILES["vvds"],
     24.0,
     (0.0, 4.8),
     0.0009,
@@ -145,7 +146,7 @@ VVDS = SpecSurvey(
 
 DEEP2 = SpecSurvey(
     "deep2",
-    "DEEP2_mock.fits",
+    LABEL_FILES["deep2"],
     23.6,
     (0.0, 1.45),
     0.0001,

@@ -49,7 +49,7 @@ def test_the_record_lists_the_files_that_are_there(root):
     assert all((folder / name).is_file() for name in record["files"])
     coadds = [name for name in record["files"] if name.startswith("deepCoadd-results/")]
     assert len(coadds) == 2 * 6
-    assert "deepCoadd-results/HSC-I/8284/4,4/calexp-HSC-I-8284-4,4.fits" in coadds
+    assert "deepCoadd-results/HSC-I/8524/4,4/calexp-HSC-I-8524-4,4.fits" in coadds
     assert not [path for path in folder.rglob(".part-*")]
 
 
