@@ -18,8 +18,8 @@ PAPER_LAYERS = (
     *("valid 96 3", "valid 96 3", "valid 96 3", "smooth"),
 )
 COMPACT_LAYERS = (
-    *("conv 16 5 relu", "conv 16 3 relu", "pool"),
-    *("inc 32", "pool", "inc 48", "pool", "valid 96 3"),
+    *("conv 16 5 relu 2", "conv 16 3 relu", "pool"),
+    *("inc 32", "inc 32", "pool", "valid 128 3"),
 )
 
 
@@ -107,7 +107,12 @@ class NetworkConfig:
 NETWORK_PRESETS = {
     "paper": NetworkConfig(),
     "compact": NetworkConfig(
-        size="compact", input_px=32, layers=COMPACT_LAYERS, dense=(128,), norm="batch"
+        size="compact",
+        input_px=32,
+        layers=COMPACT_LAYERS,
+        merge_after=2,
+        dense=(128,),
+        norm="batch",
     ),
 }
 

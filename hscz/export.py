@@ -139,7 +139,7 @@ def export(
     unknown = [kind for kind in formats if kind not in _WRITERS]
     if unknown:
         raise ConfigError(f"export format {unknown[0]!r} is unknown; use {' or '.join(_WRITERS)}")
-    cube = cube if isinstance(cube, xr.Dataset) else open_cube(cube, chunks=None)
+    cube = cube if isinstance(cube, xr.Dataset) else open_cube(cube, lazy=False)
     if not cube.sizes["object"]:
         raise StoreError("the PDF cube has no object to export; predict the field again")
     columns = _columns(cube, algorithm, include_pdf, block)

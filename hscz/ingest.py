@@ -13,6 +13,7 @@ import re
 from glob import glob
 from itertools import pairwise
 from pathlib import Path
+from typing import Any
 
 import dask
 import numpy as np
@@ -160,11 +161,11 @@ def _columns(
     """Return everything of the store that the catalogue alone says."""
     text = np.dtypes.StringDType()
 
-    def column(key: str, dtype: str = "float64") -> NDArray[np.generic]:
+    def column(key: str, dtype: str = "float64") -> NDArray[Any]:
         values = table[key] if key in table else np.full(len(table), np.nan)
         return np.asarray(values, dtype)
 
-    def bands(prefix: str) -> NDArray[np.generic]:
+    def bands(prefix: str) -> NDArray[Any]:
         return np.stack([column(f"{prefix}_{b}", "float32") for b in entry.bands], axis=1)
 
     mag_err_i = column("mag_err_i", "float32")

@@ -69,7 +69,7 @@ def label(config: RunConfig, name: str) -> str:
         [secure_redshifts(*_read(table)) for table in entry.spec],
         settings.radius_arcsec,
     )
-    columns = {key: _column(labels[key]) for key in labels}
+    columns = {str(key): _column(labels[key]) for key in labels}
     if entry.oii:
         flags = flag_candidates(objects, _read(entry.oii)[0], settings.radius_arcsec)
         columns["is_oii_candidate"] = xr.Variable("object", flags)
@@ -87,15 +87,16 @@ def _c2020(entry: FieldConfig, settings: LabelConfig) -> pd.DataFrame | None:
             "COSMOS2020 labels need c2020_classic and c2020_farmer; the paper's consensus is of "
             "both, and one alone says nothing of the scatter between them"
         )
-    tables = []
-    for file, kind in (
-        (entry.c2020_classic, "cosmos2020-classic"),
-        (entry.c2020_farmer, "cosmos2020-farmer"),
-    ):
-        descriptor = load_descriptor(kind)
-        tables.append(read_catalogue(file, descriptor, extra=[settings.lephare_column], bands=()))
+    classic, farmer = (
+        read_catalogue(file, descriptor, extra=[settings.lephare_column], bands=())
+        for file, descriptor in (
+            (entry.c2020_classic, "cosmos2020-classic"),
+            (entry.c2020_farmer, "cosmos2020-farmer"),
+        )
+    )
     return c2020_table(
-        *tables,
+        classic,
+        farmer,
         lephare=settings.lephare_column,
         sigma_max=settings.sigma_max,
         radius_arcsec=settings.radius_arcsec,

@@ -66,10 +66,10 @@ def predict(
         chunks=(image.chunks[0], (len(grid),)),
     )
     points = _point_arrays(density, grid)
-    return _cube(store, grid).assign(
-        pdf=(("object", "z"), density),
-        flags=store["flags"],
-        **{name: ("object", array) for name, array in points.items()},
+    columns = {name: ("object", array) for name, array in points.items()}
+    columns |= {"flags": ("object", store["flags"].data)}
+    return describe(
+        _cube(store, grid).assign(columns).assign(pdf=(("object", "z"), density)), PDF_CUBE
     )
 
 
@@ -166,7 +166,9 @@ def _predict_and_write(
     # Blocks already run side by side; threads inside each would fight over the cores.
     torch.set_num_threads(1)
     models = _load(folders, _weight_times(folders), settings.device)
-    store = stores.open_field(store_path, lazy=False).isel(object=slice(start, start + settings.block))
+    store = stores.open_field(store_path, lazy=False).isel(
+        object=slice(start, start + settings.block)
+    )
     image = store["image"].values[:, list(bands)]
     density = _predict_block(image, _usable(store["flags"].values), models, settings)
     points = pdf.summarise(density, models[0].grid.edges)

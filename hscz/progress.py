@@ -21,4 +21,4 @@ def show_progress(label: str, enabled: bool = True) -> AbstractContextManager[An
         return nullcontext()
     from tqdm.dask import TqdmCallback
 
-    return TqdmCallback(desc=label, leave=False)  # type: ignore[no-any-return]
+    return TqdmCallback(desc=label, leave=False)

@@ -21,9 +21,9 @@ from torch import Tensor
 
 from hscz.atomic import read_json, write_atomic
 from hscz.config import NetworkConfig, RunConfig
-from hscz.configfile import as_mapping
+from hscz.configfile import as_mapping, parse
 from hscz.errors import StoreError
-from hscz.learn.network import Network
+from hscz.learn.network import Network, on_device
 from hscz.zgrid import RedshiftGrid
 
 
@@ -98,9 +98,8 @@ class Model:
             begun = "training has not finished" if folder.exists() else "no model here"
             raise StoreError(f"{folder}: {begun}; run 'hscz train --resume'")
         mapping = tomllib.loads((folder / "config.toml").read_text())
-        network = {k: tuple(v) if isinstance(v, list) else v for k, v in mapping["network"].items()}
         model = cls.new(
-            NetworkConfig(**network),
+            parse({"network": mapping["network"]}, str(folder)).network,
             tuple(mapping["bands"]),
             RedshiftGrid(np.array(mapping["z_edges"])),
             tuple(mapping["noise"]),
@@ -108,7 +107,7 @@ class Model:
         )
         state = torch.load(folder / "weights.pt", map_location="cpu", weights_only=True)
         model.network.load_state_dict(state)
-        model.network.to(device or torch.device("cpu"), memory_format=torch.channels_last).eval()
+        on_device(model.network, device or torch.device("cpu")).eval()
         return model
 
 

@@ -51,7 +51,9 @@ def train(config: RunConfig, resume: bool = False, progress: bool = True) -> lis
     StoreError
         If a source field has no store, no labels or not the wanted bands.
     """
-    stores = {name: open_field(config.field_store(name), lazy=False) for name in config.train.fields}
+    stores = {
+        name: open_field(config.field_store(name), lazy=False) for name in config.train.fields
+    }
     for name, store in stores.items():
         if not store.attrs.get("labels"):
             raise StoreError(f"{config.field_store(name)}: has no labels; run 'hscz label' first")
@@ -158,12 +160,12 @@ def _split(samples: pd.DataFrame, settings: TrainConfig) -> pd.DataFrame:
     An object falls on the same side whichever other objects are in the store.
     """
     draws = _uniform(samples["object_id"].to_numpy(np.uint64), settings.seed)
-    samples["split"] = np.where(draws < settings.validation_fraction, "validation", "train")
-    training = np.flatnonzero(samples["split"] == "train")
+    split = np.where(draws < settings.validation_fraction, "validation", "train").astype(object)
+    training = np.flatnonzero(split == "train")
     if 0 < settings.max_galaxies < len(training):
         surplus = training[np.argsort(draws[training])[settings.max_galaxies :]]
-        samples.iloc[surplus, samples.columns.get_loc("split")] = "unused"
-    return samples
+        split[surplus] = "unused"
+    return samples.assign(split=split)
 
 
 def _uniform(ids: NDArray[np.uint64], seed: int) -> NDArray[np.float64]:
@@ -229,9 +231,9 @@ def _validator(data: _Data, settings: TrainConfig) -> Callable[[nn.Module], Metr
         dz = residual(pdf.median(pmf / data.grid.widths, data.grid.edges), z_label)
         return {
             "validation_loss": loss / len(z_label),
-            "bias": bias(dz),
-            "sigma_mad": sigma_mad(dz),
-            "outlier_fraction": outlier_fraction(dz),
+            "bias": float(bias(dz)),
+            "sigma_mad": float(sigma_mad(dz)),
+            "outlier_fraction": float(outlier_fraction(dz)),
         }
 
     return validate

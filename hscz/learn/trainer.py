@@ -21,6 +21,7 @@ from tqdm.auto import tqdm
 from hscz.atomic import write_atomic
 from hscz.config import TrainConfig
 from hscz.errors import ConfigError, StoreError
+from hscz.learn.network import on_device
 
 Batch = tuple[Tensor, ...]
 Loss = Callable[[nn.Module, Batch], Tensor]
@@ -85,7 +86,7 @@ class Trainer:
                 f"an epoch has no batch of {self.settings.batch_size}; give more training "
                 "galaxies or a smaller train.batch_size"
             )
-        self.network.to(self.device, memory_format=torch.channels_last)
+        on_device(self.network, self.device)
         self.optimiser = _optimiser(self.network, self.settings)
         self.schedule = _schedule(self.optimiser, self.settings, self.steps_per_epoch)
         self.epoch = 0
@@ -180,10 +181,10 @@ def _optimiser(network: nn.Module, settings: TrainConfig) -> torch.optim.Optimiz
     kinds: dict[str, Any] = {"adam": torch.optim.Adam, "adamw": torch.optim.AdamW}
     if settings.optimiser not in kinds:
         raise ConfigError(f"train.optimiser is {settings.optimiser!r}; use {' or '.join(kinds)}")
-    optimiser = kinds[settings.optimiser](
+    optimiser: torch.optim.Optimizer = kinds[settings.optimiser](
         network.parameters(), lr=settings.learning_rate, weight_decay=settings.weight_decay
     )
-    return optimiser  # type: ignore[no-any-return]
+    return optimiser
 
 
 def _schedule(
