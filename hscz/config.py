@@ -181,6 +181,8 @@ class ExportConfig:
 class EvaluateConfig:
     """Section [evaluate]: metrics of PDF cubes against known redshifts."""
 
+    fields: tuple[str, ...] = ()
+    """Fields to judge; empty judges every predicted field."""
     reference: tuple[str, ...] = ("z_true", "z_spec", "z_label")
     """Label columns to compare with, where the store has them."""
     z_edges: tuple[float, ...] = (0.0, 0.5, 1.0, 1.5, 2.0, 3.0, 4.0, 6.0)
@@ -232,6 +234,11 @@ class RunConfig:
     def predict_fields(self) -> tuple[str, ...]:
         """Fields to predict, in the order of the file."""
         return self.predict.fields or tuple(self.fields)
+
+    @property
+    def evaluate_fields(self) -> tuple[str, ...]:
+        """Fields to judge."""
+        return self.evaluate.fields or self.predict_fields
 
 
 def mock_field(root: Path, name: str) -> FieldConfig:

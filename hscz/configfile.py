@@ -47,7 +47,9 @@ def load(path: str | Path, overrides: Sequence[str] = ()) -> RunConfig:
     for override in overrides:
         _override(mapping, override)
     config = parse(mapping, str(path))
-    return _resolve_paths(config, path.resolve().parent)
+    config = _resolve_paths(config, path.resolve().parent)
+    _check_fields(config, str(path))
+    return config
 
 
 def parse(mapping: Mapping[str, Any], where: str = "configuration") -> RunConfig:
@@ -74,6 +76,16 @@ def parse(mapping: Mapping[str, Any], where: str = "configuration") -> RunConfig
     for name in config.train.bands:
         band(name)
     return config
+
+
+def _check_fields(config: RunConfig, where: str) -> None:
+    """Refuse names of fields that the file does not describe."""
+    sections = {"predict": config.predict, "evaluate": config.evaluate}
+    for section, settings in sections.items():
+        for name in settings.fields:
+            if name not in config.fields:
+                known = ", ".join(config.fields) or "none: add [fields.NAME] or [mock]"
+                raise ConfigError(f"{where}: {section}.fields has {name!r}; the fields are {known}")
 
 
 def as_mapping(config: Any) -> dict[str, Any]:
@@ -172,7 +184,7 @@ def _build_dataclass(cls: type, value: Any, where: str, name: str) -> Any:
 
 def _resolve_paths(config: RunConfig, base: Path) -> RunConfig:
     def full(text: str) -> str:
-        return str(base / Path(text).expanduser()) if text else text
+        return os.path.normpath(base / Path(text).expanduser()) if text else text
 
     def table(entry: TableConfig) -> TableConfig:
         own = entry.catalogue.endswith(".toml")

@@ -54,9 +54,11 @@ def stages(config: RunConfig, progress: bool = True) -> Iterator[Stage]:
         for name in config.fields:
             yield from verb(config, name, progress)
     yield _train(config, progress)
-    for verb in (_predict, _export, _evaluate):
+    for verb in (_predict, _export):
         for name in config.predict_fields:
             yield from verb(config, name, progress)
+    for name in config.evaluate_fields:
+        yield from _evaluate(config, name)
 
 
 def _mock(config: RunConfig, name: str, progress: bool) -> Iterator[Stage]:
@@ -154,7 +156,7 @@ def _export(config: RunConfig, name: str, progress: bool) -> Iterator[Stage]:
     yield Stage("export", name, outputs[0], up_to_date, make)
 
 
-def _evaluate(config: RunConfig, name: str, progress: bool) -> Iterator[Stage]:
+def _evaluate(config: RunConfig, name: str) -> Iterator[Stage]:
     from hscz.evaluate.stage import evaluate_field
 
     stem = config.results(name)

@@ -88,3 +88,9 @@ def test_a_fingerprint_follows_the_settings() -> None:
 def test_settings_survive_a_round_trip() -> None:
     config = parse({"fields": {"A": FIELD}, "network": {"size": "compact"}})
     assert parse(as_mapping(config)) == config
+
+
+def test_fields_that_are_not_described_are_named(tmp_path: Path) -> None:
+    (tmp_path / "run.toml").write_text('[predict]\nfields = ["ELAIS"]\n')
+    with pytest.raises(ConfigError, match=r"predict\.fields has 'ELAIS'; the fields are none"):
+        load(tmp_path / "run.toml")

@@ -182,7 +182,10 @@ def _optimiser(network: nn.Module, settings: TrainConfig) -> torch.optim.Optimiz
     if settings.optimiser not in kinds:
         raise ConfigError(f"train.optimiser is {settings.optimiser!r}; use {' or '.join(kinds)}")
     optimiser: torch.optim.Optimizer = kinds[settings.optimiser](
-        network.parameters(), lr=settings.learning_rate, weight_decay=settings.weight_decay
+        network.parameters(),
+        lr=settings.learning_rate,
+        weight_decay=settings.weight_decay,
+        fused=True,
     )
     return optimiser
 
