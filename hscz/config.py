@@ -54,6 +54,11 @@ class FieldConfig:
     truth: str = ""
     """Parquet file with object_id and z_true, in simulations only."""
 
+    @property
+    def has_labels(self) -> bool:
+        """Whether the field comes with any catalogue of redshifts."""
+        return bool(self.c2020_classic or self.c2020_farmer or self.spec or self.truth)
+
 
 @dataclass(frozen=True)
 class IngestConfig:

@@ -80,9 +80,9 @@ def parse(mapping: Mapping[str, Any], where: str = "configuration") -> RunConfig
 
 def _check_fields(config: RunConfig, where: str) -> None:
     """Refuse names of fields that the file does not describe."""
-    sections = {"predict": config.predict, "evaluate": config.evaluate}
-    for section, settings in sections.items():
-        for name in settings.fields:
+    sections = {"predict": config.predict.fields, "evaluate": config.evaluate.fields}
+    for section, names in sections.items():
+        for name in names:
             if name not in config.fields:
                 known = ", ".join(config.fields) or "none: add [fields.NAME] or [mock]"
                 raise ConfigError(f"{where}: {section}.fields has {name!r}; the fields are {known}")

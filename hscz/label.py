@@ -25,11 +25,6 @@ from hscz.tables.read import read_catalogue
 TEXT_COLUMNS = ("z_spec_survey", "label_source")
 
 
-def has_labels(entry: FieldConfig) -> bool:
-    """Return whether a field comes with any catalogue of redshifts."""
-    return bool(entry.c2020_classic or entry.c2020_farmer or entry.spec or entry.truth)
-
-
 def label_key(config: RunConfig, name: str) -> str:
     """Return the fingerprint of what a store's labels are made from."""
     entry = config.fields[name]
@@ -128,4 +123,6 @@ def _report(counts: dict[str, float]) -> str:
         f"  C2020 replaced by spec {counts['fraction_replaced']:.1%} (paper 19 %), "
         f"spec only {counts['n_spec_only']:,}, "
         f"spec at i > 23 {counts['fraction_spec_faint']:.1%} (paper below 8 %)"
+        if counts["n_c2020"]
+        else ""
     )

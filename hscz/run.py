@@ -14,6 +14,7 @@ from pathlib import Path
 from hscz.atomic import read_json, write_json
 from hscz.config import RunConfig
 from hscz.configfile import fingerprint
+from hscz.mock.settings import MockSettings
 from hscz.stores import attributes, open_cube
 
 
@@ -50,31 +51,35 @@ def stages(config: RunConfig, progress: bool = True) -> Iterator[Stage]:
     progress : bool
         Whether the stages draw progress bars.
     """
-    for verb in (_mock, _ingest, _label):
-        for name in config.fields:
-            yield from verb(config, name, progress)
+    for name in config.fields:
+        if config.mock is not None and name in config.mock.fields:
+            yield _mock(config, config.mock, name, progress)
+    for name in config.fields:
+        yield _ingest(config, name, progress)
+    for name, entry in config.fields.items():
+        if entry.has_labels:
+            yield _label(config, name)
     yield _train(config, progress)
-    for verb in (_predict, _export):
-        for name in config.predict_fields:
-            yield from verb(config, name, progress)
+    for name in config.predict_fields:
+        yield _predict(config, name, progress)
     for name in config.evaluate_fields:
-        yield from _evaluate(config, name)
+        yield _evaluate(config, name)
+    for name in config.predict_fields:
+        yield _export(config, name)
 
 
-def _mock(config: RunConfig, name: str, progress: bool) -> Iterator[Stage]:
+def _mock(config: RunConfig, settings: MockSettings, name: str, progress: bool) -> Stage:
     from hscz.mock.survey import field_is_made, make_field
 
-    settings, root = config.mock, config.root / "mock"
-    if settings is None or name not in settings.fields:
-        return
+    root = config.root / "mock"
 
     def make(resume: bool) -> None:
         make_field(settings, name, root, progress=progress)
 
-    yield Stage("mock", name, root / name, partial(field_is_made, settings, name, root), make)
+    return Stage("mock", name, root / name, partial(field_is_made, settings, name, root), make)
 
 
-def _ingest(config: RunConfig, name: str, progress: bool) -> Iterator[Stage]:
+def _ingest(config: RunConfig, name: str, progress: bool) -> Stage:
     from hscz.ingest import ingest, ingest_key, ingest_report
 
     path = config.field_store(name)
@@ -85,20 +90,18 @@ def _ingest(config: RunConfig, name: str, progress: bool) -> Iterator[Stage]:
     def up_to_date() -> bool:
         return attributes(path).get("fingerprint") == ingest_key(config, name)
 
-    yield Stage("ingest", name, path, up_to_date, make)
+    return Stage("ingest", name, path, up_to_date, make)
 
 
-def _label(config: RunConfig, name: str, progress: bool) -> Iterator[Stage]:
-    from hscz.label import has_labels, label, label_key
+def _label(config: RunConfig, name: str) -> Stage:
+    from hscz.label import label, label_key
 
-    if not has_labels(config.fields[name]):
-        return
     path = config.field_store(name)
 
     def up_to_date() -> bool:
         return attributes(path).get("labels") == label_key(config, name)
 
-    yield Stage("label", name, path, up_to_date, lambda resume: label(config, name))
+    return Stage("label", name, path, up_to_date, lambda resume: label(config, name))
 
 
 def _train(config: RunConfig, progress: bool) -> Stage:
@@ -115,7 +118,7 @@ def _train(config: RunConfig, progress: bool) -> Stage:
     return Stage("train", None, config.model(0).parent, up_to_date, make)
 
 
-def _predict(config: RunConfig, name: str, progress: bool) -> Iterator[Stage]:
+def _predict(config: RunConfig, name: str, progress: bool) -> Stage:
     from hscz.predict import predict_field, predict_key
 
     path = config.cube(name)
@@ -126,10 +129,10 @@ def _predict(config: RunConfig, name: str, progress: bool) -> Iterator[Stage]:
     def up_to_date() -> bool:
         return attributes(path).get("fingerprint") == predict_key(config, name)
 
-    yield Stage("predict", name, path, up_to_date, make)
+    return Stage("predict", name, path, up_to_date, make)
 
 
-def _export(config: RunConfig, name: str, progress: bool) -> Iterator[Stage]:
+def _export(config: RunConfig, name: str) -> Stage:
     from hscz.export import export
 
     stem = config.results(name)
@@ -153,10 +156,10 @@ def _export(config: RunConfig, name: str, progress: bool) -> Iterator[Stage]:
     def up_to_date() -> bool:
         return all(p.exists() for p in outputs) and read_json(note).get("fingerprint") == key()
 
-    yield Stage("export", name, outputs[0], up_to_date, make)
+    return Stage("export", name, outputs[0], up_to_date, make)
 
 
-def _evaluate(config: RunConfig, name: str) -> Iterator[Stage]:
+def _evaluate(config: RunConfig, name: str) -> Stage:
     from hscz.evaluate.stage import evaluate_field
 
     stem = config.results(name)
@@ -174,4 +177,4 @@ def _evaluate(config: RunConfig, name: str) -> Iterator[Stage]:
     def up_to_date() -> bool:
         return output.exists() and read_json(note).get("fingerprint") == key()
 
-    yield Stage("evaluate", name, output, up_to_date, make)
+    return Stage("evaluate", name, output, up_to_date, make)

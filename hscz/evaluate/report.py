@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Mapping
+from collections.abc import Hashable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -20,13 +20,18 @@ TITLES = {
 """Column headings, by metric."""
 
 
-def format_table(table: pd.DataFrame) -> str:
+PAPER_METRICS = ("bias", "sigma_mad", "outlier_fraction")
+
+
+def format_table(table: pd.DataFrame, metrics: Sequence[str] = tuple(TITLES)) -> str:
     """Return a table of metrics as fixed-width text, value +- bootstrap error.
 
     Parameters
     ----------
     table : pandas.DataFrame
         From `hscz.evaluate.metrics.metrics_table`.
+    metrics : sequence of str
+        Columns to show, keys of `TITLES`.
 
     Examples
     --------
@@ -35,9 +40,9 @@ def format_table(table: pd.DataFrame) -> str:
     >>> text.splitlines()[1][:36]
     'all     3        0  0.0000 +- 0.0000'
     """
-    heads = ["sample", "N", "missing", *TITLES.values()]
+    heads = ["sample", "N", "missing", *(TITLES[m] for m in metrics)]
     rows = [
-        [_sample(row), str(row["n"]), str(row["n_missing"]), *(_value(row, m) for m in TITLES)]
+        [_sample(row), str(row["n"]), str(row["n_missing"]), *(_value(row, m) for m in metrics)]
         for row in table.to_dict("records")
     ]
     widths = [max(map(len, column)) for column in zip(heads, *rows, strict=True)]
@@ -58,7 +63,7 @@ def write_table(table: pd.DataFrame, path: str | Path) -> Path:
 def _sample(row: Mapping[Hashable, Any]) -> str:
     if row["by"] == "all":
         return "all"
-    return f"{row['low']:g} <= {row['by']} < {row['high']:g}"
+    return f"{row['low']:g} <= {row['by']} < {row['high']:g}".replace("mag_i", "i")
 
 
 def _value(row: Mapping[Hashable, Any], metric: str) -> str:

@@ -12,19 +12,20 @@ from hscz.atomic import write_atomic
 from hscz.config import EvaluateConfig, RunConfig
 from hscz.errors import StoreError
 from hscz.evaluate.metrics import metrics_table
-from hscz.evaluate.report import format_table
-from hscz.stores import open_cube
+from hscz.evaluate.report import PAPER_METRICS, format_table, write_table
+from hscz.stores import open_cube, open_field
 
 
 def evaluate_field(config: RunConfig, name: str) -> str:
-    """Judge one field's redshifts and write ``NAME_metrics.parquet``.
+    """Judge one field's redshifts.
 
-    Objects whose labels a model has learnt from are left out.
+    Writes ``NAME_metrics.parquet``, the same as text, and, where holoviews is installed, two
+    pictures. Objects whose labels a model has learnt from are left out.
 
     Returns
     -------
     str
-        The metrics as text.
+        The metrics by magnitude against the first reference, as text.
 
     Raises
     ------
@@ -42,18 +43,34 @@ def evaluate_field(config: RunConfig, name: str) -> str:
         raise StoreError(
             f"{config.cube(name)}: no object outside the training set has any of "
             f"{', '.join(config.evaluate.reference)}; label the field store first, or leave "
-            "the field out of predict.fields"
+            "the field out of evaluate.fields"
         )
     frame = pd.concat(tables, names=["reference"]).reset_index(level=0)
-    write_atomic(stem.with_name(f"{stem.name}_metrics.parquet"), frame.to_parquet)
-    first = next(iter(tables))
+    write_table(frame, stem.with_name(f"{stem.name}_metrics.parquet"))
+    texts = [f"{name} against {ref}\n{format_table(table)}\n" for ref, table in tables.items()]
+    text_path = stem.with_name(f"{stem.name}_metrics.txt")
+    write_atomic(text_path, lambda temporary: temporary.write_text("\n".join(texts)))
+    first, table = next(iter(tables.items()))
     if importlib.util.find_spec("holoviews"):
-        from hscz.figures.overview import redshift_scatter, save
+        _draw(config, name, cube, first)
+    shown = format_table(table[table["by"] != "z"], PAPER_METRICS)
+    return f"{name} against {first}, objects not trained on (more in {text_path})\n{shown}"
 
-        figure, _ = redshift_scatter(unseen(cube), first, title=name)
-        save(figure, stem.with_name(f"{stem.name}_redshifts.png"))
-    parts = [f"{name} against {ref}\n{format_table(table)}" for ref, table in tables.items()]
-    return "\n\n".join(parts)
+
+def _draw(config: RunConfig, name: str, cube: xr.Dataset, reference: str) -> None:
+    """Draw redshift against redshift, and a few objects from bright to faint."""
+    from hscz.figures.overview import redshift_scatter, save, stamps_and_pdfs
+
+    stem = config.results(name)
+    figure, _ = redshift_scatter(unseen(cube), reference, title=name)
+    save(figure, stem.with_name(f"{stem.name}_redshifts.png"))
+    drawable = np.isfinite(cube["z_median"].values) & (cube[reference].values > 0)
+    rows = np.flatnonzero(drawable & ~cube["in_training"].values)
+    by_magnitude = rows[np.argsort(cube["mag_i"].values[rows])]
+    chosen = by_magnitude[np.linspace(0, len(rows) - 1, min(8, len(rows))).astype(int)]
+    store = open_field(config.field_store(name), lazy=False)
+    figure = stamps_and_pdfs(store, cube, chosen.tolist(), reference)
+    save(figure, stem.with_name(f"{stem.name}_examples.png"))
 
 
 def unseen(cube: xr.Dataset) -> xr.Dataset:

@@ -68,7 +68,7 @@ def redshift_scatter(
         f"η = {outlier_fraction(dz):.3f}   b = {bias(dz):+.4f}"
     )
     overlay = hv.Overlay([density, *lines]).opts(
-        title=label, xlim=(0, z_max), ylim=(0, z_max), fontscale=1.1
+        title=label, xlim=(0, z_max), ylim=(0, z_max), fontsize={"title": 10}
     )
     return overlay, table
 
