@@ -66,10 +66,10 @@ def _draw(config: RunConfig, name: str, cube: xr.Dataset, reference: str) -> Non
     save(figure, stem.with_name(f"{stem.name}_redshifts.png"))
     drawable = np.isfinite(cube["z_median"].values) & (cube[reference].values > 0)
     rows = np.flatnonzero(drawable & ~cube["in_training"].values)
-    by_magnitude = rows[np.argsort(cube["mag_i"].values[rows])]
-    chosen = by_magnitude[np.linspace(0, len(rows) - 1, min(8, len(rows))).astype(int)]
+    wanted = np.linspace(20.5, 24.8, 8)
+    nearest = np.abs(cube["mag_i"].values[rows, None] - wanted).argmin(axis=0)
     store = open_field(config.field_store(name), lazy=False)
-    figure = stamps_and_pdfs(store, cube, chosen.tolist(), reference)
+    figure = stamps_and_pdfs(store, cube, rows[nearest].tolist(), reference)
     save(figure, stem.with_name(f"{stem.name}_examples.png"))
 
 

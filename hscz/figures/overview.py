@@ -86,6 +86,7 @@ def colour_image(stamps: NDArray[np.floating], noise: NDArray[np.floating]) -> N
     Returns
     -------
     ndarray, shape (y, x, 3), from 0 to 1
+        Turned so that y grows upwards when the first row is drawn at the top.
 
     Examples
     --------
@@ -94,7 +95,7 @@ def colour_image(stamps: NDArray[np.floating], noise: NDArray[np.floating]) -> N
     """
     scaled = np.asarray(stamps, np.float64) / np.reshape(noise, (3, 1, 1))
     stretched = np.arcsinh(scaled / 2) / np.arcsinh(25)
-    return np.moveaxis(np.clip(0.1 + stretched, 0, 1), 0, -1)
+    return np.moveaxis(np.clip(0.1 + stretched, 0, 1), 0, -1)[::-1]
 
 
 def stamps_and_pdfs(
@@ -124,18 +125,22 @@ def stamps_and_pdfs(
     rgb = [bands.index(b) for b in ("z", "i", "g")] if "z" in bands else [2, 1, 0]
     pictures, curves = [], []
     for row in rows:
-        stamps = store["image"][row].values[rgb]
-        picture = colour_image(stamps, store["sky_noise"][row].values[rgb])
-        name = f"i = {float(cube['mag_i'][row]):.1f}"
-        pictures.append(hv.RGB(picture).opts(title=name, xaxis=None, yaxis=None, aspect=1))
-        curve = hv.Area((cube["z"].values, cube["pdf"][row].values), "z", "p(z)").opts(
-            alpha=0.6, aspect=1.2, yaxis=None, title=f"z = {float(cube['z_median'][row]):.2f}"
+        picture = colour_image(store["image"][row].values[rgb], store["sky_noise"][row].values[rgb])
+        title = f"i = {float(cube['mag_i'][row]):.1f}"
+        pictures.append(hv.RGB(picture).opts(title=title, xaxis=None, yaxis=None, aspect=1))
+        density = cube["pdf"][row].values
+        curve = hv.Area((cube["z"].values, density), "redshift", "p(z)").opts(
+            aspect=1, yaxis=None, title=f"z = {float(cube['z_median'][row]):.2f}", xlim=(0, 4)
         )
         if reference and np.isfinite(cube[reference][row]):
-            mark = hv.VLine(float(cube[reference][row])).opts(color="red", linestyle="--")
-            curve = curve * mark
-        curves.append(curve)
-    return hv.Layout(pictures + curves).cols(len(rows)).opts(fig_inches=1.8, tight=True)
+            mark = hv.VLine(float(cube[reference][row]))
+            curve = curve * mark.opts(color="red", linestyle="--", linewidth=1)
+        curves.append(curve.opts(ylim=(0, 1.1 * float(density.max()))))
+    return (
+        hv.Layout(pictures + curves)
+        .cols(len(rows))
+        .opts(fig_inches=1.6, sublabel_format="", hspace=0.15, vspace=0.25, shared_axes=False)
+    )
 
 
 def save(figure: Any, path: Path) -> Path:
