@@ -94,3 +94,12 @@ def test_fields_that_are_not_described_are_named(tmp_path: Path) -> None:
     (tmp_path / "run.toml").write_text('[predict]\nfields = ["ELAIS"]\n')
     with pytest.raises(ConfigError, match=r"predict\.fields has 'ELAIS'; the fields are none"):
         load(tmp_path / "run.toml")
+
+
+@pytest.mark.parametrize(
+    "path", sorted((Path(__file__).parents[1] / "examples").glob("*.toml")), ids=lambda p: p.stem
+)
+def test_the_examples_can_be_read(path: Path) -> None:
+    config = load(path)
+    assert config.fields
+    assert config.name == path.stem.removesuffix("_survey")
