@@ -1,12 +1,34 @@
-"""Files that are whole or not there: written under a temporary name, then renamed."""
+"""Files and folders that are whole or not there: written aside, then renamed."""
 
 from __future__ import annotations
 
 import json
 import os
-from collections.abc import Callable
+import shutil
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
+
+from hscz.errors import StoreError
+
+
+@contextmanager
+def writing(path: Path) -> Iterator[None]:
+    """Name what was being written where the disk refuses: no room, no right, no folder.
+
+    Raises
+    ------
+    StoreError
+        In place of any `OSError` inside the context.
+    """
+    try:
+        yield
+    except OSError as error:
+        raise StoreError(
+            f"{path}: cannot be written ({error}); make room there, or choose another folder "
+            "with the key stores"
+        ) from error
 
 
 def write_atomic(path: Path, write: Callable[[Path], Any]) -> Path:
@@ -23,14 +45,35 @@ def write_atomic(path: Path, write: Callable[[Path], Any]) -> Path:
     -------
     Path
         `path`.
+
+    Raises
+    ------
+    StoreError
+        If the disk does not take it; what was there before stays.
     """
-    path.parent.mkdir(parents=True, exist_ok=True)
     temporary = path.with_name(f".part-{os.getpid()}-{path.name}")
-    try:
-        write(temporary)
-        os.replace(temporary, path)
-    finally:
-        temporary.unlink(missing_ok=True)
+    with writing(path):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        try:
+            write(temporary)
+            os.replace(temporary, path)
+        finally:
+            temporary.unlink(missing_ok=True)
+    return path
+
+
+def replace_folder(new: Path, path: Path) -> Path:
+    """Give a whole folder its final name; what had the name before goes away last.
+
+    Deleting the old folder in place would leave a half of it under the name if the run is
+    killed meanwhile.
+    """
+    old = new.with_name(f"{new.name}.old")
+    shutil.rmtree(old, ignore_errors=True)
+    if path.exists():
+        os.replace(path, old)
+    os.replace(new, path)
+    shutil.rmtree(old, ignore_errors=True)
     return path
 
 

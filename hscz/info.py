@@ -10,7 +10,7 @@ import pandas as pd
 
 from hscz.atomic import read_json
 from hscz.errors import StoreError
-from hscz.schema import Flag
+from hscz.schema import SINGLE_FLAGS
 from hscz.stores import attributes, open_cube, open_field, part
 
 
@@ -99,9 +99,5 @@ def _medians(values: np.ndarray, form: str) -> str:
 
 
 def _flag_line(flags: np.ndarray) -> str:
-    counts = {
-        str(flag.name).lower(): int((flags & flag.value > 0).sum())
-        for flag in Flag
-        if flag.value.bit_count() == 1
-    }
+    counts = {str(flag.name).lower(): int((flags & flag.value > 0).sum()) for flag in SINGLE_FLAGS}
     return "  flags     " + ", ".join(f"{name} {n:,}" for name, n in counts.items() if n)

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import math
 import os
-import re
 from glob import glob
 from itertools import pairwise
 from pathlib import Path
@@ -22,6 +21,7 @@ import xarray as xr
 from numpy.typing import NDArray
 
 from hscz import stores
+from hscz.atomic import write_atomic
 from hscz.config import FieldConfig, IngestConfig, RunConfig
 from hscz.configfile import file_stamps, fingerprint
 from hscz.errors import InputError
@@ -29,12 +29,12 @@ from hscz.progress import show_progress
 from hscz.schema import FIELD_STORE, Flag
 from hscz.sky.cutouts import cut_tile
 from hscz.sky.fits import open_band
-from hscz.sky.mosaic import Tile, assign, find_files, find_tiles
+from hscz.sky.mosaic import Tile, assign, find_files, find_tiles, wildcard
 from hscz.sky.resample import resample_pattern
-from hscz.survey import FLUX_UNIT, PIXEL_SCALE_ARCSEC, ZERO_POINT_MAG, band
-from hscz.tables.descriptor import load_descriptor
+from hscz.survey import FLUX_UNIT, PIXEL_SCALE_ARCSEC, ZERO_POINT_MAG
+from hscz.tables.descriptor import CatalogueDescriptor, load_descriptor
 from hscz.tables.read import read_catalogue
-from hscz.tables.select import select
+from hscz.tables.select import names_in, select
 
 WORKING_BYTES_PER_PX = 48
 """Memory one Dask worker needs per tile pixel and band: image, mask and variance planes, their
@@ -66,7 +66,6 @@ def ingest(config: RunConfig, name: str, progress: bool = True) -> Path:
         If a file or column is missing or broken, or the selection is empty.
     """
     entry, settings, path = config.fields[name], config.ingest, config.field_store(name)
-    path.parent.mkdir(parents=True, exist_ok=True)
     pattern = entry.images
     if entry.resample:
         pattern = resample_pattern(
@@ -83,7 +82,7 @@ def ingest(config: RunConfig, name: str, progress: bool = True) -> Path:
             f"{entry.catalogue.file}: none of the {len(table)} selected objects lies in the "
             f"images {entry.images}; check the coordinates and the field"
         )
-    table[lost].to_parquet(path.with_suffix(".lost.parquet"))
+    write_atomic(path.with_suffix(".lost.parquet"), table[lost].to_parquet)
     order = np.flatnonzero(~lost)[np.argsort(tile[~lost], kind="stable")]
     table, tile, x, y = table.iloc[order], tile[order], x[order], y[order]
 
@@ -120,10 +119,9 @@ def ingest_report(path: Path) -> str:
 def ingest_key(config: RunConfig, name: str) -> str:
     """Return the fingerprint of a store's settings and input files, without opening them."""
     entry = config.fields[name]
-    pattern = re.sub(r"\{(tract|patch)\}", "*", entry.images)
     files = [entry.catalogue.file]
-    for b in entry.bands:
-        files += sorted(glob(pattern.format(filter=band(b).filter_name, band=b)))
+    for band in entry.bands:
+        files += sorted(glob(wildcard(entry.images, band)[0]))
     return fingerprint(entry, config.ingest, file_stamps(files))
 
 
@@ -144,10 +142,25 @@ def _catalogue(entry: FieldConfig, settings: IngestConfig) -> tuple[pd.DataFrame
     descriptor = load_descriptor(entry.catalogue.catalogue)
     first = next(iter(find_files(entry.images, entry.bands).values()))[0]
     wcs = open_band(first, entry.bands[0], entry.zero_point).wcs
-    table = read_catalogue(entry.catalogue.file, descriptor, wcs=wcs)
     expression = settings.select or descriptor.select
+    table = read_catalogue(entry.catalogue.file, descriptor, wcs=wcs, extra=names_in(expression))
+    _check_magnitudes(table, descriptor, entry)
     kept = select(table, expression, entry.catalogue.file)
     return table[kept].reset_index(drop=True), len(table)
+
+
+def _check_magnitudes(
+    table: pd.DataFrame, descriptor: CatalogueDescriptor, entry: FieldConfig
+) -> None:
+    """Refuse a table without a column that its descriptor names for a band of the store."""
+    for prefix, columns in (("mag", descriptor.mag), ("mag_err", descriptor.mag_err)):
+        for band in entry.bands:
+            if band in columns and f"{prefix}_{band}" not in table:
+                raise InputError(
+                    f"{entry.catalogue.file}: no column {columns[band]!r}, which is {prefix} of "
+                    f"band {band} in {descriptor.name!r}; mend the descriptor, give the right "
+                    "file or drop the band"
+                )
 
 
 def _columns(

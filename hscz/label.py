@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import numpy as np
 import pandas as pd
 import xarray as xr
@@ -12,6 +10,7 @@ from hscz import stores
 from hscz.config import FieldConfig, LabelConfig, RunConfig, TableConfig
 from hscz.configfile import file_stamps, fingerprint
 from hscz.errors import ConfigError, InputError
+from hscz.schema import check_unique_ids
 from hscz.tables.descriptor import CatalogueDescriptor, load_descriptor
 from hscz.tables.labels import (
     assign_labels,
@@ -20,7 +19,7 @@ from hscz.tables.labels import (
     label_report,
     secure_redshifts,
 )
-from hscz.tables.read import read_catalogue
+from hscz.tables.read import read_catalogue, read_columns
 
 TEXT_COLUMNS = ("z_spec_survey", "label_source")
 
@@ -110,10 +109,15 @@ def _column(values: pd.Series) -> xr.Variable:
 
 
 def _true_redshifts(objects: pd.DataFrame, file: str) -> np.ndarray:
-    if not Path(file).exists():
-        raise InputError(f"{file}: no such truth table; run 'hscz mock' or drop the key truth")
-    truth = pd.read_parquet(file, columns=["object_id", "z_true"]).set_index("object_id")["z_true"]
-    return truth.reindex(objects["object_id"]).to_numpy(np.float32)
+    truth = read_columns(file, ["object_id", "z_true"]).set_index("object_id")["z_true"]
+    check_unique_ids(truth.index.to_numpy(), file)
+    z_true = truth.reindex(objects["object_id"]).to_numpy(np.float32)
+    if np.isnan(z_true).all():
+        raise InputError(
+            f"{file}: has a true redshift for none of {len(objects)} objects (the first is "
+            f"{objects['object_id'].iloc[0]}); give the truth of this field"
+        )
+    return z_true
 
 
 def _report(counts: dict[str, float]) -> str:

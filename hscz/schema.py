@@ -45,6 +45,22 @@ class Flag(IntFlag):
     UNUSABLE = MISSING_PIXELS | ALL_MASKED | NO_NOISE
 
 
+SINGLE_FLAGS = tuple(flag for flag in Flag if flag.value.bit_count() == 1)
+"""Every bit of `Flag`; the names that gather several bits left out."""
+
+
+def flag_meanings() -> str:
+    """Return what the bits of ``flags`` mean, for the catalogue's reader.
+
+    Examples
+    --------
+    >>> flag_meanings()
+    '1 missing_pixels, 2 all_masked, 4 saturated, ...; no redshift where flags & 67'
+    """
+    bits = ", ".join(f"{flag.value} {str(flag.name).lower()}" for flag in SINGLE_FLAGS)
+    return f"{bits}; no redshift where flags & {Flag.UNUSABLE.value}"
+
+
 @dataclass(frozen=True)
 class Variable:
     """What a variable of an artefact must look like."""
@@ -63,7 +79,9 @@ FIELD_STORE: Mapping[str, Variable] = {
     "psf_fwhm": Variable(("object", "band"), "f", "PSF full width at half maximum", "arcsec"),
     "mag": Variable(("object", "band"), "f", "total AB magnitude", "mag", "phot.mag"),
     "mag_err": Variable(("object", "band"), "f", "error of mag", "mag", "stat.error;phot.mag"),
-    "flags": Variable(("object",), "iu", "defects of the stamp, bit mask", "", "meta.code"),
+    "flags": Variable(
+        ("object",), "iu", f"defects of the stamp: {flag_meanings()}", "", "meta.code"
+    ),
     "object_id": Variable(("object",), "iu", "identifier", "", "meta.id;meta.main"),
     "ra": Variable(("object",), "f", "right ascension (ICRS)", "deg", "pos.eq.ra;meta.main"),
     "dec": Variable(("object",), "f", "declination (ICRS)", "deg", "pos.eq.dec;meta.main"),
@@ -201,9 +219,8 @@ def describe(dataset: xr.Dataset, contract: Mapping[str, Variable]) -> xr.Datase
             attrs = {"long_name": var.long_name, "units": var.units, "ucd": var.ucd}
             dataset[key].attrs |= {k: v for k, v in attrs.items() if v}
     if "flags" in dataset.variables:
-        single = [flag for flag in Flag if flag.value.bit_count() == 1]
         dataset["flags"].attrs |= {
-            "flag_masks": [flag.value for flag in single],
-            "flag_meanings": " ".join(str(flag.name).lower() for flag in single),
+            "flag_masks": [flag.value for flag in SINGLE_FLAGS],
+            "flag_meanings": " ".join(str(flag.name).lower() for flag in SINGLE_FLAGS),
         }
     return dataset

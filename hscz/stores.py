@@ -8,7 +8,6 @@ been written is noted in ``NAME.part/done``; a run that starts again skips it.
 from __future__ import annotations
 
 import fcntl
-import os
 import shutil
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -21,7 +20,7 @@ import xarray as xr
 import zarr
 
 from hscz import __version__
-from hscz.atomic import read_json, write_json
+from hscz.atomic import read_json, replace_folder, write_json, writing
 from hscz.errors import StoreError
 from hscz.schema import FIELD_STORE, PDF_CUBE, Variable, describe, validate
 
@@ -59,18 +58,26 @@ def create(path: Path, columns: xr.Dataset, bulk: Mapping[str, xr.Variable], key
         True if an unfinished store was found and goes on.
     """
     folder = part(path)
-    if folder.exists() and read_json(folder / "key.json").get("key") == key:
+    if (folder / "store").exists() and read_json(folder / "key.json").get("key") == key:
         return True
-    shutil.rmtree(folder, ignore_errors=True)
-    (folder / "done").mkdir(parents=True)
-    columns = columns.assign_attrs(fingerprint=key, hscz_version=__version__)
+    with writing(path):
+        shutil.rmtree(folder, ignore_errors=True)
+        (folder / "done").mkdir(parents=True)
+        _lay_out(folder / "store", columns.assign_attrs(fingerprint=key), bulk)
+    write_json(folder / "key.json", {"key": key})
+    return False
+
+
+def _lay_out(path: Path, columns: xr.Dataset, bulk: Mapping[str, xr.Variable]) -> None:
+    """Write the columns of a store and make empty arrays for its bulk."""
+    columns = columns.assign_attrs(hscz_version=__version__)
     chunked = {
         name: {"chunks": tuple(min(ROW_CHUNK, n) for n in var.shape)}
         for name, var in columns.variables.items()
         if var.ndim
     }
-    columns.to_zarr(folder / "store", mode="w", encoding=chunked, consolidated=False, zarr_format=3)
-    group = zarr.open_group(folder / "store", mode="a")
+    columns.to_zarr(path, mode="w", encoding=chunked, consolidated=False, zarr_format=3)
+    group = zarr.open_group(path, mode="a")
     for name, var in bulk.items():
         rows = IMAGE_CHUNK if var.ndim > 2 else ROW_CHUNK if var.ndim == 1 else 16 * IMAGE_CHUNK
         array = group.create_array(
@@ -83,8 +90,6 @@ def create(path: Path, columns: xr.Dataset, bulk: Mapping[str, xr.Variable], key
             dimension_names=[str(d) for d in var.dims],
         )
         array.attrs.update({str(k): v for k, v in var.attrs.items()})
-    write_json(folder / "key.json", {"key": key})
-    return False
 
 
 def write_rows(path: Path, start: int, values: Mapping[str, np.ndarray], block: str) -> None:
@@ -105,19 +110,20 @@ def write_rows(path: Path, start: int, values: Mapping[str, np.ndarray], block: 
         Name of the block, for resuming.
     """
     group = zarr.open_group(part(path) / "store", mode="r+")
-    for name, rows in values.items():
-        array = group[name]
-        assert isinstance(array, zarr.Array)
-        chunk, stop = array.chunks[0], start + len(rows)
-        inner = min(-(-start // chunk) * chunk, stop)
-        outer = stop if stop == array.shape[0] else max(stop // chunk * chunk, inner)
-        if outer > inner:
-            array[inner:outer] = rows[inner - start : outer - start]
-        for first, last in ((start, inner), (outer, stop)):
-            if last > first:
-                with _lock(path):
-                    array[first:last] = rows[first - start : last - start]
-    (part(path) / "done" / block).touch()
+    with writing(path):
+        for name, rows in values.items():
+            array = group[name]
+            assert isinstance(array, zarr.Array)
+            chunk, stop = array.chunks[0], start + len(rows)
+            inner = min(-(-start // chunk) * chunk, stop)
+            outer = stop if stop == array.shape[0] else max(stop // chunk * chunk, inner)
+            if outer > inner:
+                array[inner:outer] = rows[inner - start : outer - start]
+            for first, last in ((start, inner), (outer, stop)):
+                if last > first:
+                    with _lock(path):
+                        array[first:last] = rows[first - start : last - start]
+        (part(path) / "done" / block).touch()
 
 
 def done_blocks(path: Path) -> set[str]:
@@ -135,8 +141,7 @@ def commit(path: Path, contract: Mapping[str, Variable]) -> Path:
         group[str(name)].attrs.update(notes[str(name)].attrs)
     with _open(whole) as dataset:
         validate(dataset, contract, str(path))
-    shutil.rmtree(path, ignore_errors=True)
-    os.replace(whole, path)
+    replace_folder(whole, path)
     shutil.rmtree(part(path))
     return path
 
@@ -172,19 +177,22 @@ def open_cube(path: str | Path, lazy: bool = True) -> xr.Dataset:
 def replace_columns(path: Path, columns: Mapping[str, xr.Variable], attrs: dict[str, Any]) -> None:
     """Write or replace columns of a finished field store, attributes last.
 
-    The attribute named by `attrs` is removed first, so a store whose columns are half
-    written does not pass for labelled.
+    Each column is written aside and takes its place whole. The attributes named by `attrs`
+    are removed meanwhile, so a store with only some of its columns does not pass for labelled.
     """
-    group = zarr.open_group(path, mode="r+")
-    for name in attrs:
-        group.attrs.pop(name, None)
-    # Appending replaces the attributes of the store by those of what is appended.
-    dataset = describe(xr.Dataset(dict(columns), attrs=dict(group.attrs)), {})
+    aside = path.with_name(path.name + ".columns")
     encoding = {name: {"chunks": (min(ROW_CHUNK, len(var)),)} for name, var in columns.items()}
-    for name in columns:
-        shutil.rmtree(path / name, ignore_errors=True)
-    dataset.to_zarr(path, mode="a", encoding=encoding, consolidated=False)
-    zarr.open_group(path, mode="r+").attrs.update(attrs)
+    with writing(path):
+        describe(xr.Dataset(dict(columns)), {}).to_zarr(
+            aside, mode="w", encoding=encoding, consolidated=False, zarr_format=3
+        )
+        group = zarr.open_group(path, mode="r+")
+        for name in attrs:
+            group.attrs.pop(name, None)
+        for name in columns:
+            replace_folder(aside / name, path / name)
+        group.attrs.update(attrs)
+        shutil.rmtree(aside)
 
 
 def attributes(path: Path) -> dict[str, Any]:
@@ -210,7 +218,7 @@ def _open_checked(
         raise StoreError(f"{path}: no {kind} here{unfinished}; run 'hscz {verb}' to make it")
     try:
         dataset = _open(path, lazy)
-    except (FileNotFoundError, zarr.errors.GroupNotFoundError) as error:
+    except (OSError, KeyError, TypeError, ValueError, zarr.errors.GroupNotFoundError) as error:
         raise StoreError(f"{path}: not a {kind}: {error}; make it with 'hscz {verb}'") from None
     return validate(dataset, contract, str(path))
 

@@ -120,6 +120,6 @@ def test_a_failed_write_leaves_nothing(tmp_path: Path) -> None:
         path.write_text("half")
         raise OSError("disk full")
 
-    with pytest.raises(OSError, match="disk full"):
+    with pytest.raises(StoreError, match=r"a\.txt: cannot be written \(disk full\)"):
         write_atomic(tmp_path / "a.txt", write)
     assert list(tmp_path.iterdir()) == []

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from astropy.io import fits
-from astropy.wcs import WCS, WcsError
+from astropy.wcs import WCS, FITSFixedWarning, WcsError
 from astropy.wcs.utils import proj_plane_pixel_scales
 
 from hscz import survey
@@ -68,6 +69,8 @@ def find_planes(path: Path, headers: Mapping[int, fits.Header]) -> dict[str, int
     shapes = {name: image_shape(headers[number]) for name, number in planes.items()}
     if len(set(shapes.values())) > 1:
         raise InputError(f"{path}: its planes differ in shape, {shapes}; fetch the file again")
+    if 0 in shapes["IMAGE"]:
+        raise InputError(f"{path}: its image has no pixel, {shapes['IMAGE']}; fetch the file again")
     return planes
 
 
@@ -96,9 +99,12 @@ def celestial_wcs(path: Path, header: fits.Header) -> WCS:
         header.rename_keyword("RADECSYS", "RADESYS")
     mend = "solve its astrometry or give the file that has it"
     try:
-        # fix=False: wcslib would announce harmless rewrites of the date cards as warnings.
-        wcs = WCS(header, fix=False).celestial
-    except (WcsError, KeyError, ValueError) as error:
+        with warnings.catch_warnings():
+            # A card that is not a number would silently count as zero.
+            warnings.filterwarnings("error", "(?s).*value was expected", FITSFixedWarning)
+            # fix=False: wcslib would announce harmless rewrites of the date cards as warnings.
+            wcs = WCS(header, fix=False).celestial
+    except (WcsError, KeyError, ValueError, FITSFixedWarning) as error:
         raise InputError(
             f"{path}: no usable WCS ({str(error).splitlines()[-1]}); {mend}"
         ) from error
@@ -127,10 +133,16 @@ def read_zero_point(path: Path, image: fits.Header, primary: fits.Header) -> flo
 
 def read_mask_planes(path: Path, header: fits.Header) -> dict[str, int]:
     """Return the bit of each mask plane by name."""
-    planes = {key[3:]: int(header[key]) for key in header if key.startswith("MP_")}
+    planes = {key[3:]: header[key] for key in header if key.startswith("MP_")}
     if not planes:
         raise InputError(
             f"{path}: the MASK header names no plane (MP_* cards), so its bits mean nothing; "
             "add the cards or remove the HDU"
         )
+    for plane, bit in planes.items():
+        if not (isinstance(bit, int) and 0 <= bit < 31):
+            raise InputError(
+                f"{path}: mask plane MP_{plane} is {bit!r}, which is no bit of a 32-bit mask; "
+                "correct the card"
+            )
     return planes

@@ -221,27 +221,44 @@ def holds_stamp(shape: tuple[int, int], x: np.ndarray, y: np.ndarray, stamp_px: 
     return inside
 
 
-def _find_band(pattern: str, band: str) -> dict[str, Path]:
-    """Return the files of one band by patch name."""
+def wildcard(pattern: str, band: str) -> tuple[str, str]:
+    """Return the shell pattern of the files of one band, and the expression they must match.
+
+    Raises
+    ------
+    ConfigError
+        If the pattern has a placeholder that is not known.
+
+    Examples
+    --------
+    >>> wildcard("{filter}-{patch}.fits", "i")[0]
+    'HSC-I-*.fits'
+    """
     known = {"filter": survey.band(band).filter_name, "band": band}
     words = re.split(r"\{(\w+)\}", pattern)
-    wildcard, expression, seen = "", "", set[str]()
+    shell, expression, seen = "", "", set[str]()
     for position, word in enumerate(words):
         literal = word if position % 2 == 0 else known.get(word)
         if literal is not None:
-            wildcard, expression = wildcard + glob.escape(literal), expression + re.escape(literal)
+            shell, expression = shell + glob.escape(literal), expression + re.escape(literal)
         elif word in ("tract", "patch"):
-            wildcard += "*"
+            shell += "*"
             expression += f"(?P={word})" if word in seen else f"(?P<{word}>[^/-]+)"
             seen.add(word)
         else:
             raise ConfigError(
                 f"{pattern}: {{{word}}} is unknown; use filter, band, tract and patch"
             )
-    hits = ((path, re.fullmatch(expression, path)) for path in sorted(glob.glob(wildcard)))
+    return shell, expression
+
+
+def _find_band(pattern: str, band: str) -> dict[str, Path]:
+    """Return the files of one band by patch name."""
+    shell, expression = wildcard(pattern, band)
+    hits = ((path, re.fullmatch(expression, path)) for path in sorted(glob.glob(shell)))
     files = {_patch_name(hit.groupdict(), pattern): Path(path) for path, hit in hits if hit}
     if not files:
-        raise InputError(f"{wildcard}: no file matches; correct the pattern {pattern!r}")
+        raise InputError(f"{shell}: no file matches; correct the pattern {pattern!r}")
     return files
 
 

@@ -130,12 +130,18 @@ def secure_redshifts(table: pd.DataFrame, descriptor: CatalogueDescriptor) -> pd
     Raises
     ------
     InputError
-        If the descriptor has no rule for secure redshifts.
+        If the descriptor has no rule for secure redshifts, no redshift or no quality flag.
     """
     if not descriptor.secure:
         raise InputError(
             f"the descriptor {descriptor.name!r} has no rule 'secure' that says which redshifts "
             "may be labels; add it, or use a spectroscopic catalogue"
+        )
+    absent = [name for name in ("z", "flag") if name not in table]
+    if absent:
+        raise InputError(
+            f"the descriptor {descriptor.name!r} has no {absent[0]!r} in [columns]; add it, or "
+            "use a spectroscopic catalogue"
         )
     table = table[select(table, descriptor.secure, descriptor.survey, allow_empty=True)]
     confidence = np.zeros(len(table))

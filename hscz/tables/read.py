@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -82,14 +82,14 @@ def read_catalogue(
     path = Path(path)
     if not isinstance(descriptor, CatalogueDescriptor):
         descriptor = load_descriptor(descriptor)
-    source = _open(path, descriptor)
+    source = _open(path, descriptor.format, descriptor.hdu)
     standard = _standard_columns(path, source.names, descriptor, bands)
     own = _own_columns(path, source.names, standard, [*descriptor.rule_columns, *extra])
     with _whole_file(path, source.kind):
         raw = source.load(list(dict.fromkeys([*standard.values(), *own])))
     if raw.empty:
         raise InputError(f"{path}: the table has no rows; give the whole catalogue")
-    table = _standard_table(raw, standard, descriptor.missing)
+    table = _standard_table(path, raw, standard, descriptor.missing)
     table["object_id"] = _identifiers(path, table)
     table["ra"], table["dec"] = _sky_positions(path, table, wcs)
     renamed = {column: name for name, column in standard.items()}
@@ -102,6 +102,21 @@ def read_catalogue(
     return table[first + [name for name in table.columns if name not in first]]
 
 
+def read_columns(path: str | Path, columns: Sequence[str]) -> pd.DataFrame:
+    """Read a few columns of a table that needs no descriptor.
+
+    Raises
+    ------
+    InputError
+        If the file is missing or unreadable, or lacks a column.
+    """
+    path = Path(path)
+    source = _open(path)
+    found = [_resolve(path, source.names, column) for column in columns]
+    with _whole_file(path, source.kind):
+        return source.load(found)[found].set_axis(list(columns), axis=1)
+
+
 class _Source(NamedTuple):
     """A file that was opened: its column names, and how to load some of them."""
 
@@ -110,14 +125,14 @@ class _Source(NamedTuple):
     kind: str = ""
 
 
-def _open(path: Path, descriptor: CatalogueDescriptor) -> _Source:
+def _open(path: Path, kind: str = "parquet", hdu: int = 1) -> _Source:
     if not path.is_file():
         raise InputError(f"{path}: no such file; check the path in the configuration")
     suffix = Path(path.stem).suffix if path.suffix == ".gz" else path.suffix
-    kind = SUFFIXES.get(suffix.lower(), descriptor.format)
+    kind = SUFFIXES.get(suffix.lower(), kind)
     openers = {"fits": _open_fits, "csv": _open_csv, "text": _open_text, "parquet": _open_parquet}
     with _whole_file(path, kind):
-        source = openers[kind](path, descriptor.hdu)
+        source = openers[kind](path, hdu)
     return source._replace(kind=kind)
 
 
@@ -240,26 +255,37 @@ def _resolve(path: Path, names: list[str], wanted: str) -> str:
     if found is None:
         raise InputError(
             f"{path}: no column {wanted!r}{suggest(wanted, names)}; "
-            "mend the descriptor or give the right file"
+            "mend the rule or descriptor that names it, or give the right file"
         )
     return found
 
 
 def _standard_table(
-    raw: pd.DataFrame, standard: Mapping[str, str], missing: tuple[float, ...]
+    path: Path, raw: pd.DataFrame, standard: Mapping[str, str], missing: tuple[float, ...]
 ) -> pd.DataFrame:
     table = pd.DataFrame(index=raw.index)
     for name, column in standard.items():
         values = raw[column]
+        if name != "object_id":
+            values = _numbers(path, values)
         if name not in _AS_PUBLISHED:
-            number = values if values.dtype.kind == "f" else values.astype(np.float64)
-            values = _without_sentinels(number, missing).astype(np.float64)
+            values = _without_sentinels(values, missing).astype(np.float64)
         table[name] = values
     for mag, err in ((f"mag_{band}", f"mag_err_{band}") for band in BANDS):
         pair = [name for name in (mag, err) if name in table]
         bad = ~(table[pair] > 0).all(axis=1)
         table.loc[bad, pair] = np.nan
     return table
+
+
+def _numbers(path: Path, values: pd.Series) -> pd.Series:
+    """Return a column as floating-point numbers, of its own precision if it has one."""
+    try:
+        return values if values.dtype.kind == "f" else values.astype(np.float64)
+    except (ValueError, TypeError) as error:
+        raise InputError(
+            f"{path}: column {values.name!r} needs numbers: {error}; mend it or the descriptor"
+        ) from None
 
 
 def _without_sentinels(values: pd.Series, missing: tuple[float, ...]) -> pd.Series:
