@@ -169,7 +169,8 @@ def open_band(path: str | Path, band: str, zero_point: float | None = None) -> B
     band : str
         Band the file is meant to hold.
     zero_point : float, optional
-        AB magnitude of one count; by default from the card FLUXMAG0.
+        AB magnitude of one count in images without the card FLUXMAG0; where the card is
+        there, it counts, and a `zero_point` that differs from it is refused.
 
     Returns
     -------
@@ -179,7 +180,7 @@ def open_band(path: str | Path, band: str, zero_point: float | None = None) -> B
     ------
     InputError
         If the file is missing, truncated, not FITS, without a 2-D image, a celestial WCS, a
-        zero point or names for its mask planes, or says it is of another band.
+        zero point or names for its mask planes, or says it is of another band or zero point.
 
     Examples
     --------
@@ -203,7 +204,7 @@ def open_band(path: str | Path, band: str, zero_point: float | None = None) -> B
         band=band,
         shape=head.image_shape(image),
         wcs=head.celestial_wcs(path, image),
-        zero_point=head.read_zero_point(path, image, primary) if zero_point is None else zero_point,
+        zero_point=head.read_zero_point(path, image, primary, zero_point),
         hdus=planes,
         mask_planes=head.read_mask_planes(path, headers[planes["MASK"]])
         if "MASK" in planes

@@ -15,6 +15,9 @@ from astropy.wcs.utils import proj_plane_pixel_scales
 from hscz import survey
 from hscz.errors import ConfigError, InputError
 
+ZERO_POINT_TOLERANCE_MAG = 0.001
+"""Largest difference between a zero point in the configuration and the header's."""
+
 
 def check_length(path: Path) -> None:
     """Compare the length of a file with what its headers announce.
@@ -121,14 +124,30 @@ def celestial_wcs(path: Path, header: fits.Header) -> WCS:
     return wcs
 
 
-def read_zero_point(path: Path, image: fits.Header, primary: fits.Header) -> float:
-    """Return the AB zero point from FLUXMAG0, the counts of an object of magnitude 0."""
+def read_zero_point(
+    path: Path, image: fits.Header, primary: fits.Header, without_card: float | None = None
+) -> float:
+    """Return the AB zero point from FLUXMAG0, the counts of an object of magnitude 0.
+
+    The value `without_card` is for headers that lack the card; where they have it, it must agree.
+    """
     counts: Any = image.get("FLUXMAG0", primary.get("FLUXMAG0"))
-    if isinstance(counts, int | float) and 0 < counts < np.inf:
-        return 2.5 * float(np.log10(counts))
-    raise InputError(
-        f"{path}: no zero point, FLUXMAG0 is {counts!r}; give zero_point or write the card"
-    )
+    if counts is None and without_card is not None:
+        return float(without_card)
+    if not (isinstance(counts, int | float) and 0 < counts < np.inf):
+        mend = (
+            "write the card, or give zero_point"
+            if counts is None
+            else "correct the card, or delete it and give zero_point"
+        )
+        raise InputError(f"{path}: no zero point, FLUXMAG0 is {counts!r}; {mend}")
+    found = 2.5 * float(np.log10(counts))
+    if without_card is not None and not abs(found - without_card) <= ZERO_POINT_TOLERANCE_MAG:
+        raise InputError(
+            f"{path}: FLUXMAG0 makes the zero point {found:.4f}, but zero_point is {without_card}; "
+            "remove zero_point, which is for images without the card, or correct the card"
+        )
+    return found
 
 
 def read_mask_planes(path: Path, header: fits.Header) -> dict[str, int]:

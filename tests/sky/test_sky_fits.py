@@ -77,8 +77,20 @@ def test_counts_and_variance_are_scaled_to_zero_point_27(tmp_path, planes):
     image, _, variance = open_band(path, "i").read((0, 40, 0, 50))
     np.testing.assert_allclose(image, planes[0] * 10**-1.2, rtol=1e-5)
     np.testing.assert_allclose(variance, planes[2] * 10**-2.4, rtol=1e-5)
-    given = open_band(path, "i", zero_point=27.0).read_image((0, 40, 0, 50))
-    np.testing.assert_array_equal(given, planes[0])
+
+
+def test_the_option_serves_images_without_a_zero_point(calexp, planes):
+    bare = edit(calexp, "bare.fits", 0, FLUXMAG0=None)
+    band = open_band(bare, "i", zero_point=30.0)
+    assert band.zero_point == 30.0
+    np.testing.assert_allclose(band.read_image((0, 40, 0, 50)), planes[0] * 10**-1.2, rtol=1e-5)
+
+
+def test_the_zero_point_of_the_header_counts(calexp):
+    assert open_band(calexp, "i", zero_point=27.0009).zero_point == pytest.approx(27.0, abs=1e-9)
+    for other in (26.998, 30.0, np.nan):
+        with pytest.raises(InputError, match=rf"a.fits: .*27.0000, .* is {other}; remove zero_po"):
+            open_band(calexp, "i", zero_point=other)
 
 
 @pytest.mark.parametrize("names", ["EXTTYPE", "EXTNAME"])
@@ -213,7 +225,7 @@ def test_a_table_is_not_an_image(tmp_path):
         (1, {"CTYPE1": "GLON-TAN", "CTYPE2": "GLAT-TAN"}, "GLON.*not ICRS"),
         (1, {"RADESYS": "FK4", "EQUINOX": 1950.0}, "FK4.*not ICRS"),
         (1, {"CD1_1": 0.0, "CD2_2": 0.0}, "WCS.*astrometry"),
-        (0, {"FLUXMAG0": None}, "FLUXMAG0 is None; give zero_point"),
+        (0, {"FLUXMAG0": None}, "FLUXMAG0 is None; write the card"),
         (0, {"FLUXMAG0": -1.0}, "FLUXMAG0 is -1.0"),
         (0, {"FLUXMAG0": "NaN"}, "FLUXMAG0 is 'NaN'"),
         (0, {"FILTER": "HSC-R2"}, "FILTER is 'HSC-R2', which is band r.*given for band i"),
