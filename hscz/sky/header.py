@@ -135,12 +135,10 @@ def read_zero_point(
     if counts is None and without_card is not None:
         return float(without_card)
     if not (isinstance(counts, int | float) and 0 < counts < np.inf):
-        mend = (
-            "write the card, or give zero_point"
-            if counts is None
-            else "correct the card, or delete it and give zero_point"
+        raise InputError(
+            f"{path}: no zero point, FLUXMAG0 is {counts!r}; write the card, or give zero_point "
+            "for images that have none"
         )
-        raise InputError(f"{path}: no zero point, FLUXMAG0 is {counts!r}; {mend}")
     found = 2.5 * float(np.log10(counts))
     if without_card is not None and not abs(found - without_card) <= ZERO_POINT_TOLERANCE_MAG:
         raise InputError(
