@@ -8,6 +8,7 @@ that a stamp which is whole in the image is whole in some tile.
 from __future__ import annotations
 
 import glob
+import logging
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -20,6 +21,8 @@ from hscz import survey
 from hscz.errors import ConfigError, InputError
 from hscz.sky.fits import BandImage, Window, open_band
 from hscz.survey import PIXEL_SCALE_ARCSEC
+
+_log = logging.getLogger("hscz")
 
 MAX_MISALIGNMENT_PX = 0.05
 """Largest distance between the same pixel of two bands of one tile."""
@@ -59,6 +62,9 @@ class Tile:
 def find_files(pattern: str, bands: Sequence[str]) -> dict[str, tuple[Path, ...]]:
     """Find the files of a field and sort them into patches.
 
+    Patches that lack a band are left out, with a warning in the log "hscz" that names them:
+    HSC observed beyond the footprint of CLAUDS, so at the border of a field that is normal.
+
     Parameters
     ----------
     pattern : str
@@ -78,7 +84,7 @@ def find_files(pattern: str, bands: Sequence[str]) -> dict[str, tuple[Path, ...]
     ConfigError
         If the pattern does not tell the bands apart.
     InputError
-        If no file matches, or a patch lacks a band.
+        If no file of a band matches, or no patch has all bands.
 
     Examples
     --------
@@ -90,16 +96,22 @@ def find_files(pattern: str, bands: Sequence[str]) -> dict[str, tuple[Path, ...]
     if len(bands) > 1 and not re.search(r"\{(filter|band)\}", pattern):
         raise ConfigError(f"{pattern}: has neither {{filter}} nor {{band}}, so bands share a file")
     found = [_find_band(pattern, band) for band in bands]
-    patches: dict[str, tuple[Path, ...]] = {}
-    for name in sorted(set().union(*found)):
-        for band, files in zip(bands, found, strict=True):
-            if name not in files:
-                raise InputError(
-                    f"{pattern}: patch {name} has no file of band {band} "
-                    f"({survey.band(band).filter_name}); add it, remove the patch or drop the band"
-                )
-        patches[name] = tuple(files[name] for files in found)
-    return patches
+    names = sorted(set().union(*found))
+    lacking = {b: [n for n in names if n not in f] for b, f in zip(bands, found, strict=True)}
+    whole = [name for name in names if all(name in files for files in found)]
+    if not whole:
+        worst = max(lacking, key=lambda band: len(lacking[band]))
+        raise InputError(
+            f"{pattern}: none of {len(names)} patches has all bands, {len(lacking[worst])} lack "
+            f"band {worst} ({survey.band(worst).filter_name}); add its files or drop the band"
+        )
+    for band, left_out in lacking.items():
+        if left_out:
+            _log.warning(
+                "%s: %d of %d patches lack band %s and are left out: %s",
+                *(pattern, len(left_out), len(names), band, _shortened(left_out)),
+            )
+    return {name: tuple(files[name] for files in found) for name in whole}
 
 
 def find_tiles(
@@ -133,8 +145,8 @@ def find_tiles(
     ConfigError
         If the pattern does not tell the bands apart or a tile holds no stamp.
     InputError
-        If files are missing or unusable, the bands of a patch are on different grids, or their
-        pixels are not of the survey's size.
+        As `find_files`, and if files are unusable, the bands of a patch are on different grids,
+        or their pixels are not of the survey's size.
     """
     if tile_px <= stamp_px:
         raise ConfigError(f"tile_px is {tile_px}, not larger than stamp_px, {stamp_px}")
@@ -250,6 +262,11 @@ def wildcard(pattern: str, band: str) -> tuple[str, str]:
                 f"{pattern}: {{{word}}} is unknown; use filter, band, tract and patch"
             )
     return shell, expression
+
+
+def _shortened(names: Sequence[str], most: int = 10) -> str:
+    """Join names for a message, as many as one can read."""
+    return ", ".join([*names[:most], f"and {len(names) - most} more"][: min(len(names), most + 1)])
 
 
 def _find_band(pattern: str, band: str) -> dict[str, Path]:

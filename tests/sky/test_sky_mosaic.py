@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import pickle
+import re
 from pathlib import Path
 
 import numpy as np
@@ -64,11 +65,41 @@ def test_one_file_per_band(tmp_path):
     assert [image.band for image in tiles[0].bands] == ["g", "i"]
 
 
-def test_a_missing_band_is_named_with_its_patch(tree, tmp_path):
-    place = {"filter": "HSC-I", "tract": "9813", "patch": "5,4"}
-    (tmp_path / TREE.format(**place)).unlink()
-    with pytest.raises(InputError, match=r"patch 9813-5,4 has no file of band i \(HSC-I\)"):
-        find_tiles(tree, ("us", "i"))
+def remove(folder: Path, filter_name: str, patch: str) -> None:
+    (folder / TREE.format(filter=filter_name, tract="9813", patch=patch)).unlink()
+
+
+def test_whole_patches_are_not_worth_a_warning(tree, caplog):
+    assert len(find_files(tree, ("us", "i"))) == 2
+    assert not caplog.records
+
+
+def test_a_patch_without_a_band_is_left_out_and_named(tree, tmp_path, caplog):
+    remove(tmp_path, "MegaCam-uS", "5,4")
+    assert [tile.name for tile in find_tiles(tree, ("us", "i"))] == ["9813-4,4"]
+    (record,) = caplog.records
+    assert (record.name, record.levelname) == ("hscz", "WARNING")
+    message = "1 of 2 patches lack band us and are left out: 9813-5,4"
+    assert record.getMessage() == f"{tree}: {message}"
+    assert len(find_tiles(tree, ("i",))) == 2
+
+
+def test_of_many_patches_without_a_band_ten_are_named(tmp_path, caplog):
+    for number in range(13):
+        write(tmp_path / f"{number:02}-g.fits", "g", make_wcs(), (8, 8))
+    write(tmp_path / "12-i.fits", "i", make_wcs(), (8, 8))
+    assert list(find_files(str(tmp_path / "{patch}-{band}.fits"), ("g", "i"))) == ["12"]
+    message = "12 of 13 patches lack band i and are left out: 00, 01, .*08, 09, and 2 more$"
+    assert re.search(message, caplog.records[0].getMessage())
+
+
+def test_a_field_without_a_whole_patch_is_refused(tree, tmp_path):
+    remove(tmp_path, "MegaCam-uS", "4,4")
+    remove(tmp_path, "HSC-I", "5,4")
+    write(tmp_path / TREE.format(filter="HSC-I", tract="9813", patch="6,4"), "i", make_wcs())
+    message = r"none of 3 patches has all bands, 2 lack band us \(MegaCam-uS\); add its files"
+    with pytest.raises(InputError, match=message):
+        find_files(tree, ("us", "i"))
 
 
 def test_no_file_and_unclear_patterns(tmp_path):
