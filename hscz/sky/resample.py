@@ -8,6 +8,7 @@ seeing of 0.75 arcsec by 1 to 8 %.
 from __future__ import annotations
 
 import hashlib
+import re
 import tempfile
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -28,6 +29,9 @@ STRIP_ROWS = 512
 
 MARGIN_PX = 12
 """Input read around a strip; the reach of a cubic spline has died out by then."""
+
+FINGERPRINT = "[0-9a-f]{32}"
+"""What the card ORIGIN of a resampled file holds, see `_origin`."""
 
 INTERPOLATION = {"IMAGE": "bicubic", "MASK": "nearest-neighbor", "VARIANCE": "bilinear"}
 
@@ -67,7 +71,8 @@ def resample_pattern(
 ) -> str:
     """Bring all images of a field to the survey's grid, one per patch, shared by its bands.
 
-    Files that were made before from the same input are kept.
+    Files that were made before from the same input are kept, and those of patches or bands that
+    are no longer asked for are removed.
 
     Parameters
     ----------
@@ -91,11 +96,14 @@ def resample_pattern(
         If a file is missing or unusable.
     """
     places = [key for key in ("tract", "patch") if f"{{{key}}}" in pattern]
+    kept: set[Path] = set()
     for patch, paths in find_files(pattern, bands).items():
         images = [open_band(path, b, zero_point) for path, b in zip(paths, bands, strict=True)]
         grid = survey_grid(images[0])
         for image in images:
-            resample_band(image, grid, Path(folder) / f"calexp-{image.band}-{patch}.fits")
+            made = Path(folder) / f"calexp-{image.band}-{patch}.fits"
+            kept.add(resample_band(image, grid, made))
+    _remove_others(Path(folder), kept)
     name = "-".join(f"{{{key}}}" for key in places) if places else patch
     return str(Path(folder) / f"calexp-{{band}}-{name}.fits")
 
@@ -223,6 +231,14 @@ def _rim(window: Window) -> tuple[np.ndarray, np.ndarray]:
 def _even_side(reach: np.ndarray) -> int:
     """Return how many whole pixels fit as far as the farthest point on both sides of 0."""
     return 2 * int(np.abs(reach).max() + 0.01)
+
+
+def _remove_others(folder: Path, kept: set[Path]) -> None:
+    """Remove the files resampled before that are not among those to keep."""
+    for path in set(folder.glob("calexp-*.fits")) - kept:
+        # ORIGIN is a common card; only with a fingerprint in it is the file one of these.
+        if re.fullmatch(FINGERPRINT, _read_origin(path)):
+            path.unlink()
 
 
 def _origin(image: BandImage, grid: Grid) -> str:

@@ -125,6 +125,30 @@ def test_files_are_kept_until_their_input_changes(tmp_path):
     assert [path.name for path in (tmp_path / "out").iterdir()] == ["calexp-i-image.fits"]
 
 
+def test_files_of_a_patch_that_is_gone_are_removed(tmp_path):
+    small, out = np.ones((40, 50)), tmp_path / "out"
+    for patch in ("1,1", "1,2"):
+        for band in ("g", "i"):
+            path = tmp_path / f"{band}-{patch}.fits"
+            write_calexp(path, small, None, None, make_wcs(0.2), f"HSC-{band.upper()}")
+    pattern = str(tmp_path / "{band}-{patch}.fits")
+    resample_pattern(pattern, ("g", "i"), out)
+    for name in ("calexp-i-mine.fits", "notes.txt"):
+        (out / name).write_text("not made here")
+    cards = {"ORIGIN": "NAOJ"}
+    write_calexp(out / "calexp-i-x.fits", small, None, None, make_wcs(0.2), "HSC-I", header=cards)
+    (tmp_path / "g-1,2.fits").unlink()
+    made = resample_pattern(pattern, ("g", "i"), out)
+    assert [tile.name for tile in find_tiles(made, ("g", "i"))] == ["1,1"]
+    assert sorted(path.name for path in out.iterdir()) == [
+        "calexp-g-1,1.fits",
+        "calexp-i-1,1.fits",
+        "calexp-i-mine.fits",
+        "calexp-i-x.fits",
+        "notes.txt",
+    ]
+
+
 @pytest.mark.parametrize("band", list("ugrizy"))
 def test_real_tiles_keep_their_flux_to_one_percent(shared_data, tmp_path, band):
     source = open_band(shared_data / "dc2_tile_ugrizy" / f"dc2-{band}.fits", band)
