@@ -19,8 +19,8 @@ from pathlib import Path
 from typing import Any
 
 from hscz.config import NETWORK_PRESETS, FieldConfig, RunConfig, TableConfig, mock_field
+from hscz.configcheck import check_fields, check_values
 from hscz.errors import ConfigError
-from hscz.survey import band
 
 
 def load(path: str | Path, overrides: Sequence[str] = ()) -> RunConfig:
@@ -39,16 +39,18 @@ def load(path: str | Path, overrides: Sequence[str] = ()) -> RunConfig:
     """
     path = Path(path)
     try:
-        mapping = tomllib.loads(path.read_text())
+        mapping = tomllib.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
         raise ConfigError(f"{path}: no such configuration file") from None
-    except tomllib.TOMLDecodeError as error:
+    except OSError as error:
+        raise ConfigError(f"{path}: cannot be read ({error.strerror}); give the file") from None
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise ConfigError(f"{path}: not valid TOML: {error}") from None
     for override in overrides:
         _override(mapping, override)
     config = parse(mapping, str(path))
     config = _resolve_paths(config, path.resolve().parent)
-    _check_fields(config, str(path))
+    check_fields(config, str(path))
     return config
 
 
@@ -65,27 +67,17 @@ def parse(mapping: Mapping[str, Any], where: str = "configuration") -> RunConfig
     hscz.errors.ConfigError: configuration: [train] has no key 'epoch'; did you mean 'epochs'?
     """
     mapping = dict(mapping)
-    preset = mapping.get("network", {}).get("size", "paper")
-    if preset not in NETWORK_PRESETS:
-        raise ConfigError(
-            f"{where}: network.size is {preset!r}; use one of {', '.join(NETWORK_PRESETS)}"
-        )
-    base = dataclasses.asdict(NETWORK_PRESETS[preset])
-    mapping["network"] = base | mapping.get("network", {})
-    config = _build(RunConfig, mapping, where, "")
-    for name in config.train.bands:
-        band(name)
+    network = mapping.get("network", {})
+    if isinstance(network, Mapping):
+        preset = network.get("size", "paper")
+        if preset not in NETWORK_PRESETS:
+            raise ConfigError(
+                f"{where}: network.size is {preset!r}; use one of {', '.join(NETWORK_PRESETS)}"
+            )
+        mapping["network"] = {**dataclasses.asdict(NETWORK_PRESETS[preset]), **network}
+    config: RunConfig = _build(RunConfig, mapping, where, "")
+    check_values(config, where)
     return config
-
-
-def _check_fields(config: RunConfig, where: str) -> None:
-    """Refuse names of fields that the file does not describe."""
-    sections = {"predict": config.predict.fields, "evaluate": config.evaluate.fields}
-    for section, names in sections.items():
-        for name in names:
-            if name not in config.fields:
-                known = ", ".join(config.fields) or "none: add [fields.NAME] or [mock]"
-                raise ConfigError(f"{where}: {section}.fields has {name!r}; the fields are {known}")
 
 
 def as_mapping(config: Any) -> dict[str, Any]:

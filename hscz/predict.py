@@ -52,7 +52,7 @@ def predict(
     """
     settings = settings or PredictConfig()
     grid = _common_grid(models)
-    bands = _band_positions(store, models)
+    bands = _check_fit(store, models, "field store")
     image = store["image"].data[:, bands].rechunk({0: settings.block, 1: -1, 2: -1, 3: -1})
     usable = _usable(store["flags"].data).rechunk(settings.block)
     density = da.map_blocks(
@@ -61,6 +61,7 @@ def predict(
         usable[:, None, None, None],
         models=list(models),
         settings=settings,
+        where="field store",
         dtype=np.float32,
         drop_axis=[2, 3],
         chunks=(image.chunks[0], (len(grid),)),
@@ -92,18 +93,19 @@ def predict_field(config: RunConfig, name: str, progress: bool = True) -> Path:
     from hscz.learn.model import training_ids
 
     path, settings = config.cube(name), config.predict
-    path.parent.mkdir(parents=True, exist_ok=True)
     store = stores.open_field(config.field_store(name), lazy=False)
     folders = tuple(str(config.model(run)) for run in range(config.train.runs))
     models = _load(folders, _weight_times(folders), settings.device)
     grid = _common_grid(models)
-    bands = tuple(_band_positions(store, models))
+    bands = tuple(_check_fit(store, models, str(config.field_store(name))))
     known = np.unique(np.concatenate([training_ids(folder) for folder in folders]))
     n = store.sizes["object"]
 
     cube = _cube(store, grid).assign(flags=store["flags"].load())
     cube = cube.assign_coords(in_training=("object", np.isin(store["object_id"], known)))
-    cube.attrs["provenance"] = str(stores.provenance(models=folders, store=str(path)))
+    cube.attrs["provenance"] = str(
+        stores.provenance(models=folders, store=str(config.field_store(name)))
+    )
     stores.create(path, cube, _bulk(n, grid), predict_key(config, name))
     done = stores.done_blocks(path)
     tasks = [
@@ -131,10 +133,12 @@ def _predict_block(
     usable: NDArray[np.bool_],
     models: Sequence[Model],
     settings: PredictConfig,
+    where: str,
 ) -> NDArray[np.float32]:
     """Return the ensemble's densities; NaN where the stamp must not reach a network."""
     import torch
 
+    from hscz.learn.loader import check_finite
     from hscz.learn.trainer import autocast, choose_device
 
     device = choose_device(settings.device)
@@ -145,7 +149,9 @@ def _predict_block(
     image = image[..., margin : margin + side, margin : margin + side]
     for start in range(0, len(keep), settings.batch_size):
         rows = keep[start : start + settings.batch_size]
-        batch = torch.from_numpy(np.ascontiguousarray(image[rows])).to(device).float()
+        stamps = np.ascontiguousarray(image[rows])
+        check_finite(stamps, where)
+        batch = torch.from_numpy(stamps).to(device).float()
         batch = batch.contiguous(memory_format=torch.channels_last)
         with autocast(settings.precision, device):
             out[rows] = pdf.combine([model.pdf(batch) for model in models])
@@ -170,7 +176,8 @@ def _predict_and_write(
         object=slice(start, start + settings.block)
     )
     image = store["image"].values[:, list(bands)]
-    density = _predict_block(image, _usable(store["flags"].values), models, settings)
+    usable = _usable(store["flags"].values)
+    density = _predict_block(image, usable, models, settings, str(store_path))
     points = pdf.summarise(density, models[0].grid.edges)
     stores.write_rows(path, start, {"pdf": density, **points}, f"block{start}")
 
@@ -205,10 +212,13 @@ def _common_grid(models: Sequence[Model]) -> RedshiftGrid:
     return first.grid
 
 
-def _band_positions(store: xr.Dataset, models: Sequence[Model]) -> list[int]:
-    from hscz.learn.loader import band_index
+def _check_fit(store: xr.Dataset, models: Sequence[Model], name: str) -> list[int]:
+    """Return where the models' bands stand in a store whose stamps are large enough."""
+    from hscz.learn.loader import band_index, central
 
-    return band_index(store, models[0].bands, "field store")
+    for model in models:
+        central(store, model.network_config.input_px, name)
+    return band_index(store, models[0].bands, name)
 
 
 def _cube(store: xr.Dataset, grid: RedshiftGrid) -> xr.Dataset:

@@ -228,7 +228,8 @@ def test_a_killed_training_resumes_to_the_same_weights(
             raise KeyboardInterrupt
 
     monkeypatch.setattr(Trainer, "save", killed)
-    assert main(["train", str(copy), "--quiet", "--force"]) == 1
+    shutil.rmtree(config.model(0))
+    assert main(["train", str(copy), "--quiet"]) == 1
     with pytest.raises(StoreError, match="training has not finished"):
         Model.load(config.model(0))
     monkeypatch.setattr(Trainer, "save", save)

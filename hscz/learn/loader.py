@@ -37,10 +37,47 @@ def band_index(store: xr.Dataset, bands: Sequence[str], name: str) -> list[int]:
     return [have.index(b) for b in bands]
 
 
+def central(store: xr.Dataset, input_px: int, name: str) -> slice:
+    """Return the rows (or columns) of a store's stamps which a network sees.
+
+    Raises
+    ------
+    StoreError
+        If the stamps are smaller than that.
+    """
+    side = store.sizes["y"]
+    if input_px > side:
+        raise StoreError(
+            f"{name}: its stamps are {side} px wide, the network sees {input_px}; lower "
+            "network.input_px or ingest with a larger ingest.stamp_px"
+        )
+    margin = (side - input_px) // 2
+    return slice(margin, margin + input_px)
+
+
+def check_finite(stamps: NDArray[np.float16], name: str) -> None:
+    """Refuse pixels that no measurement stands behind; unflagged stamps never have any.
+
+    Raises
+    ------
+    StoreError
+        If a pixel is not finite.
+    """
+    if not np.isfinite(stamps).all():
+        raise StoreError(
+            f"{name}: a stamp without a flag has pixels that are not finite, so the store is "
+            "damaged; make it again with 'hscz ingest --force'"
+        )
+
+
 def read_stamps(
-    store: xr.Dataset, rows: NDArray[np.int64], bands: Sequence[int], input_px: int
+    store: xr.Dataset,
+    rows: NDArray[np.int64],
+    bands: Sequence[int],
+    input_px: int,
+    name: str = "field store",
 ) -> NDArray[np.float16]:
-    """Read the central pixels of chosen stamps, chunk by chunk.
+    """Read the central pixels of chosen, usable stamps, chunk by chunk.
 
     Parameters
     ----------
@@ -52,20 +89,26 @@ def read_stamps(
         Positions of the bands.
     input_px : int
         Side of the central square.
+    name : str
+        What the store is called in error messages.
 
     Returns
     -------
     ndarray, shape (len(rows), len(bands), input_px, input_px), float16
+
+    Raises
+    ------
+    StoreError
+        If the stamps are too small or hold a pixel that is not finite.
     """
-    image = store["image"]
-    margin = (image.sizes["y"] - input_px) // 2
-    crop = slice(margin, margin + input_px)
+    image, crop = store["image"], central(store, input_px, name)
     out = np.empty((len(rows), len(bands), input_px, input_px), np.float16)
     for start in range(0, image.sizes["object"], IMAGE_CHUNK):
         first, last = np.searchsorted(rows, (start, start + IMAGE_CHUNK))
         if last > first:
             block = image[start : start + IMAGE_CHUNK].values
             out[first:last] = block[rows[first:last] - start][:, list(bands), crop, crop]
+            check_finite(out[first:last], name)
     return out
 
 

@@ -3,7 +3,7 @@
 ``weights.pt`` (tensors only) is written last, so that its presence means the model is whole;
 beside it stand ``config.toml`` (bands, redshift edges, noise scale, network and training
 settings), ``history.jsonl``, ``provenance.json`` and ``split.parquet`` (which object was used
-for what).
+for what). While it is being trained, a model stands under ``NAME.part``.
 """
 
 from __future__ import annotations
@@ -13,7 +13,6 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-import pandas as pd
 import tomli_w
 import torch
 from numpy.typing import NDArray
@@ -24,6 +23,9 @@ from hscz.config import NetworkConfig, RunConfig
 from hscz.configfile import as_mapping, parse
 from hscz.errors import StoreError
 from hscz.learn.network import Network, on_device
+from hscz.learn.trainer import load_tensors
+from hscz.stores import part
+from hscz.tables.read import read_columns
 from hscz.zgrid import RedshiftGrid
 
 
@@ -91,29 +93,36 @@ class Model:
         Raises
         ------
         StoreError
-            If there is none, or its training has not finished.
+            If there is none, it is damaged, or its training has not finished.
         """
         folder = Path(folder)
         if not (folder / "weights.pt").exists():
-            begun = "training has not finished" if folder.exists() else "no model here"
+            begun = "training has not finished" if part(folder).exists() else "no model here"
             raise StoreError(f"{folder}: {begun}; run 'hscz train --resume'")
-        mapping = tomllib.loads((folder / "config.toml").read_text())
-        model = cls.new(
-            parse({"network": mapping["network"]}, str(folder)).network,
-            tuple(mapping["bands"]),
-            RedshiftGrid(np.array(mapping["z_edges"])),
-            tuple(mapping["noise"]),
-            seed=0,
-        )
-        state = torch.load(folder / "weights.pt", map_location="cpu", weights_only=True)
-        model.network.load_state_dict(state)
+        state = load_tensors(folder / "weights.pt", torch.device("cpu"))
+        try:
+            mapping = tomllib.loads((folder / "config.toml").read_text())
+            model = cls.new(
+                parse({"network": mapping["network"]}, str(folder)).network,
+                tuple(mapping["bands"]),
+                RedshiftGrid(np.array(mapping["z_edges"])),
+                tuple(mapping["noise"]),
+                seed=0,
+            )
+            model.network.load_state_dict(state)
+        except (OSError, KeyError, TypeError, ValueError, RuntimeError) as error:
+            why = " ".join(str(error).split())[:120]
+            raise StoreError(
+                f"{folder}: config.toml does not fit the weights ({why}); train again with "
+                "'hscz train --force'"
+            ) from None
         on_device(model.network, device or torch.device("cpu")).eval()
         return model
 
 
 def training_ids(folder: str | Path) -> NDArray[np.int64]:
     """Return the identifiers of the objects whose labels a model has learnt from."""
-    split = pd.read_parquet(Path(folder) / "split.parquet")
+    split = read_columns(Path(folder) / "split.parquet", ["object_id", "split"])
     return split.loc[split["split"] == "train", "object_id"].to_numpy(np.int64)
 
 

@@ -176,7 +176,13 @@ class Network(nn.Module):
         with torch.no_grad():
             size = self.scaling.input_px
             blank = torch.zeros(1, self.scaling.noise.shape[1], size, size)
-            width = self.eval().body(self.scaling(blank)).flatten(1).shape[1]
+            try:
+                width = self.eval().body(self.scaling(blank)).flatten(1).shape[1]
+            except RuntimeError as error:
+                raise ConfigError(
+                    f"network.input_px is {size}, too few pixels for the layers ({error}); "
+                    "enlarge it or take out a pool"
+                ) from None
         self.train()
         layers: list[nn.Module] = []
         for units in dense:

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from torch import nn
 
 from hscz import pdf
-from hscz.atomic import read_json, write_atomic, write_json
+from hscz.atomic import read_json, replace_folder, write_atomic, write_json
 from hscz.config import RunConfig, TrainConfig
 from hscz.configfile import fingerprint
 from hscz.errors import ConfigError, StoreError
@@ -25,7 +25,7 @@ from hscz.learn.loader import Stamps, band_index, read_stamps
 from hscz.learn.model import Model, finished
 from hscz.learn.trainer import Metrics, Trainer, autocast, choose_device
 from hscz.schema import Flag
-from hscz.stores import attributes, open_field, provenance
+from hscz.stores import attributes, open_field, part, provenance
 from hscz.tables.labels import one_hot_target, soft_target
 from hscz.zgrid import RedshiftGrid
 
@@ -115,6 +115,7 @@ class _Data:
                     chosen.loc[chosen["store"] == name, "row"].to_numpy(),
                     band_index(store, settings.bands, name),
                     config.network.input_px,
+                    name,
                 )
                 for name, store in stores.items()
             ]
@@ -192,7 +193,7 @@ def _noise(
 def _train_one(
     config: RunConfig, data: _Data, run: int, key: str, resume: bool, progress: bool
 ) -> None:
-    folder = config.model(run)
+    folder = part(config.model(run))
     if not (resume and read_json(folder / "provenance.json").get("fingerprint") == key):
         shutil.rmtree(folder, ignore_errors=True)
     settings = replace(config.train, seed=1000 * config.train.seed + run)
@@ -213,6 +214,7 @@ def _train_one(
         progress,
     )
     model.save_weights(folder)
+    replace_folder(folder, config.model(run))
 
 
 def _validator(data: _Data, settings: TrainConfig) -> Callable[[nn.Module], Metrics]:

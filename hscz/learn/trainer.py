@@ -57,6 +57,23 @@ def autocast(precision: str, device: torch.device) -> AbstractContextManager[Any
     return torch.autocast(device.type, torch.bfloat16) if low else nullcontext()
 
 
+def load_tensors(path: Path, device: torch.device) -> dict[str, Any]:
+    """Load what `torch.save` wrote, tensors and plain numbers only.
+
+    Raises
+    ------
+    StoreError
+        If the file is missing or damaged.
+    """
+    try:
+        return dict(torch.load(path, map_location=device, weights_only=True))
+    except Exception as error:  # a damaged stream of pickled tensors may raise anything
+        why = str(error).partition("\n")[0][:80] or type(error).__name__
+        raise StoreError(
+            f"{path}: cannot be read ({why}); train again with 'hscz train --force'"
+        ) from None
+
+
 @dataclass
 class Trainer:
     """A module, its optimiser and its learning-rate schedule.
@@ -161,7 +178,7 @@ class Trainer:
         path = self.folder / "last.ckpt"
         if not path.exists():
             return False
-        state = torch.load(path, map_location=self.device, weights_only=True)
+        state = load_tensors(path, self.device)
         self.network.load_state_dict(state["network"])
         self.optimiser.load_state_dict(state["optimiser"])
         self.schedule.load_state_dict(state["schedule"])

@@ -1,0 +1,95 @@
+"""Settings that would make a stage fail late, or run and mean nothing, are refused at once."""
+
+from __future__ import annotations
+
+import math
+import operator
+from collections.abc import Mapping
+from itertools import pairwise
+
+from hscz.config import RunConfig
+from hscz.errors import ConfigError
+from hscz.survey import BANDS
+
+RANGES: Mapping[str, tuple[float, float]] = {
+    "ingest.stamp_px": (8, 1024),
+    "ingest.memory_limit_mb": (0, math.inf),
+    "label.radius_arcsec": (0, 60),
+    "label.sigma_max": (0, math.inf),
+    "network.input_px": (8, 1024),
+    "network.merge_after": (0, math.inf),
+    "train.runs": (1, math.inf),
+    "train.epochs": (1, math.inf),
+    "train.batch_size": (2, math.inf),
+    "train.n_bins": (2, math.inf),
+    "train.z_max": (0.1, 100),
+    "train.validation_fraction": (0, 0.9),
+    "train.max_galaxies": (0, math.inf),
+    "train.seed": (0, math.inf),
+    "predict.block": (1, math.inf),
+    "predict.batch_size": (1, math.inf),
+    "evaluate.bootstraps": (2, math.inf),
+    "evaluate.seed": (0, math.inf),
+}
+"""Least and largest value of each number."""
+
+
+def check_values(config: RunConfig, where: str) -> None:
+    """Refuse numbers out of range, and lists that are empty, repeat or run backwards.
+
+    Raises
+    ------
+    ConfigError
+
+    Examples
+    --------
+    >>> from hscz.config import TrainConfig
+    >>> check_values(RunConfig(train=TrainConfig(epochs=0)), "run.toml")
+    Traceback (most recent call last):
+    ...
+    hscz.errors.ConfigError: run.toml: train.epochs is 0; give at least 1
+    """
+    _check_numbers(config, where)
+    _check_lists(config, where)
+    _check_edges(config, where)
+
+
+def check_fields(config: RunConfig, where: str) -> None:
+    """Refuse names of fields that the file does not describe."""
+    sections = {"predict": config.predict.fields, "evaluate": config.evaluate.fields}
+    for section, names in sections.items():
+        for name in names:
+            if name not in config.fields:
+                known = ", ".join(config.fields) or "none: add [fields.NAME] or [mock]"
+                raise ConfigError(f"{where}: {section}.fields has {name!r}; the fields are {known}")
+
+
+def _check_numbers(config: RunConfig, where: str) -> None:
+    for key, (low, high) in RANGES.items():
+        value = operator.attrgetter(key)(config)
+        if not low <= value <= high:
+            span = f"at least {low:g}" if high == math.inf else f"a value from {low:g} to {high:g}"
+            raise ConfigError(f"{where}: {key} is {value}; give {span}")
+
+
+def _check_lists(config: RunConfig, where: str) -> None:
+    """Refuse empty and repeating lists, and bands that do not exist."""
+    bands = {f"fields.{name}.bands": entry.bands for name, entry in config.fields.items()}
+    bands["train.bands"] = config.train.bands
+    for key, names in bands.items():
+        unknown = [name for name in names if name not in BANDS]
+        if unknown:
+            raise ConfigError(
+                f"{where}: {key}: band {unknown[0]!r} is unknown; the bands are {', '.join(BANDS)}"
+            )
+    others = ("train.fields", "export.formats", "evaluate.reference")
+    for key, names in (bands | {key: operator.attrgetter(key)(config) for key in others}).items():
+        if not names or len(set(names)) < len(names):
+            raise ConfigError(f"{where}: {key} is {list(names)}; name at least one, each once")
+
+
+def _check_edges(config: RunConfig, where: str) -> None:
+    for key in ("evaluate.z_edges", "evaluate.mag_edges"):
+        edges = operator.attrgetter(key)(config)
+        if len(edges) < 2 or any(b <= a for a, b in pairwise(edges)):
+            raise ConfigError(f"{where}: {key} is {list(edges)}; give increasing edges")
