@@ -23,6 +23,7 @@ STANDARD_COLUMNS: Mapping[str, str] = {
     "z": "spectroscopic redshift",
     "flag": "quality flag of z",
     "ebv": "Galactic E(B-V), magnitudes",
+    "trail": "non-zero where a satellite trail crosses the object",
     "z_sed": "redshift from SED fitting",
     "z_lephare": "redshift from LePhare",
     "z_eazy": "redshift from EAZY",

@@ -28,6 +28,7 @@ def clauds_columns(n: int = 6) -> dict[str, np.ndarray]:
         "RA": np.linspace(150, 151, n),
         "DEC": np.linspace(2, 3, n),
         "EB_V": np.full(n, 0.02, dtype=np.float32),
+        "ST_TRAIL": (np.arange(n) == 4).astype(np.int16),
         "ZPHOT": np.array([-99.0, *np.linspace(0.1, 2, n - 1)], dtype=np.float32),
         "MASK": np.zeros(n, dtype=np.int16),
         "COMPACT": np.zeros(n, dtype=np.int16),
@@ -65,7 +66,8 @@ def clauds(tmp_path: Path) -> Path:
 
 def test_columns_get_their_standard_names(clauds: Path) -> None:
     table = read_catalogue(clauds, CLAUDS)
-    assert table.columns[:5].tolist() == ["object_id", "ra", "dec", "ebv", "z_sed"]
+    assert table.columns[:6].tolist() == ["object_id", "ra", "dec", "ebv", "trail", "z_sed"]
+    assert table["trail"].tolist() == [0, 0, 0, 0, 1, 0]
     assert {"mag_u", "mag_err_u", "mag_us", "mag_y", "i", "MASK"} <= set(table.columns)
     assert table["object_id"].tolist() == [7_000_000_000 + k for k in range(6)]
     assert table["mag_r"].to_numpy() == pytest.approx(np.linspace(22, 24, 6), abs=1e-6)
