@@ -17,9 +17,6 @@ from hscz.tables.match import chord_length, match_one_to_one, unit_vectors
 from hscz.tables.select import select
 from hscz.zgrid import RedshiftGrid
 
-C2020_GALAXIES = "lp_type == 0 & FLAG_COMBINED == 0"
-"""Galaxies of COSMOS2020 outside its masks; the `select` rule of both its descriptors."""
-
 REPEAT_ARCSEC = 0.1
 """Rows of one survey closer than this are repeats: two galaxies are never told apart there."""
 
@@ -53,11 +50,12 @@ def consensus(four: ArrayLike) -> tuple[NDArray[np.float64], NDArray[np.float64]
 def c2020_table(
     classic: pd.DataFrame,
     farmer: pd.DataFrame,
+    *,
+    galaxies: str,
     lephare: str = "z_lephare",
     eazy: str = "z_eazy",
     sigma_max: float = 0.1,
     radius_arcsec: float = 1.0,
-    galaxies: str = C2020_GALAXIES,
 ) -> pd.DataFrame:
     """Return the COSMOS2020 labels: galaxies on whose redshift the four estimates agree.
 
@@ -68,14 +66,15 @@ def c2020_table(
     ----------
     classic, farmer : pandas.DataFrame
         As `hscz.tables.read.read_catalogue` returns them.
+    galaxies : str
+        Rule that holds for the galaxies to take of either catalogue, such as the `select` of
+        its descriptor.
     lephare, eazy : str
         Columns of the two estimates. The paper does not say whether it took ``lp_zBEST``
         (here by default, as ``z_lephare``) or ``lp_zPDF``.
     sigma_max : float
     radius_arcsec : float
         Largest separation of the CLASSIC and FARMER positions.
-    galaxies : str
-        Rule that holds for galaxies of either catalogue.
 
     Returns
     -------
@@ -89,9 +88,9 @@ def c2020_table(
 
     Examples
     --------
-    >>> row = {"ra": [150.0], "dec": [2.0], "lp_type": [0], "FLAG_COMBINED": [0], "z_eazy": [1.0]}
-    >>> one = pd.DataFrame(row | {"z_lephare": [1.2]})
-    >>> c2020_table(one, one)[["z_c2020", "z_c2020_sigma"]].round(3).values.tolist()
+    >>> row = {"ra": [150.0], "dec": [2.0], "lp_type": [0], "z_eazy": [1.0], "z_lephare": [1.2]}
+    >>> table = c2020_table(pd.DataFrame(row), pd.DataFrame(row), galaxies="lp_type == 0")
+    >>> table[["z_c2020", "z_c2020_sigma"]].round(3).values.tolist()
     [[1.1, 0.1]]
     """
     for name, table in (("COSMOS2020 CLASSIC", classic), ("COSMOS2020 FARMER", farmer)):

@@ -11,7 +11,6 @@ import pytest
 
 from hscz.errors import ConfigError
 from hscz.tables.descriptor import CatalogueDescriptor, descriptor_names, load_descriptor
-from hscz.tables.labels import C2020_GALAXIES
 from hscz.tables.select import select
 
 MINIMAL = """
@@ -65,7 +64,7 @@ def test_the_papers_selection_is_the_default() -> None:
     rule = load_descriptor("hsc-clauds-sextractor-lephare").select
     assert rule == "i < 25 & CLASS_STAR_HSC_I < 0.9 & COMPACT == 0 & OBJ_TYPE == 0 & MASK == 0"
     for name in ("cosmos2020-classic", "cosmos2020-farmer"):
-        assert load_descriptor(name).select == C2020_GALAXIES
+        assert load_descriptor(name).select == "lp_type == 0 & FLAG_COMBINED == 0"
 
 
 def secure_flags(name: str, flags: list[float]) -> list[float]:

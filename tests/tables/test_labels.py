@@ -27,6 +27,7 @@ from hscz.tables.labels import (
 from hscz.zgrid import RedshiftGrid
 
 ARCSEC = 1 / 3600
+GALAXIES = load_descriptor("cosmos2020-classic").select
 GRID = RedshiftGrid.uniform()
 
 
@@ -62,29 +63,38 @@ def test_c2020_keeps_galaxies_on_which_all_four_agree() -> None:
     farmer = cosmos([0.5, 2.0, 1.0, 1.0, np.nan, 2.0], [0.6, 1.0, 1.0, 1.0, 1.0, 2.5], 0.3)
     classic.loc[2, "lp_type"] = 1
     farmer.loc[3, "FLAG_COMBINED"] = 1
-    table = c2020_table(classic, farmer)
+    table = c2020_table(classic, farmer, galaxies=GALAXIES)
     assert table["ra"].tolist() == pytest.approx([150.0, 150.05])
     assert table["z_c2020"].tolist() == pytest.approx([0.525, 2.125])
     four = [2.0, 2.0, 2.0, 2.5]
     assert table["z_c2020_sigma"].tolist()[1] == pytest.approx(np.std(four))
 
 
+def test_c2020_takes_the_galaxies_of_the_rule() -> None:
+    both = [cosmos([1.0, 2.0], [1.0, 2.0])] * 2
+    assert c2020_table(*both, galaxies="z_lephare < 1.5")["z_c2020"].tolist() == [1.0]
+
+
 def test_c2020_limit_is_a_tenth_of_one_plus_z() -> None:
     spread = [0.299, 0.301]
     classic = cosmos([2.0 - s for s in spread], [2.0 - s for s in spread])
     farmer = cosmos([2.0 + s for s in spread], [2.0 + s for s in spread])
-    assert c2020_table(classic, farmer)["z_c2020_sigma"].tolist() == pytest.approx([0.299])
-    assert len(c2020_table(classic, farmer, sigma_max=0.2)) == 2
+    assert c2020_table(classic, farmer, galaxies=GALAXIES)[
+        "z_c2020_sigma"
+    ].tolist() == pytest.approx([0.299])
+    assert len(c2020_table(classic, farmer, galaxies=GALAXIES, sigma_max=0.2)) == 2
 
 
 def test_c2020_pairs_by_position_and_takes_the_column_asked_for() -> None:
     classic, farmer = cosmos([1.0], [1.0]), cosmos([1.0], [1.0], shift_arcsec=1.5)
-    assert len(c2020_table(classic, farmer)) == 0
-    assert len(c2020_table(classic, farmer, radius_arcsec=2.0)) == 1
+    assert len(c2020_table(classic, farmer, galaxies=GALAXIES)) == 0
+    assert len(c2020_table(classic, farmer, galaxies=GALAXIES, radius_arcsec=2.0)) == 1
     with pytest.raises(InputError, match="CLASSIC: no column 'lp_zPDF'"):
-        c2020_table(classic, farmer, lephare="lp_zPDF")
+        c2020_table(classic, farmer, galaxies=GALAXIES, lephare="lp_zPDF")
     both = [cosmos([1.0], [1.0]).assign(lp_zPDF=1.2)] * 2
-    assert c2020_table(*both, lephare="lp_zPDF")["z_c2020"].tolist() == pytest.approx([1.1])
+    assert c2020_table(*both, galaxies=GALAXIES, lephare="lp_zPDF")[
+        "z_c2020"
+    ].tolist() == pytest.approx([1.1])
 
 
 def test_secure_redshifts_are_ranked_and_repeats_dropped() -> None:
