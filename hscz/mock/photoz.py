@@ -8,6 +8,8 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from hscz.mock.population import FIELD_NUMBER
+
 FloatArray = NDArray[np.float64]
 
 
@@ -77,7 +79,9 @@ def mistaken_redshift(z: FloatArray, rng: np.random.Generator) -> FloatArray:
     return np.where(possible, swapped, rng.permutation(z))
 
 
-def sed_redshift(truth: pd.DataFrame, seed: int, depth_offset_mag: float = 0.0) -> FloatArray:
+def sed_redshift(
+    truth: pd.DataFrame, field: str, seed: int, depth_offset_mag: float = 0.0
+) -> FloatArray:
     """Return redshifts as SED fitting of six bands finds them (``Z_BEST`` of HSC-CLAUDS).
 
     Without near-infrared bands 1.4 < z < 2.4 is hardest: the Balmer break has left the last
@@ -87,6 +91,8 @@ def sed_redshift(truth: pd.DataFrame, seed: int, depth_offset_mag: float = 0.0) 
     ----------
     truth : DataFrame
         From `hscz.mock.population.draw_field`.
+    field : str
+        Its field; each has errors of its own.
     seed : int
     depth_offset_mag : float
         How much deeper than the Deep layer the field is; scatter and outliers are those of
@@ -97,7 +103,7 @@ def sed_redshift(truth: pd.DataFrame, seed: int, depth_offset_mag: float = 0.0) 
     ndarray, shape (n,)
         Between 0 and 6.
     """
-    rng = np.random.default_rng([seed, 6])
+    rng = np.random.default_rng([seed, FIELD_NUMBER[field], 6])
     is_star = truth["is_star"].to_numpy()
     z = truth["z_true"].to_numpy().copy()
     if (~is_star).any():

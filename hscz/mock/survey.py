@@ -113,7 +113,7 @@ def _write_tables(plan: FieldPlan, folder: Path) -> list[Path]:
 def _sed_redshifts(plan: FieldPlan) -> pd.DataFrame:
     """Return SED-fitting redshifts of the truth table's objects, as good as the field is deep."""
     depth_offset_mag = plan.conditions.depth_mag["i"] - DEPTH_MAG["i"]
-    z = sed_redshift(plan.truth, plan.settings.seed, depth_offset_mag)
+    z = sed_redshift(plan.truth, plan.grid.field.name, plan.settings.seed, depth_offset_mag)
     sigma = SIX_BAND_ACCURACY.sigma_at(plan.truth["mag_i"].to_numpy() - depth_offset_mag)
     half_width = sigma * (1.0 + z)
     table = {"z": z, "z_low": (z - half_width).clip(0.0), "z_high": z + half_width}

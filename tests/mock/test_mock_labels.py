@@ -185,7 +185,7 @@ def test_oii_emitters(cosmos_truth: pd.DataFrame) -> None:
 
 @pytest.mark.parametrize(("offset", "sigma_max"), [(0.0, 0.045), (1.0, 0.034)])
 def test_sed_redshifts(offset: float, sigma_max: float, deep_truth: pd.DataFrame) -> None:
-    z = sed_redshift(deep_truth, seed=1, depth_offset_mag=offset)
+    z = sed_redshift(deep_truth, "XMM_DEEP", seed=1, depth_offset_mag=offset)
     dz = (z - deep_truth["z_true"]) / (1 + deep_truth["z_true"])
     faint = ~deep_truth["is_star"] & deep_truth["mag_i"].between(24, 25)
     bright = ~deep_truth["is_star"] & deep_truth["mag_i"].between(18, 22.5)
@@ -204,4 +204,10 @@ def test_deterministic(tmp_path: Path) -> None:
         assert first[key].read_bytes() == again[key].read_bytes()
     z = [Table.read(p["cosmos2020-farmer"])["lp_zPDF"] for p in (first, other)]
     assert not np.array_equal(z[0], z[1])
-    np.testing.assert_array_equal(sed_redshift(truth, 1, 0.0), sed_redshift(truth, 1, 0.0))
+    z, again, elsewhere, other = (
+        sed_redshift(truth, field, seed)
+        for field, seed in (("XMM_UDF", 1), ("XMM_UDF", 1), ("ELAIS", 1), ("XMM_UDF", 2))
+    )
+    np.testing.assert_array_equal(z, again)
+    assert np.mean(z == elsewhere) < 0.1
+    assert np.mean(z == other) < 0.1
