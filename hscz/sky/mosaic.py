@@ -20,6 +20,7 @@ from astropy.wcs import WCS
 from hscz import survey
 from hscz.errors import ConfigError, InputError
 from hscz.sky.fits import BandImage, Window, open_band
+from hscz.sphere import unit_vectors
 from hscz.survey import PIXEL_SCALE_ARCSEC
 
 _log = logging.getLogger("hscz")
@@ -193,7 +194,7 @@ def assign(
     tile_index = np.full(ra_deg.shape, -1, np.int32)
     x_best, y_best = np.full(ra_deg.shape, np.nan), np.full(ra_deg.shape, np.nan)
     margin = np.full(ra_deg.shape, -np.inf)
-    by_dec, vectors = np.argsort(dec_deg), _unit_vectors(ra_deg, dec_deg)
+    by_dec, vectors = np.argsort(dec_deg), unit_vectors(ra_deg, dec_deg)
     for index, tile in enumerate(tiles):
         near = _near(tile, dec_deg, vectors, by_dec)
         x, y = tile.wcs.all_world2pix(ra_deg[near], dec_deg[near], 0, quiet=True)
@@ -330,16 +331,10 @@ def _spans(side: int, tile_px: int, overlap: int) -> list[tuple[int, int]]:
 
 def _near(tile: Tile, dec_deg: np.ndarray, vectors: np.ndarray, by_dec: np.ndarray) -> np.ndarray:
     """Return the objects in the circle around a tile, given their order in declination."""
-    corners = _unit_vectors(*tile.wcs.all_pix2world(*_corners(tile.shape), 0))
+    corners = unit_vectors(*tile.wcs.all_pix2world(*_corners(tile.shape), 0))
     centre = corners.mean(axis=0) / np.linalg.norm(corners.mean(axis=0))
     cosine = (corners @ centre).min()
     dec, reach = np.degrees(np.arcsin(centre[2])), np.degrees(np.arccos(cosine))
     low, high = np.searchsorted(dec_deg, [dec - reach, dec + reach], sorter=by_dec)
     strip = by_dec[low:high]
     return strip[vectors[strip] @ centre >= cosine]
-
-
-def _unit_vectors(ra_deg: np.ndarray, dec_deg: np.ndarray) -> np.ndarray:
-    """Return positions on the sky as unit vectors, shape (n, 3)."""
-    ra, dec = np.radians(ra_deg), np.radians(dec_deg)
-    return np.stack([np.cos(dec) * np.cos(ra), np.cos(dec) * np.sin(ra), np.sin(dec)], axis=-1)

@@ -11,8 +11,9 @@ from numpy.typing import ArrayLike, NDArray
 from scipy.spatial import cKDTree
 
 from hscz.errors import InputError
+from hscz.sphere import chord_length, unit_vectors
 from hscz.tables.descriptor import CatalogueDescriptor
-from hscz.tables.match import chord_length, match_one_to_one, unit_vectors
+from hscz.tables.match import match_one_to_one
 from hscz.tables.select import select
 
 REPEAT_ARCSEC = 0.1
