@@ -6,9 +6,7 @@ Desprez et al. (2023), Sawicki et al. (2019) and the HSC PDR2/PDR3 data releases
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from dataclasses import dataclass
-from itertools import pairwise
 
 from hscz.errors import ConfigError
 
@@ -141,27 +139,3 @@ def band(name: str) -> Band:
     if name in aliases:
         return BANDS[aliases[name]]
     raise ConfigError(f"band {name!r} is unknown; the bands are {', '.join(BANDS)}")
-
-
-def u_band_of(field_name: str) -> tuple[str, ...]:
-    """Return which of ``u`` and ``us`` a field was observed in.
-
-    Examples
-    --------
-    >>> u_band_of("XMM_DEEP"), u_band_of("ELAIS"), u_band_of("COSMOS_UDF")
-    (('us',), ('u',), ('u', 'us'))
-    """
-    if field_name not in FIELDS:
-        raise ConfigError(f"field {field_name!r} is unknown; the fields are {', '.join(FIELDS)}")
-    return tuple(b for b in FIELDS[field_name].bands if b in ("u", "us"))
-
-
-def adjacent_pairs(bands: Iterable[str]) -> list[tuple[str, str]]:
-    """Pair each band with the next redder one, as the multimodal network takes them.
-
-    Examples
-    --------
-    >>> adjacent_pairs(["g", "r", "i"])
-    [('g', 'r'), ('r', 'i')]
-    """
-    return list(pairwise(bands))

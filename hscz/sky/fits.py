@@ -82,11 +82,6 @@ class BandImage:
         """Geometric mean of the two pixel scales."""
         return 3600 * float(np.sqrt(np.prod(proj_plane_pixel_scales(self.wcs))))
 
-    @property
-    def whole(self) -> Window:
-        """The window of the whole image."""
-        return (0, self.shape[0], 0, self.shape[1])
-
     def read(self, window: Window) -> tuple[np.ndarray, np.ndarray | None, np.ndarray | None]:
         """Read image, mask and variance of a window; None where the file has no such plane.
 

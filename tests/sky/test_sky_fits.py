@@ -128,7 +128,7 @@ def test_mask_bits_come_from_the_header(tmp_path, planes):
         tmp_path / "a.fits", planes[0], mask, None, make_wcs(), "HSC-I", mask_planes=moved
     )
     band = open_band(path, "i")
-    read = band.read_mask(band.whole)
+    read = band.read_mask((0, 40, 0, 50))
     assert np.argwhere(band.mask_bit(read, "SAT")).tolist() == [[4, 5]]
     assert np.argwhere(band.mask_bit(read, "SAT", "NO_DATA", "TRAIL")).tolist() == [[4, 5], [6, 7]]
     assert not band.mask_bit(read, "TRAIL").any()
@@ -169,7 +169,7 @@ def test_the_real_server_cutout(shared_data):
     assert band.hdus == {"IMAGE": 1, "MASK": 2, "VARIANCE": 3}
     assert band.zero_point == pytest.approx(27.0)
     assert band.mask_planes["DETECTED"] == 5
-    image, mask, variance = band.read(band.whole)
+    image, mask, variance = band.read((0, band.shape[0], 0, band.shape[1]))
     assert image.shape == mask.shape == variance.shape == (466, 448)
     detected = band.mask_bit(mask, "DETECTED")
     assert np.median(image[detected]) > 3 * np.median(image[~detected])
