@@ -7,7 +7,6 @@ named by MP_* cards; their bits move between data releases, so they are read fro
 
 from __future__ import annotations
 
-import os
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,6 +16,7 @@ from astropy.io import fits
 from astropy.wcs import WCS
 from astropy.wcs.utils import proj_plane_pixel_scales
 
+from hscz.atomic import write_atomic
 from hscz.errors import InputError
 from hscz.sky import header as head
 from hscz.survey import ZERO_POINT_MAG
@@ -246,6 +246,8 @@ def write_calexp(
     ------
     ValueError
         If image, mask and variance differ in shape.
+    StoreError
+        If the disk does not take the file.
 
     Examples
     --------
@@ -265,7 +267,7 @@ def write_calexp(
             hdus.append(_plane(name, pixels, wcs))
     if mask is not None:
         hdus["MASK"].header.update({_mask_card(p): bit for p, bit in mask_planes.items()})
-    return _write_whole(hdus, Path(path))
+    return write_atomic(Path(path), hdus.writeto)
 
 
 def _plane(name: str, pixels: np.ndarray, wcs: WCS) -> fits.ImageHDU:
@@ -290,15 +292,3 @@ def _mask_card(plane: str) -> str:
     """Return the keyword of a mask plane; long ones need the HIERARCH convention."""
     keyword = f"MP_{plane}"
     return keyword if len(keyword) <= 8 else f"HIERARCH {keyword}"
-
-
-def _write_whole(hdus: fits.HDUList, path: Path) -> Path:
-    """Write a file under a temporary name in its folder, then give it its own."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f".part-{os.getpid()}-{path.name}")
-    try:
-        hdus.writeto(temporary, overwrite=True)
-        os.replace(temporary, path)
-    finally:
-        temporary.unlink(missing_ok=True)
-    return path

@@ -10,7 +10,7 @@ import pytest
 from astropy.io import fits
 from astropy.wcs import WCS
 
-from hscz.errors import InputError
+from hscz.errors import InputError, StoreError
 from hscz.sky.fits import HSC_MASK_PLANES, open_band, write_calexp
 
 SHAPE = (40, 50)
@@ -264,6 +264,6 @@ def test_nothing_is_left_of_a_file_that_could_not_be_written(tmp_path, planes, m
         raise OSError("disk full")
 
     monkeypatch.setattr(os, "replace", full)
-    with pytest.raises(OSError, match="disk full"):
+    with pytest.raises(StoreError, match=r"a.fits: cannot be written \(disk full\)"):
         write_calexp(tmp_path / "a.fits", *planes, make_wcs(), "HSC-I")
     assert list(tmp_path.iterdir()) == []
