@@ -185,12 +185,7 @@ def open_band(path: str | Path, band: str, zero_point: float | None = None) -> B
     hscz.errors.InputError: nowhere.fits: no such file; ...
     """
     path = Path(path)
-    head.check_length(path)
-    try:
-        with fits.open(path) as hdus:
-            headers = {n: hdu.header.copy() for n, hdu in enumerate(hdus) if hdu.is_image}
-    except OSError as error:
-        raise InputError(f"{path}: cannot be read ({error}); fetch the file again") from error
+    headers = head.read_headers(path)
     planes = head.find_planes(path, headers)
     primary, image = headers[0], headers[planes["IMAGE"]]
     head.check_filter(path, band, str(image.get("FILTER", primary.get("FILTER", ""))))

@@ -19,13 +19,27 @@ ZERO_POINT_TOLERANCE_MAG = 0.001
 """Largest difference between a zero point in the configuration and the header's."""
 
 
-def check_length(path: Path) -> None:
-    """Compare the length of a file with what its headers announce.
+def read_headers(path: Path) -> dict[int, fits.Header]:
+    """Return the headers of a file's images by HDU number, and check the length of the file."""
+    headers = _all_headers(path)
+    if any(header.get("ZIMAGE") for header in headers):
+        # astropy shows a compressed image, stored as a table, as the image it was.
+        try:
+            with fits.open(path) as hdus:
+                return {n: hdu.header for n, hdu in enumerate(hdus) if hdu.is_image}
+        except OSError as error:
+            raise InputError(f"{path}: cannot be read ({error}); fetch the file again") from error
+    return {n: h for n, h in enumerate(headers) if h.get("XTENSION", "IMAGE").strip() == "IMAGE"}
+
+
+def _all_headers(path: Path) -> list[fits.Header]:
+    """Return the headers as they are stored, and compare the file's length with what they say.
 
     astropy only warns of a truncated file and would hand out what it finds.
     """
     if not path.is_file():
         raise InputError(f"{path}: no such file; check the path and the pattern it came from")
+    headers: list[fits.Header] = []
     size, end = path.stat().st_size, 0
     with path.open("rb") as file:
         start = file.read(8)
@@ -38,16 +52,23 @@ def check_length(path: Path) -> None:
             file.seek(end)
             try:
                 header = fits.Header.fromfile(file)
+                end = file.tell() + (header["NAXIS"] and header.data_size_padded)
+            except KeyError as error:
+                raise InputError(
+                    f"{path}: the header of HDU {len(headers)} is damaged ({error.args[0]}); "
+                    "fetch the file again"
+                ) from error
             except (OSError, EOFError, ValueError) as error:
                 raise InputError(
                     f"{path}: truncated, breaks off in a header ({error}); fetch the file again"
                 ) from error
-            end = file.tell() + -(-header.data_size // 2880) * 2880
+            headers.append(header)
     if end > size:
         raise InputError(
             f"{path}: truncated, {size} bytes of {end} that its headers announce; "
             "fetch the file again"
         )
+    return headers
 
 
 def find_planes(path: Path, headers: Mapping[int, fits.Header]) -> dict[str, int]:
@@ -97,8 +118,8 @@ def image_shape(header: fits.Header) -> tuple[int, int]:
 
 def celestial_wcs(path: Path, header: fits.Header) -> WCS:
     """Return the WCS of a header in right ascension and declination."""
-    header = header.copy()
     if "RADECSYS" in header and "RADESYS" not in header:
+        header = header.copy()
         header.rename_keyword("RADECSYS", "RADESYS")
     mend = "solve its astrometry or give the file that has it"
     try:

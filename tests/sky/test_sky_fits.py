@@ -210,6 +210,15 @@ def test_text_is_not_an_image(tmp_path):
         open_band(tmp_path / "a.fits", "i")
 
 
+@pytest.mark.parametrize("card", ["BITPIX", "NAXIS", "NAXIS2"])
+def test_a_header_without_a_needed_card_is_refused(calexp, card):
+    data = calexp.read_bytes()
+    place = data.index(card.ljust(8).encode(), 2880)
+    calexp.write_bytes(data[:place] + b"COMMENT " + data[place + 8 :])
+    with pytest.raises(InputError, match=rf"a.fits: the header of HDU 1 is damaged .*{card}"):
+        open_band(calexp, "i")
+
+
 def test_a_table_is_not_an_image(tmp_path):
     fits.HDUList([fits.PrimaryHDU(), fits.BinTableHDU(np.zeros(3, [("a", "f4")]))]).writeto(
         tmp_path / "table.fits"
