@@ -39,7 +39,7 @@ def field_store(path: Path, n: int) -> Path:
         )
         for key, shape in shapes.items()
     }
-    stores.create(path, columns, bulk, "benchmark")
+    stores.create(path, columns, bulk, "benchmark", [])
     noise = rng.standard_normal((stores.IMAGE_CHUNK, 6, 64, 64), np.float32).astype(np.float16)
     for start in range(0, n, stores.IMAGE_CHUNK):
         rows = min(stores.IMAGE_CHUNK, n - start)
@@ -60,6 +60,7 @@ def model(folder: Path, config: RunConfig, network: NetworkConfig) -> Model:
     folder.mkdir(parents=True, exist_ok=True)
     fresh = Model.new(network, BANDS, RedshiftGrid.uniform(), (1.0,) * 6, seed=1)
     fresh.describe(folder, config)
-    pd.DataFrame({"object_id": [0], "split": ["train"]}).to_parquet(folder / "split.parquet")
+    split = {"field": [""], "object_id": [0], "ra": [0.0], "dec": [0.0], "used": [True]}
+    pd.DataFrame(split | {"part": ["training"]}).to_parquet(folder / "split.parquet")
     fresh.save_weights(folder)
     return Model.load(folder)

@@ -7,7 +7,7 @@ import logging
 import os
 import sys
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
 from hscz import __version__
@@ -84,7 +84,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def _run_stages(options: argparse.Namespace, started: float) -> int:
     from hscz.configfile import load
-    from hscz.run import Stage, stages
+    from hscz.run import stages
 
     file = options.config_option or options.config
     if not file:
@@ -99,18 +99,23 @@ def _run_stages(options: argparse.Namespace, started: float) -> int:
     if not chosen:
         raise ConfigError(f"{file}: nothing to {options.verb}; see its sections and --field")
     resume = getattr(options, "resume", options.verb == "run")
-    report: Callable[[Stage], str] = lambda s: f"{s.verb:<9}{s.field or '':<12}"  # noqa: E731
+    rewritten: set[Path] = set()
     for stage in chosen:
-        if stage.up_to_date() and not options.force:
-            print(f"{report(stage)}up to date: {stage.output}")
+        head = f"{stage.verb:<9}{stage.field or '':<12}"
+        stale = options.force or not stage.up_to_date() or rewritten.intersection(stage.inputs)
+        if not stale:
+            summary = stage.report()
+            print(f"{head}up to date: {stage.output}")
         elif options.dry_run:
-            print(f"{report(stage)}would write {stage.output}")
+            rewritten.add(stage.output)
+            summary = None
+            print(f"{head}would write {stage.output}")
         else:
             begun = time.monotonic()
-            summary = stage.make(resume and not options.force)
-            print(f"{report(stage)}{time.monotonic() - begun:6.1f} s  {stage.output}")
-            if summary:
-                print(summary)
+            summary = stage.make(resume, options.force)
+            print(f"{head}{time.monotonic() - begun:6.1f} s  {stage.output}")
+        if summary:
+            print(summary)
     outputs = ", ".join(dict.fromkeys(str(s.output) for s in chosen if s.verb == chosen[-1].verb))
     print(f"done in {time.monotonic() - started:.0f} s: {outputs}")
     return 0

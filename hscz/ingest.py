@@ -7,6 +7,7 @@ cuts and writes its own rows, so neither memory nor the graph grows with the num
 
 from __future__ import annotations
 
+import json
 import math
 import os
 from glob import glob
@@ -68,12 +69,11 @@ def ingest(config: RunConfig, name: str, progress: bool = True) -> Path:
     entry, settings, path = config.fields[name], config.ingest, config.field_store(name)
     pattern = entry.images
     if entry.resample:
-        pattern = resample_pattern(
-            pattern, entry.bands, path.parent / f"{name}.resampled", entry.zero_point
-        )
-    tiles = find_tiles(
-        pattern, entry.bands, _tile_px(settings), settings.stamp_px, entry.zero_point
-    )
+        folder = path.parent / f"{name}.resampled"
+        pattern = resample_pattern(pattern, entry.bands, folder, entry.zero_point)
+    # Resampled files say their own zero point; the option is for headers that do not.
+    zero_point = None if entry.resample else entry.zero_point
+    tiles = find_tiles(pattern, entry.bands, _tile_px(settings), settings.stamp_px, zero_point)
     table, n_read = _catalogue(entry, settings)
     tile, x, y = assign(tiles, table["ra"].to_numpy(), table["dec"].to_numpy(), settings.stamp_px)
     lost = tile < 0
@@ -82,26 +82,34 @@ def ingest(config: RunConfig, name: str, progress: bool = True) -> Path:
             f"{entry.catalogue.file}: none of the {len(table)} selected objects lies in the "
             f"images {entry.images}; check the coordinates and the field"
         )
-    write_atomic(path.with_suffix(".lost.parquet"), table[lost].to_parquet)
+    left_out = table[lost]
     order = np.flatnonzero(~lost)[np.argsort(tile[~lost], kind="stable")]
     table, tile, x, y = table.iloc[order], tile[order], x[order], y[order]
 
     columns = _columns(table, name, entry, settings, [t.name for t in tiles], tile)
     columns.attrs |= {"n_read": n_read, "n_selected": len(lost), "n_lost": int(lost.sum())}
     bulk = _bulk(len(table), entry.bands, settings.stamp_px)
-    stores.create(path, columns, bulk, ingest_key(config, name))
-    done = stores.done_blocks(path)
     starts = np.searchsorted(tile, np.arange(len(tiles) + 1))
+    rows = {
+        f"{tiles[t].name}.{a}-{b}": (tiles[t], slice(a, b))
+        for t, (a, b) in enumerate(pairwise(starts.tolist()))
+        if b > a
+    }
+    stores.create(path, columns, bulk, ingest_key(config, name), list(rows))
+    done = stores.done_blocks(path)
+    known = _catalogue_flags(table)
     tasks = [
         dask.delayed(_cut_and_write, pure=False)(
-            tiles[t], x[a:b], y[a:b], settings.stamp_px, path, int(a), f"tile{t}"
+            whole, x[part], y[part], known[part], settings.stamp_px, path, part.start, block
         )
-        for t, (a, b) in enumerate(pairwise(starts))
-        if b > a and f"tile{t}" not in done
+        for block, (whole, part) in rows.items()
+        if block not in done
     ]
     with show_progress(f"ingest {name}", progress):
         dask.compute(*tasks)
-    return stores.commit(path, FIELD_STORE)
+    stores.commit(path, FIELD_STORE)
+    write_atomic(path.with_suffix(".lost.parquet"), left_out.to_parquet)
+    return path
 
 
 def ingest_report(path: Path) -> str:
@@ -122,7 +130,10 @@ def ingest_key(config: RunConfig, name: str) -> str:
     files = [entry.catalogue.file]
     for band in entry.bands:
         files += sorted(glob(wildcard(entry.images, band)[0]))
-    return fingerprint(entry, config.ingest, file_stamps(files))
+    descriptor = load_descriptor(entry.catalogue.catalogue)
+    select_rule = config.ingest.select or descriptor.select
+    settings = entry.bands, entry.zero_point, entry.resample, select_rule, config.ingest.stamp_px
+    return fingerprint(entry.images, list(settings), descriptor, file_stamps(files))
 
 
 def _tile_px(settings: IngestConfig) -> int:
@@ -172,6 +183,7 @@ def _columns(
     tile: NDArray[np.int64],
 ) -> xr.Dataset:
     """Return everything of the store that the catalogue alone says."""
+    descriptor = load_descriptor(entry.catalogue.catalogue)
     text = np.dtypes.StringDType()
 
     def column(key: str, dtype: str = "float64") -> NDArray[Any]:
@@ -207,8 +219,11 @@ def _columns(
             "pixel_scale_arcsec": PIXEL_SCALE_ARCSEC,
             "zero_point_mag": ZERO_POINT_MAG,
             "image_extinction_corrected": 0,
-            "select": settings.select or load_descriptor(entry.catalogue.catalogue).select,
-            "provenance": str(stores.provenance(images=entry.images, table=entry.catalogue.file)),
+            "mag_extinction_corrected": int(descriptor.extinction_corrected),
+            "select": settings.select or descriptor.select,
+            "provenance": json.dumps(
+                stores.provenance(images=entry.images, table=entry.catalogue.file)
+            ),
         },
     )
 
@@ -231,10 +246,17 @@ def _bulk(n: int, bands: tuple[str, ...], stamp_px: int) -> dict[str, xr.Variabl
     }
 
 
+def _catalogue_flags(table: pd.DataFrame) -> NDArray[np.int32]:
+    """Return the defects that the catalogue knows: trails have no mask plane in HSC coadds."""
+    trail = table["trail"] if "trail" in table else pd.Series(0, index=table.index)
+    return np.where(trail.fillna(0) != 0, int(Flag.TRAIL), 0).astype(np.int32)
+
+
 def _cut_and_write(
     tile: Tile,
     x: NDArray[np.float64],
     y: NDArray[np.float64],
+    known_flags: NDArray[np.int32],
     stamp_px: int,
     path: Path,
     start: int,
@@ -246,6 +268,6 @@ def _cut_and_write(
         "image": cuts.images,
         "sky_noise": cuts.sky_noise,
         "psf_fwhm": cuts.psf_fwhm_arcsec,
-        "flags": cuts.flags,
+        "flags": cuts.flags | known_flags,
     }
     stores.write_rows(path, start, values, block)

@@ -21,6 +21,7 @@ from hscz.tables.labels import (
 )
 from hscz.tables.read import read_catalogue, read_columns
 
+C2020 = ("cosmos2020-classic", "cosmos2020-farmer")
 TEXT_COLUMNS = ("z_spec_survey", "label_source")
 
 
@@ -29,8 +30,9 @@ def label_key(config: RunConfig, name: str) -> str:
     entry = config.fields[name]
     tables = [*entry.spec, *([entry.oii] if entry.oii else [])]
     files = [entry.c2020_classic, entry.c2020_farmer, entry.truth, *(t.file for t in tables)]
+    descriptors = [load_descriptor(name) for name in (*C2020, *(t.catalogue for t in tables))]
     made_from = stores.attributes(config.field_store(name)).get("fingerprint")
-    return fingerprint(config.label, made_from, [t.catalogue for t in tables], file_stamps(files))
+    return fingerprint(config.label, made_from, descriptors, file_stamps(files))
 
 
 def label(config: RunConfig, name: str) -> str:
@@ -84,13 +86,14 @@ def _c2020(entry: FieldConfig, settings: LabelConfig) -> pd.DataFrame | None:
     classic, farmer = (
         read_catalogue(file, descriptor, extra=[settings.lephare_column], bands=())
         for file, descriptor in (
-            (entry.c2020_classic, "cosmos2020-classic"),
-            (entry.c2020_farmer, "cosmos2020-farmer"),
+            (entry.c2020_classic, C2020[0]),
+            (entry.c2020_farmer, C2020[1]),
         )
     )
     return c2020_table(
         classic,
         farmer,
+        galaxies=load_descriptor(C2020[0]).select,
         lephare=settings.lephare_column,
         sigma_max=settings.sigma_max,
         radius_arcsec=settings.radius_arcsec,
@@ -121,12 +124,14 @@ def _true_redshifts(objects: pd.DataFrame, file: str) -> np.ndarray:
 
 
 def _report(counts: dict[str, float]) -> str:
-    return (
+    lines = [
         f"  {counts['n_labelled']:,} of {counts['n_objects']:,} objects labelled: "
-        f"{counts['n_spec']:,} spec, {counts['n_c2020']:,} C2020\n"
-        f"  C2020 replaced by spec {counts['fraction_replaced']:.1%} (paper 19 %), "
-        f"spec only {counts['n_spec_only']:,}, "
-        f"spec at i > 23 {counts['fraction_spec_faint']:.1%} (paper below 8 %)"
-        if counts["n_c2020"]
-        else ""
-    )
+        f"{counts['n_spec']:,} spec, {counts['n_c2020']:,} C2020"
+    ]
+    if counts["n_c2020"]:
+        lines.append(
+            f"  C2020 replaced by spec {counts['fraction_replaced']:.1%} (paper 19 %), "
+            f"spec only {counts['n_spec_only']:,}, "
+            f"spec at i > 23 {counts['fraction_spec_faint']:.1%} (paper below 8 %)"
+        )
+    return "\n".join(lines)

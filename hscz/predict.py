@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from functools import lru_cache
@@ -20,6 +21,7 @@ from hscz.configfile import fingerprint
 from hscz.errors import StoreError
 from hscz.progress import show_progress
 from hscz.schema import FIELD_STORE, LABEL_COLUMNS, PDF_CUBE, Flag, describe
+from hscz.tables.match import match_one_to_one
 from hscz.zgrid import RedshiftGrid
 
 if TYPE_CHECKING:
@@ -90,30 +92,27 @@ def predict_field(config: RunConfig, name: str, progress: bool = True) -> Path:
     StoreError
         If the store or a model is absent or unfinished, or they do not fit each other.
     """
-    from hscz.learn.model import training_ids
-
     path, settings = config.cube(name), config.predict
     store = stores.open_field(config.field_store(name), lazy=False)
     folders = tuple(str(config.model(run)) for run in range(config.train.runs))
     models = _load(folders, _weight_times(folders), settings.device)
     grid = _common_grid(models)
     bands = tuple(_check_fit(store, models, str(config.field_store(name))))
-    known = np.unique(np.concatenate([training_ids(folder) for folder in folders]))
     n = store.sizes["object"]
-
     cube = _cube(store, grid).assign(flags=store["flags"].load())
-    cube = cube.assign_coords(in_training=("object", np.isin(store["object_id"], known)))
-    cube.attrs["provenance"] = str(
-        stores.provenance(models=folders, store=str(config.field_store(name)))
-    )
-    stores.create(path, cube, _bulk(n, grid), predict_key(config, name))
+    cube = cube.assign_coords(in_training=("object", _in_training(store, folders)))
+    cube["in_training"].attrs["long_name"] = "in the training part of a source field"
+    note = stores.provenance(models=folders, store=str(config.field_store(name)))
+    cube.attrs["provenance"] = json.dumps(note)
+    blocks = {f"{start}-{settings.block}": start for start in range(0, n, settings.block)}
+    stores.create(path, cube, _bulk(n, grid), predict_key(config, name), list(blocks))
     done = stores.done_blocks(path)
     tasks = [
         dask.delayed(_predict_and_write, pure=False)(
-            config.field_store(name), path, start, folders, bands, settings
+            config.field_store(name), path, start, block, folders, bands, settings
         )
-        for start in range(0, n, settings.block)
-        if f"block{start}" not in done
+        for block, start in blocks.items()
+        if block not in done
     ]
     with _torch_threads_kept(), show_progress(f"predict {name}", progress):
         dask.compute(*tasks)
@@ -125,7 +124,23 @@ def predict_key(config: RunConfig, name: str) -> str:
     folders = [str(config.model(run)) for run in range(config.train.runs)]
     attrs = stores.attributes(config.field_store(name))
     inputs = attrs.get("fingerprint"), attrs.get("labels")
-    return fingerprint(config.predict, inputs, _weight_times(folders))
+    return fingerprint(config.predict.precision, list(inputs), folders, _weight_times(folders))
+
+
+def _in_training(store: xr.Dataset, folders: Sequence[str]) -> NDArray[np.bool_]:
+    """Return which objects lie in the training part of a model's source fields.
+
+    They are found by position: identifiers of different catalogues may be the same number, and
+    a galaxy in the overlap of two fields has two.
+    """
+    from hscz.learn.model import training_part
+
+    found = np.zeros(store.sizes["object"], dtype=bool)
+    for folder in folders:
+        seen = training_part(folder)
+        rows, _, _ = match_one_to_one(store["ra"], store["dec"], seen["ra"], seen["dec"])
+        found[rows] = True
+    return found
 
 
 def _predict_block(
@@ -162,6 +177,7 @@ def _predict_and_write(
     store_path: Path,
     path: Path,
     start: int,
+    block: str,
     folders: tuple[str, ...],
     bands: tuple[int, ...],
     settings: PredictConfig,
@@ -179,7 +195,7 @@ def _predict_and_write(
     usable = _usable(store["flags"].values)
     density = _predict_block(image, usable, models, settings, str(store_path))
     points = pdf.summarise(density, models[0].grid.edges)
-    stores.write_rows(path, start, {"pdf": density, **points}, f"block{start}")
+    stores.write_rows(path, start, {"pdf": density, **points}, block)
 
 
 def _usable(flags: Any) -> Any:

@@ -6,8 +6,9 @@ whose fingerprint is still the same is skipped.
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 
@@ -29,17 +30,23 @@ class Stage:
         None for training, which takes several fields.
     output : Path
         The artefact it writes.
+    inputs : tuple of Path
+        Outputs of other stages that it reads.
     up_to_date : callable
         Whether the artefact is there and its inputs have not changed.
     make : callable
-        ``make(resume)`` writes the artefact and returns a report to print, or None.
+        ``make(resume, force)`` writes the artefact and returns a report to print, or None.
+    report : callable
+        The report of an artefact made before, or None.
     """
 
     verb: str
     field: str | None
     output: Path
+    inputs: tuple[Path, ...]
     up_to_date: Callable[[], bool]
-    make: Callable[[bool], str | None]
+    make: Callable[[bool, bool], str | None]
+    report: Callable[[], str | None] = lambda: None
 
 
 def stages(config: RunConfig, progress: bool = True) -> Iterator[Stage]:
@@ -73,10 +80,13 @@ def _mock(config: RunConfig, settings: MockSettings, name: str, progress: bool) 
 
     root = config.root / "mock"
 
-    def make(resume: bool) -> None:
+    def make(resume: bool, force: bool) -> None:
+        if force:
+            shutil.rmtree(root / name, ignore_errors=True)
         make_field(settings, name, root, progress=progress)
 
-    return Stage("mock", name, root / name, partial(field_is_made, settings, name, root), make)
+    up_to_date = partial(field_is_made, settings, name, root)
+    return Stage("mock", name, root / name, (), up_to_date, make)
 
 
 def _ingest(config: RunConfig, name: str, progress: bool) -> Stage:
@@ -84,13 +94,13 @@ def _ingest(config: RunConfig, name: str, progress: bool) -> Stage:
 
     path = config.field_store(name)
 
-    def make(resume: bool) -> str:
+    def make(resume: bool, force: bool) -> str:
         return ingest_report(ingest(config, name, progress))
 
     def up_to_date() -> bool:
         return attributes(path).get("fingerprint") == ingest_key(config, name)
 
-    return Stage("ingest", name, path, up_to_date, make)
+    return Stage("ingest", name, path, (config.root / "mock" / name,), up_to_date, make)
 
 
 def _label(config: RunConfig, name: str) -> Stage:
@@ -98,24 +108,28 @@ def _label(config: RunConfig, name: str) -> Stage:
 
     path = config.field_store(name)
 
+    def make(resume: bool, force: bool) -> str:
+        return label(config, name)
+
     def up_to_date() -> bool:
         return attributes(path).get("labels") == label_key(config, name)
 
-    return Stage("label", name, path, up_to_date, lambda resume: label(config, name))
+    return Stage("label", name, path, (path,), up_to_date, make)
 
 
 def _train(config: RunConfig, progress: bool) -> Stage:
-    def make(resume: bool) -> str:
+    def make(resume: bool, force: bool) -> str:
         from hscz.learn.train import train, training_report
 
-        return training_report(train(config, resume, progress))
+        return training_report(train(config, resume, force, progress))
 
     def up_to_date() -> bool:
         from hscz.learn.train import is_trained
 
         return is_trained(config)
 
-    return Stage("train", None, config.model(0).parent, up_to_date, make)
+    inputs = tuple(config.field_store(name) for name in config.train.fields)
+    return Stage("train", None, config.model(0).parent, inputs, up_to_date, make)
 
 
 def _predict(config: RunConfig, name: str, progress: bool) -> Stage:
@@ -123,29 +137,54 @@ def _predict(config: RunConfig, name: str, progress: bool) -> Stage:
 
     path = config.cube(name)
 
-    def make(resume: bool) -> None:
+    def make(resume: bool, force: bool) -> None:
         predict_field(config, name, progress)
 
     def up_to_date() -> bool:
         return attributes(path).get("fingerprint") == predict_key(config, name)
 
-    return Stage("predict", name, path, up_to_date, make)
+    inputs = config.field_store(name), config.model(0).parent
+    return Stage("predict", name, path, inputs, up_to_date, make)
+
+
+def _evaluate(config: RunConfig, name: str) -> Stage:
+    from hscz.evaluate.stage import evaluate_field
+
+    stem, cube = config.results(name), config.cube(name)
+    output = stem.with_name(f"{stem.name}_metrics.parquet")
+    note = stem.with_name(f"{stem.name}.evaluate.json")
+
+    def key() -> str:
+        settings = replace(config.evaluate, fields=())
+        return fingerprint(settings, attributes(cube).get("fingerprint"))
+
+    def make(resume: bool, force: bool) -> str:
+        report = evaluate_field(config, name)
+        write_json(note, {"fingerprint": key(), "report": report})
+        return report
+
+    def up_to_date() -> bool:
+        return output.exists() and read_json(note).get("fingerprint") == key()
+
+    def report() -> str | None:
+        return read_json(note).get("report")
+
+    return Stage("evaluate", name, output, (cube,), up_to_date, make, report)
 
 
 def _export(config: RunConfig, name: str) -> Stage:
     from hscz.export import export
 
-    stem = config.results(name)
+    stem, cube, settings = config.results(name), config.cube(name), config.export
     note = stem.with_name(f"{stem.name}.export.json")
-    outputs = [stem.with_name(f"{stem.name}.{kind}") for kind in config.export.formats]
+    outputs = [stem.with_name(f"{stem.name}.{kind}") for kind in settings.formats]
 
     def key() -> str:
-        return fingerprint(config.export, attributes(config.cube(name)).get("fingerprint"))
+        return fingerprint(settings, attributes(cube).get("fingerprint"))
 
-    def make(resume: bool) -> None:
-        settings = config.export
+    def make(resume: bool, force: bool) -> None:
         export(
-            open_cube(config.cube(name)),
+            open_cube(cube),
             stem,
             settings.formats,
             include_pdf=settings.include_pdf,
@@ -156,25 +195,4 @@ def _export(config: RunConfig, name: str) -> Stage:
     def up_to_date() -> bool:
         return all(p.exists() for p in outputs) and read_json(note).get("fingerprint") == key()
 
-    return Stage("export", name, outputs[0], up_to_date, make)
-
-
-def _evaluate(config: RunConfig, name: str) -> Stage:
-    from hscz.evaluate.stage import evaluate_field
-
-    stem = config.results(name)
-    output = stem.with_name(f"{stem.name}_metrics.parquet")
-    note = stem.with_name(f"{stem.name}.evaluate.json")
-
-    def key() -> str:
-        return fingerprint(config.evaluate, attributes(config.cube(name)).get("fingerprint"))
-
-    def make(resume: bool) -> str:
-        report = evaluate_field(config, name)
-        write_json(note, {"fingerprint": key(), "report": report})
-        return report
-
-    def up_to_date() -> bool:
-        return output.exists() and read_json(note).get("fingerprint") == key()
-
-    return Stage("evaluate", name, output, up_to_date, make)
+    return Stage("export", name, outputs[0], (cube,), up_to_date, make)

@@ -9,9 +9,11 @@ from __future__ import annotations
 
 import fcntl
 import shutil
-from collections.abc import Iterator, Mapping
+import subprocess
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -37,7 +39,13 @@ def part(path: Path) -> Path:
     return path.with_name(path.name + ".part")
 
 
-def create(path: Path, columns: xr.Dataset, bulk: Mapping[str, xr.Variable], key: str) -> bool:
+def create(
+    path: Path,
+    columns: xr.Dataset,
+    bulk: Mapping[str, xr.Variable],
+    key: str,
+    blocks: Sequence[str],
+) -> bool:
     """Lay out a store, or find the unfinished one of the same settings.
 
     Parameters
@@ -50,7 +58,11 @@ def create(path: Path, columns: xr.Dataset, bulk: Mapping[str, xr.Variable], key
         Variables to be filled in later, one Dask task a block; only their dimensions, shape,
         type and attributes are read, so they may be Dask arrays of zeros.
     key : str
-        Fingerprint of settings and inputs. An unfinished store with the same key is kept.
+        Fingerprint of settings and inputs.
+    blocks : sequence of str
+        Names of all blocks to be written, from which the rows of each must follow. An
+        unfinished store is kept only if key and blocks are the same, since otherwise its rows
+        may stand for other objects.
 
     Returns
     -------
@@ -58,13 +70,14 @@ def create(path: Path, columns: xr.Dataset, bulk: Mapping[str, xr.Variable], key
         True if an unfinished store was found and goes on.
     """
     folder = part(path)
-    if (folder / "store").exists() and read_json(folder / "key.json").get("key") == key:
+    plan = {"key": key, "blocks": list(blocks)}
+    if (folder / "store").exists() and read_json(folder / "key.json") == plan:
         return True
     with writing(path):
         shutil.rmtree(folder, ignore_errors=True)
         (folder / "done").mkdir(parents=True)
         _lay_out(folder / "store", columns.assign_attrs(fingerprint=key), bulk)
-    write_json(folder / "key.json", {"key": key})
+    write_json(folder / "key.json", plan)
     return False
 
 
@@ -132,8 +145,20 @@ def done_blocks(path: Path) -> set[str]:
 
 
 def commit(path: Path, contract: Mapping[str, Variable]) -> Path:
-    """Check an unfinished store against its contract and give it its final name."""
+    """Check that a store has all its blocks and keeps its contract, and name it finally.
+
+    Raises
+    ------
+    StoreError
+        If a block has not been written or a variable is not as it must be.
+    """
     whole = part(path) / "store"
+    missing = set(read_json(part(path) / "key.json")["blocks"]) - done_blocks(path)
+    if missing:
+        raise StoreError(
+            f"{part(path)}: {len(missing)} blocks have not been written, such as "
+            f"{min(missing)!r}; run the same verb again to go on"
+        )
     group = zarr.open_group(whole, mode="r+")
     empty = {name: xr.Variable((), 0) for name in group.array_keys()}
     notes = describe(xr.Dataset(empty), contract)
@@ -202,8 +227,18 @@ def attributes(path: Path) -> dict[str, Any]:
 
 def provenance(**inputs: Any) -> dict[str, Any]:
     """Return a note of when, by which version and from what an artefact was made."""
-    note = {"made": datetime.now(UTC).isoformat(timespec="seconds"), "hscz": __version__}
-    return note | inputs
+    made = datetime.now(UTC).isoformat(timespec="seconds")
+    return {"made": made, "hscz": __version__, "git_sha": _git_sha()} | inputs
+
+
+@cache
+def _git_sha() -> str | None:
+    """Return the commit of the checkout the package runs from, None for an installed one."""
+    command = ["git", "-C", str(Path(__file__).parent), "rev-parse", "HEAD"]
+    try:
+        return subprocess.run(command, capture_output=True, text=True, check=True).stdout.strip()
+    except (OSError, subprocess.CalledProcessError):
+        return None
 
 
 def _open(path: Path, lazy: bool = False) -> xr.Dataset:

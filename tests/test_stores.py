@@ -22,13 +22,13 @@ CONTRACT = {
 N = 600
 
 
-def lay_out(path: Path, key: str = "k") -> bool:
+def lay_out(path: Path, key: str = "k", blocks: tuple[str, ...] = ("b0",)) -> bool:
     columns = xr.Dataset(coords={"ra": ("object", np.arange(N, dtype=float))})
     bulk = {
         "image": xr.Variable(("object", "band", "y", "x"), np.zeros((N, 2, 4, 4), np.float16)),
         "flags": xr.Variable("object", np.zeros(N, np.int32)),
     }
-    return stores.create(path, columns, bulk, key)
+    return stores.create(path, columns, bulk, key, blocks)
 
 
 def fill(path: Path, start: int, stop: int) -> None:
@@ -60,6 +60,20 @@ def test_an_unfinished_store_is_kept_only_for_the_same_settings(tmp_path: Path) 
     assert stores.done_blocks(path) == {"b0"}
     assert not lay_out(path, "other")
     assert stores.done_blocks(path) == set()
+    fill(path, 0, 100)
+    assert not lay_out(path, "other", ("b0", "b100"))
+    assert stores.done_blocks(path) == set()
+
+
+def test_a_store_with_a_block_missing_is_not_committed(tmp_path: Path) -> None:
+    path = tmp_path / "s.zarr"
+    lay_out(path, blocks=("b0", "b300"))
+    fill(path, 0, 300)
+    with pytest.raises(StoreError, match=r"1 blocks have not been written, such as 'b300'"):
+        stores.commit(path, CONTRACT)
+    assert not path.exists()
+    fill(path, 300, N)
+    assert stores.commit(path, CONTRACT) == path
 
 
 def test_an_unfinished_store_does_not_open(tmp_path: Path) -> None:
@@ -72,6 +86,7 @@ def test_an_unfinished_store_does_not_open(tmp_path: Path) -> None:
 def test_a_contract_broken_is_named_and_not_committed(tmp_path: Path) -> None:
     path = tmp_path / "s.zarr"
     lay_out(path)
+    fill(path, 0, N)
     contract = dict(CONTRACT) | {"ebv": Variable(("object",), "f", "Galactic E(B-V)")}
     with pytest.raises(StoreError, match="variable 'ebv'"):
         stores.commit(path, contract)

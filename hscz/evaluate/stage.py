@@ -20,7 +20,8 @@ def evaluate_field(config: RunConfig, name: str) -> str:
     """Judge one field's redshifts.
 
     Writes ``NAME_metrics.parquet``, the same as text, and, where holoviews is installed, two
-    pictures. Objects whose labels a model has learnt from are left out.
+    pictures. The training part of a source field is left out, labelled or not, so that what is
+    judged is a fair sample of the field.
 
     Returns
     -------
@@ -74,7 +75,7 @@ def _draw(config: RunConfig, name: str, cube: xr.Dataset, reference: str) -> Non
 
 
 def unseen(cube: xr.Dataset) -> xr.Dataset:
-    """Return the objects whose labels no model has learnt from."""
+    """Return the objects outside the training part of the models' source fields."""
     return cube.isel(object=np.flatnonzero(~cube["in_training"].values))
 
 

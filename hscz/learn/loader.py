@@ -74,42 +74,36 @@ def read_stamps(
     store: xr.Dataset,
     rows: NDArray[np.int64],
     bands: Sequence[int],
-    input_px: int,
+    out: NDArray[np.float16],
     name: str = "field store",
-) -> NDArray[np.float16]:
-    """Read the central pixels of chosen, usable stamps, chunk by chunk.
+) -> None:
+    """Read the central pixels of chosen, usable stamps, chunk by chunk, into memory at hand.
 
     Parameters
     ----------
     store : xarray.Dataset
-        Field store opened without Dask (``chunks=None``).
+        Field store opened without Dask (``lazy=False``).
     rows : ndarray of int
         Sorted rows to read.
     bands : sequence of int
         Positions of the bands.
-    input_px : int
-        Side of the central square.
+    out : ndarray, shape (len(rows), len(bands), input_px, input_px), float16
+        Where to put them; its side says how many central pixels are wanted.
     name : str
         What the store is called in error messages.
-
-    Returns
-    -------
-    ndarray, shape (len(rows), len(bands), input_px, input_px), float16
 
     Raises
     ------
     StoreError
         If the stamps are too small or hold a pixel that is not finite.
     """
-    image, crop = store["image"], central(store, input_px, name)
-    out = np.empty((len(rows), len(bands), input_px, input_px), np.float16)
+    image, crop = store["image"], central(store, out.shape[-1], name)
     for start in range(0, image.sizes["object"], IMAGE_CHUNK):
         first, last = np.searchsorted(rows, (start, start + IMAGE_CHUNK))
         if last > first:
             block = image[start : start + IMAGE_CHUNK].values
             out[first:last] = block[rows[first:last] - start][:, list(bands), crop, crop]
             check_finite(out[first:last], name)
-    return out
 
 
 @dataclass(frozen=True)

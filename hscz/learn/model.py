@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import tomli_w
 import torch
 from numpy.typing import NDArray
@@ -60,9 +61,11 @@ class Model:
         noise: tuple[float, ...],
         seed: int,
     ) -> Model:
-        """Return a model with fresh weights drawn from `seed`."""
-        torch.manual_seed(seed)
-        return cls(Network(config, noise, len(grid)), config, bands, grid, noise)
+        """Return a model with fresh weights drawn from `seed`, whatever was drawn before."""
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(seed)
+            network = Network(config, noise, len(grid))
+        return cls(network, config, bands, grid, noise)
 
     def pdf(self, images: Tensor) -> NDArray[np.float32]:
         """Return PDFs, shape (n, bins), as densities in 1/dz, of stamps (n, band, y, x)."""
@@ -120,10 +123,18 @@ class Model:
         return model
 
 
-def training_ids(folder: str | Path) -> NDArray[np.int64]:
-    """Return the identifiers of the objects whose labels a model has learnt from."""
-    split = read_columns(Path(folder) / "split.parquet", ["object_id", "split"])
-    return split.loc[split["split"] == "train", "object_id"].to_numpy(np.int64)
+def training_part(folder: str | Path) -> pd.DataFrame:
+    """Return the training part of the source fields of a model, labelled or not.
+
+    Returns
+    -------
+    pandas.DataFrame
+        Columns ``field``, ``object_id``, ``ra``, ``dec`` and ``used``: whether the model has
+        learnt from the object's label.
+    """
+    columns = ["field", "object_id", "ra", "dec", "used", "part"]
+    split = read_columns(Path(folder) / "split.parquet", columns)
+    return split[split["part"] == "training"].reset_index(drop=True)
 
 
 def finished(folder: Path, key: str) -> bool:

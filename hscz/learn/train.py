@@ -11,7 +11,6 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import torch
-import xarray as xr
 from numpy.typing import NDArray
 from torch import nn
 
@@ -21,23 +20,27 @@ from hscz.config import RunConfig, TrainConfig
 from hscz.configfile import fingerprint
 from hscz.errors import ConfigError, StoreError
 from hscz.evaluate.metrics import bias, outlier_fraction, residual, sigma_mad
-from hscz.learn.loader import Stamps, band_index, read_stamps
+from hscz.learn.loader import Stamps
 from hscz.learn.model import Model, finished
+from hscz.learn.sample import Fields, divide, median_noise, read_images
 from hscz.learn.trainer import Metrics, Trainer, autocast, choose_device
-from hscz.schema import Flag
 from hscz.stores import attributes, open_field, part, provenance
-from hscz.tables.labels import one_hot_target, soft_target
+from hscz.tables.targets import one_hot_target, soft_target
 from hscz.zgrid import RedshiftGrid
 
 
-def train(config: RunConfig, resume: bool = False, progress: bool = True) -> list[Path]:
-    """Train every run of a configuration.
+def train(
+    config: RunConfig, resume: bool = False, force: bool = False, progress: bool = True
+) -> list[Path]:
+    """Train every run of a configuration that is not finished yet.
 
     Parameters
     ----------
     config : RunConfig
     resume : bool
-        Keep finished runs and go on with an unfinished one of the same settings.
+        Go on with an unfinished run of the same settings rather than begin it anew.
+    force : bool
+        Train finished runs again, too.
     progress : bool
         Whether to draw progress bars.
 
@@ -57,23 +60,19 @@ def train(config: RunConfig, resume: bool = False, progress: bool = True) -> lis
     for name, store in stores.items():
         if not store.attrs.get("labels"):
             raise StoreError(f"{config.field_store(name)}: has no labels; run 'hscz label' first")
-    key = _train_key(config)
-    folders = [config.model(run) for run in range(config.train.runs)]
-    todo = [run for run in range(len(folders)) if not (resume and finished(folders[run], key))]
-    if not todo:
-        return folders
-    samples = pd.concat([_sample(name, ds, config.train) for name, ds in stores.items()])
-    samples = _split(samples, config.train)
-    data = _Data(stores, samples, config)
-    for run in todo:
-        _train_one(config, data, run, key, resume, progress)
-    return folders
+    runs = range(config.train.runs)
+    todo = [k for k in runs if force or not finished(config.model(k), _train_key(config, k))]
+    if todo:
+        data = _Data(stores, config)
+        for run in todo:
+            _train_one(config, data, run, resume, progress)
+    return [config.model(run) for run in runs]
 
 
 def is_trained(config: RunConfig) -> bool:
     """Return whether every run of a configuration is whole and up to date."""
-    key = _train_key(config)
-    return all(finished(config.model(run), key) for run in range(config.train.runs))
+    runs = range(config.train.runs)
+    return all(finished(config.model(run), _train_key(config, run)) for run in runs)
 
 
 def training_report(folders: list[Path]) -> str:
@@ -82,48 +81,46 @@ def training_report(folders: list[Path]) -> str:
     for folder in folders:
         rows = (folder / "history.jsonl").read_text().splitlines()
         numbers = json.loads(rows[-1])
-        seconds = sum(json.loads(row)["seconds"] for row in rows)
-        shown = ", ".join(f"{k} {v:.4g}" for k, v in numbers.items() if k != "seconds")
-        lines.append(f"  {folder.name}: {seconds:.0f} s, {shown} (validation on source labels)")
+        seconds = sum(json.loads(row)["cpu_seconds"] for row in rows)
+        shown = ", ".join(f"{k} {v:.4g}" for k, v in numbers.items() if not k.endswith("seconds"))
+        lines.append(f"  {folder.name}: {seconds:.0f} CPU s, {shown} (validation on source labels)")
     return "\n".join(lines)
 
 
-def _train_key(config: RunConfig) -> str:
-    labels = {name: attributes(config.field_store(name)) for name in config.train.fields}
-    return fingerprint(
-        config.network, config.train, {k: v.get("labels") for k, v in labels.items()}
-    )
+def _train_key(config: RunConfig, run: int) -> str:
+    # How many runs there are, and what they are called, changes none of them.
+    settings = replace(config.train, runs=1, name="")
+    return fingerprint(config.network, settings, run, _inputs(config))
+
+
+def _inputs(config: RunConfig) -> dict[str, list[str | None]]:
+    """Return the fingerprints of the source fields' pixels and labels."""
+    stores = {name: attributes(config.field_store(name)) for name in config.train.fields}
+    return {name: [a.get("fingerprint"), a.get("labels")] for name, a in stores.items()}
 
 
 class _Data:
     """The stamps and targets of the training and validation samples, read once."""
 
-    def __init__(
-        self, stores: dict[str, xr.Dataset], samples: pd.DataFrame, config: RunConfig
-    ) -> None:
+    def __init__(self, stores: Fields, config: RunConfig) -> None:
         settings = config.train
         self.grid = RedshiftGrid.make(settings.grid, settings.n_bins, settings.z_max)
-        self.samples = samples
+        self.objects = divide(stores, settings)
         self.device = choose_device(settings.device)
-        self.noise = tuple(_noise(stores, samples, settings).tolist())
-        parts = {}
-        for split in ("train", "validation"):
-            chosen = samples[samples["split"] == split]
-            images = [
-                read_stamps(
-                    store,
-                    chosen.loc[chosen["store"] == name, "row"].to_numpy(),
-                    band_index(store, settings.bands, name),
-                    config.network.input_px,
-                    name,
-                )
-                for name, store in stores.items()
-            ]
-            targets = self._targets(chosen, settings)
-            parts[split] = Stamps(
-                torch.from_numpy(np.concatenate(images)), torch.from_numpy(targets)
+        self.noise = median_noise(stores, self.sample("training"), settings.bands)
+        self.training, self.validation = (
+            Stamps(
+                torch.from_numpy(
+                    read_images(stores, self.sample(part), settings.bands, config.network.input_px)
+                ),
+                torch.from_numpy(self._targets(self.sample(part), settings)),
             ).to(self.device)
-        self.train, self.validation = parts["train"], parts["validation"]
+            for part in ("training", "validation")
+        )
+
+    def sample(self, part: str) -> pd.DataFrame:
+        """Return the objects of one part whose labels are used."""
+        return self.objects[(self.objects["part"] == part) & self.objects["used"]]
 
     def _targets(self, chosen: pd.DataFrame, settings: TrainConfig) -> NDArray[np.float32]:
         z = chosen["z_label"].to_numpy(np.float64)
@@ -134,82 +131,23 @@ class _Data:
         raise ConfigError(f"train.targets is {settings.targets!r}; use one_hot or soft")
 
 
-def _sample(name: str, store: xr.Dataset, settings: TrainConfig) -> pd.DataFrame:
-    """Return the labelled, usable objects of a field store, in row order."""
-    z_label = store["z_label"].values
-    usable = (store["flags"].values & int(Flag.UNUSABLE)) == 0
-    inside = RedshiftGrid.make(settings.grid, settings.n_bins, settings.z_max).index(z_label) >= 0
-    rows = np.flatnonzero(usable & inside)
-    if not len(rows):
-        raise StoreError(f"{name}: no usable object has a label within 0 < z < {settings.z_max}")
-    from_c2020 = store["label_source"].values[rows] == "c2020"
-    sigma = np.where(from_c2020, store["z_c2020_sigma"].values[rows], 0.0)
-    return pd.DataFrame(
-        {
-            "store": name,
-            "row": rows,
-            "object_id": store["object_id"].values[rows],
-            "z_label": z_label[rows],
-            "sigma": np.nan_to_num(sigma),
-        }
-    )
-
-
-def _split(samples: pd.DataFrame, settings: TrainConfig) -> pd.DataFrame:
-    """Draw the validation sample by a hash of the identifier and the seed.
-
-    An object falls on the same side whichever other objects are in the store.
-    """
-    draws = _uniform(samples["object_id"].to_numpy(np.uint64), settings.seed)
-    split = np.where(draws < settings.validation_fraction, "validation", "train").astype(object)
-    training = np.flatnonzero(split == "train")
-    if 0 < settings.max_galaxies < len(training):
-        surplus = training[np.argsort(draws[training])[settings.max_galaxies :]]
-        split[surplus] = "unused"
-    return samples.assign(split=split)
-
-
-def _uniform(ids: NDArray[np.uint64], seed: int) -> NDArray[np.float64]:
-    """Return a uniform number in [0, 1) for each id (the mixing of SplitMix64)."""
-    golden = 0x9E3779B97F4A7C15
-    x = ids + np.uint64((seed + 1) * golden % 2**64)
-    x = (x ^ (x >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
-    x = (x ^ (x >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
-    return (x ^ (x >> np.uint64(31))) / 2.0**64
-
-
-def _noise(
-    stores: dict[str, xr.Dataset], samples: pd.DataFrame, settings: TrainConfig
-) -> NDArray[np.float32]:
-    """Return the median sky noise of the training objects in each band."""
-    rows = []
-    for name, store in stores.items():
-        bands = band_index(store, settings.bands, name)
-        mine = samples.loc[(samples["store"] == name) & (samples["split"] == "train"), "row"]
-        rows.append(store["sky_noise"].values[mine.to_numpy()][:, bands])
-    return np.asarray(np.nanmedian(np.concatenate(rows), axis=0))
-
-
-def _train_one(
-    config: RunConfig, data: _Data, run: int, key: str, resume: bool, progress: bool
-) -> None:
-    folder = part(config.model(run))
+def _train_one(config: RunConfig, data: _Data, run: int, resume: bool, progress: bool) -> None:
+    """Train one run aside and put it in its place once it is whole."""
+    folder, key = part(config.model(run)), _train_key(config, run)
     if not (resume and read_json(folder / "provenance.json").get("fingerprint") == key):
         shutil.rmtree(folder, ignore_errors=True)
     settings = replace(config.train, seed=1000 * config.train.seed + run)
     model = Model.new(config.network, settings.bands, data.grid, data.noise, settings.seed)
     model.describe(folder, config)
-    write_atomic(folder / "split.parquet", data.samples.reset_index(drop=True).to_parquet)
-    write_json(
-        folder / "provenance.json",
-        provenance(fingerprint=key, seed=settings.seed, fields=list(settings.fields)),
-    )
-    steps = len(data.train) // settings.batch_size
+    write_atomic(folder / "split.parquet", data.objects.to_parquet)
+    note = provenance(fingerprint=key, seed=settings.seed, stores=_inputs(config))
+    write_json(folder / "provenance.json", note)
+    steps = len(data.training) // settings.batch_size
     trainer = Trainer(model.network, settings, steps, folder, data.device)
     if resume:
         trainer.resume()
     trainer.fit(
-        lambda generator: data.train.epoch(settings.batch_size, generator, data.device),
+        lambda generator: data.training.epoch(settings.batch_size, generator, data.device),
         _validator(data, settings),
         progress,
     )
@@ -219,7 +157,7 @@ def _train_one(
 
 def _validator(data: _Data, settings: TrainConfig) -> Callable[[nn.Module], Metrics]:
     """Return a function that judges a network on the source's own validation labels."""
-    z_label = data.samples.loc[data.samples["split"] == "validation", "z_label"].to_numpy()
+    z_label = data.sample("validation")["z_label"].to_numpy()
 
     def validate(network: nn.Module) -> Metrics:
         logits, loss = [], 0.0

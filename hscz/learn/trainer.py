@@ -127,11 +127,12 @@ class Trainer:
         """
         while self.epoch < self.settings.epochs:
             generator = torch.Generator().manual_seed(100_003 * self.settings.seed + self.epoch)
-            started = time.perf_counter()
+            started, cpu_started = time.perf_counter(), time.process_time()
             row = self._train_epoch(batches(generator), progress)
             row["seconds"] = time.perf_counter() - started
             self.network.eval()
             row |= validate(self.network)
+            row["cpu_seconds"] = time.process_time() - cpu_started
             self.epoch += 1
             self._note(row)
             self.save()

@@ -10,7 +10,7 @@ from typing import Any
 import dask
 import pandas as pd
 
-from hscz.atomic import read_json, write_atomic, write_json
+from hscz.atomic import read_json, write_atomic, write_json, writing
 from hscz.errors import InputError
 from hscz.mock.catalogue import catalogue_path, write_catalogue
 from hscz.mock.exposure import FieldPlan, write_patch
@@ -129,5 +129,6 @@ def _claim(folder: Path, record: dict[str, Any]) -> None:
                 "choose another folder"
             )
         shutil.rmtree(folder)
-    folder.mkdir(parents=True, exist_ok=True)
+    with writing(folder):
+        folder.mkdir(parents=True, exist_ok=True)
     write_json(folder / _STARTED_NAME, record)

@@ -7,6 +7,7 @@ named by MP_* cards; their bits move between data releases, so they are read fro
 
 from __future__ import annotations
 
+import zlib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -148,7 +149,7 @@ class BandImage:
         try:
             with fits.open(self.path, ignore_blank=plane == "MASK") as hdus:
                 return np.asarray(hdus[self.hdus[plane]].section[y0:y1, x0:x1])
-        except (OSError, TypeError, ValueError) as error:
+        except (OSError, EOFError, TypeError, ValueError, zlib.error) as error:
             raise InputError(
                 f"{self.path}: the {plane} plane cannot be read ({error}); fetch the file again"
             ) from error

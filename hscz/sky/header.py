@@ -157,8 +157,8 @@ def read_zero_point(
         return float(without_card)
     if not (isinstance(counts, int | float) and 0 < counts < np.inf):
         raise InputError(
-            f"{path}: no zero point, FLUXMAG0 is {counts!r}; write the card, or give zero_point "
-            "for images that have none"
+            f"{path}: no zero point, FLUXMAG0 is {counts!r}; give zero_point for images "
+            "without the card, or write the card"
         )
     found = 2.5 * float(np.log10(counts))
     if without_card is not None and not abs(found - without_card) <= ZERO_POINT_TOLERANCE_MAG:

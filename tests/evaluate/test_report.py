@@ -20,7 +20,7 @@ def test_text_has_a_line_for_each_row_in_straight_columns() -> None:
     assert len({len(line) for line in lines}) == 1
     assert lines[0].split()[:4] == ["sample", "N", "missing", "b"]
     assert "eta(|dz|>0.15)" in lines[0]
-    assert lines[2].startswith("20 <= mag_i < 23")
+    assert lines[2].startswith("20 <= i < 23")
     assert "+-" in lines[2]
     assert lines[3].split()[-5:] == ["-"] * 5
 

@@ -1,0 +1,125 @@
+"""Which objects of the source fields a network learns from, and which it is judged on."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import numpy as np
+import pandas as pd
+import xarray as xr
+from numpy.typing import NDArray
+
+from hscz.config import TrainConfig
+from hscz.errors import StoreError
+from hscz.learn.loader import band_index, read_stamps
+from hscz.schema import Flag
+from hscz.zgrid import RedshiftGrid
+
+Fields = Mapping[str, xr.Dataset]
+
+
+def divide(stores: Fields, settings: TrainConfig) -> pd.DataFrame:
+    """Divide the source fields into a training and a validation part.
+
+    The part of an object follows from a hash of its identifier and the seed, whether it has a
+    label or not: it stays the same whatever else is in the store, and the validation part is
+    a fair sample of the field.
+
+    Parameters
+    ----------
+    stores : mapping of str to xarray.Dataset
+        Field stores by name, opened without Dask.
+    settings : TrainConfig
+
+    Returns
+    -------
+    pandas.DataFrame
+        One row per object, by field and row of the store: ``field, row, object_id, ra, dec,
+        part`` (training or validation), ``used`` (whether its label serves), ``z_label`` and
+        ``sigma`` (width of the label, 0 for spectroscopic ones).
+
+    Raises
+    ------
+    StoreError
+        If a field has no usable label.
+    """
+    parts = [_divide_field(name, store, settings) for name, store in stores.items()]
+    objects = pd.concat(parts, ignore_index=True)
+    draws = objects.pop("draw").to_numpy()
+    training = np.flatnonzero((objects["part"] == "training") & objects["used"])
+    if 0 < settings.max_galaxies < len(training):
+        surplus = training[np.argsort(draws[training])][settings.max_galaxies :]
+        objects["used"] = objects["used"] & ~objects.index.isin(surplus)
+    return objects
+
+
+def read_images(
+    stores: Fields, sample: pd.DataFrame, bands: tuple[str, ...], input_px: int
+) -> NDArray[np.float16]:
+    """Return the stamps of a sample from `divide`, held once.
+
+    Parameters
+    ----------
+    stores : mapping of str to xarray.Dataset
+    sample : pandas.DataFrame
+        Rows of the table of `divide`, in its order.
+    bands : tuple of str
+    input_px : int
+        Side of the central square to read.
+
+    Returns
+    -------
+    ndarray, shape (len(sample), band, input_px, input_px)
+    """
+    out = np.empty((len(sample), len(bands), input_px, input_px), np.float16)
+    start = 0
+    for name, store in stores.items():
+        rows = sample.loc[sample["field"] == name, "row"].to_numpy()
+        read_stamps(
+            store, rows, band_index(store, bands, name), out[start : start + len(rows)], name
+        )
+        start += len(rows)
+    return out
+
+
+def median_noise(stores: Fields, sample: pd.DataFrame, bands: tuple[str, ...]) -> tuple[float, ...]:
+    """Return the median sky noise of a sample in each band, counts."""
+    noise = []
+    for name, store in stores.items():
+        rows = sample.loc[sample["field"] == name, "row"].to_numpy()
+        noise.append(store["sky_noise"].values[rows][:, band_index(store, bands, name)])
+    return tuple(np.median(np.concatenate(noise), axis=0).tolist())
+
+
+def _divide_field(name: str, store: xr.Dataset, settings: TrainConfig) -> pd.DataFrame:
+    object_id, z_label = store["object_id"].values, store["z_label"].values
+    grid = RedshiftGrid.make(settings.grid, settings.n_bins, settings.z_max)
+    usable = (store["flags"].values & int(Flag.UNUSABLE)) == 0
+    used = usable & (grid.index(z_label) >= 0)
+    if not used.any():
+        raise StoreError(f"{name}: no usable object has a label within 0 < z < {settings.z_max}")
+    draws = _uniform(object_id.astype(np.uint64), settings.seed)
+    from_c2020 = store["label_source"].values == "c2020"
+    return pd.DataFrame(
+        {
+            "field": name,
+            "row": np.arange(len(object_id)),
+            "object_id": object_id,
+            "ra": store["ra"].values,
+            "dec": store["dec"].values,
+            "part": np.where(draws < settings.validation_fraction, "validation", "training"),
+            "draw": draws,
+            "used": used,
+            "z_label": z_label,
+            "sigma": np.nan_to_num(np.where(from_c2020, store["z_c2020_sigma"].values, 0.0)),
+        }
+    )
+
+
+def _uniform(ids: NDArray[np.uint64], seed: int) -> NDArray[np.float64]:
+    """Return a uniform number in [0, 1) for each id (the mixing of SplitMix64)."""
+    golden = 0x9E3779B97F4A7C15
+    x = ids + np.uint64((seed + 1) * golden % 2**64)
+    x = (x ^ (x >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
+    x = (x ^ (x >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
+    return (x ^ (x >> np.uint64(31))) / 2.0**64
