@@ -3,6 +3,7 @@ from __future__ import annotations
 import gzip
 import os
 import tracemalloc
+import zlib
 from pathlib import Path
 
 import numpy as np
@@ -210,6 +211,18 @@ def test_text_is_not_an_image(tmp_path):
         open_band(tmp_path / "a.fits", "i")
 
 
+def test_compressed_pixels_that_are_cut_short_are_refused(calexp, monkeypatch):
+    band = open_band(calexp, "i")
+    for error in (EOFError("ended early"), zlib.error("invalid stored block")):
+
+        def broken(*_: object, error: Exception = error) -> None:
+            raise error
+
+        monkeypatch.setattr(fits.hdu.image.Section, "__getitem__", broken)
+        with pytest.raises(InputError, match=r"a.fits: the IMAGE plane cannot be read"):
+            band.read_image((0, 40, 0, 50))
+
+
 @pytest.mark.parametrize("card", ["BITPIX", "NAXIS", "NAXIS2"])
 def test_a_header_without_a_needed_card_is_refused(calexp, card):
     data = calexp.read_bytes()
@@ -234,7 +247,7 @@ def test_a_table_is_not_an_image(tmp_path):
         (1, {"CTYPE1": "GLON-TAN", "CTYPE2": "GLAT-TAN"}, "GLON.*not ICRS"),
         (1, {"RADESYS": "FK4", "EQUINOX": 1950.0}, "FK4.*not ICRS"),
         (1, {"CD1_1": 0.0, "CD2_2": 0.0}, "WCS.*astrometry"),
-        (0, {"FLUXMAG0": None}, "FLUXMAG0 is None; write the card"),
+        (0, {"FLUXMAG0": None}, "FLUXMAG0 is None; give zero_point"),
         (0, {"FLUXMAG0": -1.0}, "FLUXMAG0 is -1.0"),
         (0, {"FLUXMAG0": "NaN"}, "FLUXMAG0 is 'NaN'"),
         (0, {"FILTER": "HSC-R2"}, "FILTER is 'HSC-R2', which is band r.*given for band i"),
