@@ -9,7 +9,7 @@ import os
 import platform
 from pathlib import Path
 
-NAMES = ("imports", "gather", "learning", "memory", "accuracy")
+NAMES = ("imports", "gather", "learning", "memory", "mock", "accuracy")
 RESULTS = Path(__file__).parent / "results.json"
 
 

@@ -36,8 +36,15 @@ def run() -> dict[str, float]:
     if main(["run", str(CONFIG), "--quiet"]):
         raise SystemExit("the run of examples/benchmark.toml failed")
     history = (load(CONFIG).model(0) / "history.jsonl").read_text().splitlines()
+    config = load(CONFIG)
+    store = config.field_store(config.train.fields[0])
+    n = open_field(store).sizes["object"]
+    on_disk = sum(path.stat().st_size for path in store.rglob("*") if path.is_file())
+    side, bands = config.network.input_px, len(config.train.bands)
     results = {
-        "accuracy, network, training, CPU s": sum(json.loads(h)["cpu_seconds"] for h in history)
+        "accuracy, network, training, CPU s": sum(json.loads(h)["cpu_seconds"] for h in history),
+        "bytes a stamp of 7 bands on disk, all columns": on_disk / n,
+        "bytes a stamp of 6 bands in training memory": 2.0 * bands * side**2,
     }
     for method, table in compare().items():
         for row in table[table["by"] == "mag_i"].itertuples():

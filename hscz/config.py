@@ -57,7 +57,8 @@ class FieldConfig:
     @property
     def has_labels(self) -> bool:
         """Whether the field comes with any catalogue of redshifts."""
-        return bool(self.c2020_classic or self.c2020_farmer or self.spec or self.truth)
+        tables = (self.c2020_classic, self.c2020_farmer, self.spec, self.oii, self.truth)
+        return any(tables)
 
 
 @dataclass(frozen=True)

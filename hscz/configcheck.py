@@ -9,6 +9,7 @@ from itertools import pairwise
 
 from hscz.config import RunConfig
 from hscz.errors import ConfigError
+from hscz.schema import LABEL_COLUMNS
 from hscz.survey import BANDS
 
 RANGES: Mapping[str, tuple[float, float]] = {
@@ -82,6 +83,14 @@ def _check_lists(config: RunConfig, where: str) -> None:
             raise ConfigError(
                 f"{where}: {key}: band {unknown[0]!r} is unknown; the bands are {', '.join(BANDS)}"
             )
+        # The network pairs neighbours, so the order of the bands is part of what they mean.
+        if list(names) != sorted(names, key=lambda name: BANDS[name].pivot_angstrom):
+            raise ConfigError(f"{where}: {key} is {list(names)}; write them from blue to red")
+    strange = [name for name in config.evaluate.reference if name not in LABEL_COLUMNS]
+    if strange:
+        raise ConfigError(
+            f"{where}: evaluate.reference has {strange[0]!r}; use {', '.join(LABEL_COLUMNS)}"
+        )
     others = ("train.fields", "export.formats", "evaluate.reference")
     for key, names in (bands | {key: operator.attrgetter(key)(config) for key in others}).items():
         if not names or len(set(names)) < len(names):
