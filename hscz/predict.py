@@ -165,11 +165,17 @@ def _predict_block(
     for start in range(0, len(keep), settings.batch_size):
         rows = keep[start : start + settings.batch_size]
         stamps = np.ascontiguousarray(image[rows])
-        check_finite(stamps, where)
         batch = torch.from_numpy(stamps).to(device).float()
         batch = batch.contiguous(memory_format=torch.channels_last)
         with autocast(settings.precision, device):
             out[rows] = pdf.combine([model.pdf(batch) for model in models])
+        # A redshift may be missing only where a flag says why.
+        if not np.isfinite(out[rows]).all():
+            check_finite(stamps, where)
+            raise StoreError(
+                f"{where}: a network gives a usable stamp no PDF; set predict.precision to "
+                "float32, or train again with a lower train.learning_rate"
+            )
     return out
 
 

@@ -20,6 +20,7 @@ from astropy.wcs import WCS
 from reproject import reproject_interp
 from scipy.ndimage import maximum_filter
 
+from hscz.atomic import writing
 from hscz.sky.fits import BandImage, Window, open_band, write_calexp
 from hscz.sky.mosaic import find_files
 from hscz.survey import PIXEL_SCALE_ARCSEC
@@ -138,7 +139,8 @@ def resample_band(image: BandImage, grid: Grid, path: str | Path) -> Path:
     origin = _origin(image, grid)
     if _read_origin(path) == origin:
         return path
-    path.parent.mkdir(parents=True, exist_ok=True)
+    with writing(path):
+        path.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=path.parent, prefix=".part-") as scratch:
         # Planes larger than memory lie in mapped files until they are written.
         planes = {
