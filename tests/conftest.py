@@ -7,6 +7,9 @@ from pathlib import Path
 
 import pytest
 
+# Doctest collection would import every conftest.py as one and the same module.
+collect_ignore_glob = ["conftest.py", "*/conftest.py"]
+
 
 @pytest.fixture(scope="session")
 def shared_data() -> Path:
