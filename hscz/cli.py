@@ -74,7 +74,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except ConfigError as error:
         print(f"hscz {options.verb}: {error}", file=sys.stderr)
         return 2
-    except HsczError as error:
+    except (HsczError, OSError) as error:
         print(f"hscz {options.verb}: {error}", file=sys.stderr)
         return 1
     except KeyboardInterrupt:

@@ -66,9 +66,10 @@ def label(config: RunConfig, name: str) -> str:
         settings.radius_arcsec,
     )
     columns = {str(key): _column(labels[key]) for key in labels}
+    candidates = np.zeros(len(objects), dtype=bool)
     if entry.oii:
-        flags = flag_candidates(objects, _read(entry.oii)[0], settings.radius_arcsec)
-        columns["is_oii_candidate"] = xr.Variable("object", flags)
+        candidates = flag_candidates(objects, _read(entry.oii)[0], settings.radius_arcsec)
+    columns["is_oii_candidate"] = xr.Variable("object", candidates)
     if entry.truth:
         columns["z_true"] = xr.Variable("object", _true_redshifts(objects, entry.truth))
     stores.replace_columns(path, columns, {"labels": label_key(config, name)})
