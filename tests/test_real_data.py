@@ -1,4 +1,4 @@
-"""Images and catalogues that nobody here made, from files to field stores."""
+"""Images and catalogues from elsewhere, from files to field stores."""
 
 from __future__ import annotations
 
