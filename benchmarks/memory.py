@@ -9,16 +9,21 @@ from pathlib import Path
 
 import numpy as np
 
+from hscz.survey import PIXEL_SCALE_ARCSEC
+
 LIMIT_MB = 600.0
 BANDS = ("g", "r", "i", "z")
 
 # Run apart, so that the peak is that of the ingest alone, imports and Dask threads included.
+# The kernel's high-water mark starts anew with a program; getrusage's would be the parent's.
 PROGRAM = """
-import resource, sys
+import sys
 from hscz.configfile import load
 from hscz.ingest import ingest
-path = ingest(load(sys.argv[1]), "BIG", progress=False)
-print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024)
+if len(sys.argv) > 1:
+    ingest(load(sys.argv[1]), "BIG", progress=False)
+status = dict(line.split(":", 1) for line in open("/proc/self/status"))
+print(float(status["VmHWM"].split()[0]) / 1024)
 """
 
 
@@ -26,35 +31,30 @@ def run() -> dict[str, float]:
     """Return the mosaic's size, the limit and the peak, in MB."""
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
-        mosaic_mb = _write_mosaic(folder)
-        peaks = {}
-        for n_objects in (2_000, 8_000):
-            config = _write_catalogue(folder, n_objects)
-            out = subprocess.check_output([sys.executable, "-c", PROGRAM, str(config)], text=True)
-            peaks[f"ingest, peak resident memory with {n_objects:,} objects, MB"] = float(out)
-    base = float(
-        subprocess.check_output(
-            [
-                sys.executable,
-                "-c",
-                "import resource, hscz.ingest;"
-                "print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024)",
-            ],
-            text=True,
-        )
-    )
-    return {
-        "ingest, mosaic, MB": mosaic_mb,
-        "ingest, memory limit, MB": LIMIT_MB,
-        "ingest, imports alone, MB": base,
-    } | peaks
+        results = {
+            "ingest, mosaic, MB": _write_mosaic(folder),
+            "ingest, memory limit, MB": LIMIT_MB,
+            "ingest, imports alone, MB": _peak_mb(),
+        }
+        for n in (2_000, 8_000):
+            peak = _peak_mb(str(_write_catalogue(folder, n)))
+            results[f"ingest, peak resident memory with {n:,} objects, MB"] = peak
+    return results
+
+
+def _peak_mb(*arguments: str) -> float:
+    return float(subprocess.check_output([sys.executable, "-c", PROGRAM, *arguments], text=True))
+
+
+def _side_px() -> int:
+    return int(np.sqrt(4 * LIMIT_MB * 1e6 / (12 * len(BANDS))))
 
 
 def _write_mosaic(folder: Path) -> float:
     """Write noise planes of image, mask and variance with four times the limit in all."""
     from hscz.sky.fits import write_calexp
 
-    side = int(np.sqrt(4 * LIMIT_MB * 1e6 / (12 * len(BANDS))))
+    side = _side_px()
     rng = np.random.default_rng(1)
     image = rng.standard_normal((side, side), np.float32)
     mask = np.zeros((side, side), np.int32)
@@ -73,14 +73,14 @@ def _wcs(side: int):
     wcs.wcs.ctype = ["RA---TAN", "DEC--TAN"]
     wcs.wcs.crval = [150.0, 2.0]
     wcs.wcs.crpix = [side / 2, side / 2]
-    wcs.wcs.cdelt = [-0.168 / 3600, 0.168 / 3600]
+    wcs.wcs.cdelt = [-PIXEL_SCALE_ARCSEC / 3600, PIXEL_SCALE_ARCSEC / 3600]
     return wcs
 
 
 def _write_catalogue(folder: Path, n: int) -> Path:
     import pandas as pd
 
-    side = int(np.sqrt(4 * LIMIT_MB * 1e6 / (12 * len(BANDS))))
+    side = _side_px()
     rng = np.random.default_rng(2)
     x, y = rng.uniform(40, side - 40, (2, n))
     sky = _wcs(side).pixel_to_world_values(x, y)

@@ -72,7 +72,7 @@ class IngestConfig:
     tile_px: int = 4200
     """Largest side of a tile; larger mosaics are read as overlapping windows."""
     memory_limit_mb: float = 0.0
-    """Shrink tiles so that the working set stays below this; 0 sets no limit."""
+    """Shrink tiles so that the process stays below this; 0 sets no limit."""
 
 
 @dataclass(frozen=True)

@@ -37,9 +37,12 @@ from hscz.tables.descriptor import CatalogueDescriptor, load_descriptor
 from hscz.tables.read import read_catalogue
 from hscz.tables.select import names_in, select
 
-WORKING_BYTES_PER_PX = 48
-"""Memory one Dask worker needs per tile pixel and band: image, mask and variance planes, their
-scaled copies, and the stamps, measured with a crowded six-band tile."""
+WORKING_BYTES_PER_PX = 100
+"""Memory one Dask worker needs per pixel of a tile: the planes of one band and their copies, and
+the stamps at the density of i < 25 galaxies (measured by benchmarks/memory.py)."""
+
+PROCESS_MB = 250
+"""Memory of the interpreter and its libraries before a pixel is read."""
 
 
 def ingest(config: RunConfig, name: str, progress: bool = True) -> Path:
@@ -141,7 +144,8 @@ def _tile_px(settings: IngestConfig) -> int:
     if not settings.memory_limit_mb:
         return settings.tile_px
     workers = dask.config.get("num_workers", None) or os.cpu_count() or 1
-    px = math.isqrt(int(settings.memory_limit_mb * 1e6 / workers / WORKING_BYTES_PER_PX))
+    free = max(0.0, settings.memory_limit_mb - PROCESS_MB) * 1e6
+    px = math.isqrt(int(free / workers / WORKING_BYTES_PER_PX))
     return max(4 * settings.stamp_px, min(settings.tile_px, px))
 
 

@@ -1,0 +1,168 @@
+"""Ingest: any tiling gives the same stamps, also when a run is killed and resumed with another."""
+
+from __future__ import annotations
+
+import dataclasses
+from pathlib import Path
+
+import dask
+import numpy as np
+import pandas as pd
+import pytest
+import xarray as xr
+from astropy.wcs import WCS
+
+import hscz.ingest as stage
+from hscz.config import FieldConfig, IngestConfig, RunConfig, TableConfig
+from hscz.sky.fits import write_calexp
+from hscz.stores import attributes, open_field, part
+from hscz.survey import PIXEL_SCALE_ARCSEC
+
+SIDE = 900
+DESCRIPTOR = """
+title = "test"
+survey = "test"
+reference = "none"
+bibcode = ""
+archive = ""
+selection = "all"
+extinction_corrected = true
+z_range = [0.0, 6.0]
+format = "csv"
+[columns]
+object_id = "id"
+ra = "ra"
+dec = "dec"
+trail = "trail"
+[mag]
+i = "mag_i"
+"""
+
+
+@pytest.fixture(scope="module")
+def config(tmp_path_factory: pytest.TempPathFactory) -> RunConfig:
+    """Two bands of noise, and objects everywhere, some too near to the edge."""
+    folder = tmp_path_factory.mktemp("field")
+    rng = np.random.default_rng(1)
+    wcs = WCS(naxis=2)
+    wcs.wcs.ctype, wcs.wcs.crval = ["RA---TAN", "DEC--TAN"], [150.0, 2.0]
+    wcs.wcs.crpix = [SIDE / 2, SIDE / 2]
+    wcs.wcs.cdelt = [-PIXEL_SCALE_ARCSEC / 3600, PIXEL_SCALE_ARCSEC / 3600]
+    for band in ("r", "i"):
+        image = rng.standard_normal((SIDE, SIDE), np.float32)
+        mask, variance = np.zeros((SIDE, SIDE), np.int32), np.ones((SIDE, SIDE), np.float32)
+        write_calexp(folder / f"{band}.fits", image, mask, variance, wcs, f"HSC-{band.upper()}")
+    x, y = rng.uniform(0, SIDE - 1, (2, 300))
+    ra, dec = wcs.pixel_to_world_values(x, y)
+    table = pd.DataFrame({"id": np.arange(300), "ra": ra, "dec": dec, "mag_i": 22.0})
+    table.assign(trail=np.arange(300) % 50 == 0).astype({"trail": int}).to_csv(folder / "cat.csv")
+    (folder / "own.toml").write_text(DESCRIPTOR)
+    field = FieldConfig(
+        images=str(folder / "{band}.fits"),
+        catalogue=TableConfig(str(folder / "cat.csv"), str(folder / "own.toml")),
+        bands=("r", "i"),
+    )
+    return RunConfig(stores=str(folder / "whole"), fields={"A": field})
+
+
+def tiled(config: RunConfig, folder: Path, tile_px: int) -> RunConfig:
+    return dataclasses.replace(config, stores=str(folder), ingest=IngestConfig(tile_px=tile_px))
+
+
+def by_id(path: Path) -> xr.Dataset:
+    store = open_field(path, lazy=False).load()
+    return store.isel(object=np.argsort(store["object_id"].values))
+
+
+@pytest.fixture(scope="module")
+def whole(config: RunConfig) -> xr.Dataset:
+    return by_id(stage.ingest(config, "A", progress=False))
+
+
+def test_windows_of_a_mosaic_give_the_same_stamps(
+    config: RunConfig, whole: xr.Dataset, tmp_path: Path
+) -> None:
+    parts = by_id(stage.ingest(tiled(config, tmp_path, 260), "A", progress=False))
+    assert len(np.unique(parts["tile"].values)) > 9
+    for name in ("object_id", "image", "flags", "mag"):
+        np.testing.assert_array_equal(parts[name], whole[name])
+    np.testing.assert_allclose(parts["sky_noise"], whole["sky_noise"], rtol=1e-5)
+
+
+def test_a_resumed_ingest_with_other_tiles_does_not_mix_them(
+    config: RunConfig, whole: xr.Dataset, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    real, calls = stage.cut_tile, []
+
+    def killed(*arguments: object) -> object:
+        calls.append(1)
+        if len(calls) == 4:
+            raise KeyboardInterrupt
+        return real(*arguments)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(stage, "cut_tile", killed)
+    first = tiled(config, tmp_path, 260)
+    with dask.config.set(scheduler="synchronous"), pytest.raises(KeyboardInterrupt):
+        stage.ingest(first, "A", progress=False)
+    assert len(list((part(first.field_store("A")) / "done").iterdir())) == 3
+    monkeypatch.setattr(stage, "cut_tile", real)
+    resumed = by_id(stage.ingest(tiled(config, tmp_path, 400), "A", progress=False))
+    np.testing.assert_array_equal(resumed["image"], whole["image"])
+
+
+def test_a_resumed_ingest_skips_the_tiles_it_has(
+    config: RunConfig, whole: xr.Dataset, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    real, calls = stage.cut_tile, []
+
+    def counted(*arguments: object) -> object:
+        calls.append(1)
+        if len(calls) == 4:
+            raise KeyboardInterrupt
+        return real(*arguments)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(stage, "cut_tile", counted)
+    cut = tiled(config, tmp_path, 260)
+    with dask.config.set(scheduler="synchronous"):
+        with pytest.raises(KeyboardInterrupt):
+            stage.ingest(cut, "A", progress=False)
+        resumed = by_id(stage.ingest(cut, "A", progress=False))
+    tiles = len(np.unique(resumed["tile"].values))
+    assert len(calls) == tiles + 1
+    np.testing.assert_array_equal(resumed["image"], whole["image"])
+
+
+def test_objects_that_no_tile_holds_are_listed(config: RunConfig, whole: xr.Dataset) -> None:
+    path = config.field_store("A")
+    lost = pd.read_parquet(path.with_suffix(".lost.parquet"))
+    assert len(lost) == attributes(path)["n_lost"] > 10
+    assert len(lost) + whole.sizes["object"] == attributes(path)["n_selected"] == 300
+    assert not np.isin(lost["object_id"], whole["object_id"]).any()
+
+
+def test_trails_of_the_catalogue_are_flagged(whole: xr.Dataset) -> None:
+    trail = (whole["flags"].values & 16) != 0
+    np.testing.assert_array_equal(trail, whole["object_id"].values % 50 == 0)
+
+
+def test_a_memory_limit_shrinks_the_tiles() -> None:
+    free = stage._tile_px(IngestConfig())
+    limited = stage._tile_px(IngestConfig(memory_limit_mb=400))
+    assert 256 <= limited < free == 4200
+
+
+@pytest.mark.parametrize("change", [{"stamp_px": 48}, {"select": "mag_i < 23"}])
+def test_the_fingerprint_follows_what_the_store_holds(config: RunConfig, change: dict) -> None:
+    other = dataclasses.replace(config, ingest=IngestConfig(**change))
+    assert stage.ingest_key(other, "A") != stage.ingest_key(config, "A")
+    moved = dataclasses.replace(config, ingest=IngestConfig(tile_px=300), stores="elsewhere")
+    assert stage.ingest_key(moved, "A") == stage.ingest_key(config, "A")
+
+
+def test_the_fingerprint_follows_the_descriptor(config: RunConfig) -> None:
+    before = stage.ingest_key(config, "A")
+    path = Path(config.fields["A"].catalogue.catalogue)
+    text = path.read_text()
+    path.write_text(text + '[mag_err]\ni = "mag_i"\n')
+    assert stage.ingest_key(config, "A") != before
+    path.write_text(text)
