@@ -78,19 +78,10 @@ def ingest(config: RunConfig, name: str, progress: bool = True) -> Path:
     zero_point = None if entry.resample else entry.zero_point
     tiles = find_tiles(pattern, entry.bands, _tile_px(settings), settings.stamp_px, zero_point)
     table, n_read = _catalogue(entry, settings)
-    tile, x, y = assign(tiles, table["ra"].to_numpy(), table["dec"].to_numpy(), settings.stamp_px)
-    lost = tile < 0
-    if lost.all():
-        raise InputError(
-            f"{entry.catalogue.file}: none of the {len(table)} selected objects lies in the "
-            f"images {entry.images}; check the coordinates and the field"
-        )
-    left_out = table[lost]
-    order = np.flatnonzero(~lost)[np.argsort(tile[~lost], kind="stable")]
-    table, tile, x, y = table.iloc[order], tile[order], x[order], y[order]
-
+    table, left_out, tile, x, y = _by_tile(table, tiles, entry, settings)
     columns = _columns(table, name, entry, settings, [t.name for t in tiles], tile)
-    columns.attrs |= {"n_read": n_read, "n_selected": len(lost), "n_lost": int(lost.sum())}
+    columns.attrs |= {"n_read": n_read, "n_selected": len(table) + len(left_out)}
+    columns.attrs["n_lost"] = len(left_out)
     bulk = _bulk(len(table), entry.bands, settings.stamp_px)
     starts = np.searchsorted(tile, np.arange(len(tiles) + 1))
     rows = {
@@ -113,6 +104,21 @@ def ingest(config: RunConfig, name: str, progress: bool = True) -> Path:
     stores.commit(path, FIELD_STORE)
     write_atomic(path.with_suffix(".lost.parquet"), left_out.to_parquet)
     return path
+
+
+def _by_tile(
+    table: pd.DataFrame, tiles: list[Tile], entry: FieldConfig, settings: IngestConfig
+) -> tuple[pd.DataFrame, pd.DataFrame, NDArray[Any], NDArray[Any], NDArray[Any]]:
+    """Return the objects in the order of their tiles, those in none, and tile, x and y."""
+    tile, x, y = assign(tiles, table["ra"].to_numpy(), table["dec"].to_numpy(), settings.stamp_px)
+    lost = tile < 0
+    if lost.all():
+        raise InputError(
+            f"{entry.catalogue.file}: none of the {len(table)} selected objects lies in the "
+            f"images {entry.images}; check the coordinates and the field"
+        )
+    order = np.flatnonzero(~lost)[np.argsort(tile[~lost], kind="stable")]
+    return table.iloc[order], table[lost], tile[order], x[order], y[order]
 
 
 def ingest_report(path: Path) -> str:
