@@ -59,8 +59,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         0 done, 2 bad use, 1 failed.
     """
     options = parser().parse_args(arguments)
-    # Threads that spin while they wait slow training 20 times when another process wants the
-    # same cores. OpenMP reads this once, before torch is imported; set it to override.
+    # Threads that spin while they wait slow training many times when another process wants
+    # the same cores. OpenMP reads this once, before torch is imported; set it to override.
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
     logging.basicConfig(level=logging.INFO, format="%(message)s", stream=sys.stderr)
     started = time.monotonic()

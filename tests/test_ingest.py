@@ -89,46 +89,33 @@ def test_windows_of_a_mosaic_give_the_same_stamps(
     np.testing.assert_allclose(parts["sky_noise"], whole["sky_noise"], rtol=1e-5)
 
 
-def test_a_resumed_ingest_with_other_tiles_does_not_mix_them(
-    config: RunConfig, whole: xr.Dataset, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    real, calls = stage.cut_tile, []
+@pytest.fixture
+def cuts(monkeypatch: pytest.MonkeyPatch) -> list[int]:
+    """Count the tiles that are cut, one after the other, and kill the run at the fourth."""
+    real, calls = stage.cut_tile, list[int]()
 
-    def killed(*arguments: object) -> object:
+    def killed_once(*arguments: object) -> object:
         calls.append(1)
         if len(calls) == 4:
             raise KeyboardInterrupt
         return real(*arguments)  # type: ignore[arg-type]
 
-    monkeypatch.setattr(stage, "cut_tile", killed)
-    first = tiled(config, tmp_path, 260)
-    with dask.config.set(scheduler="synchronous"), pytest.raises(KeyboardInterrupt):
-        stage.ingest(first, "A", progress=False)
-    assert len(list((part(first.field_store("A")) / "done").iterdir())) == 3
-    monkeypatch.setattr(stage, "cut_tile", real)
-    resumed = by_id(stage.ingest(tiled(config, tmp_path, 400), "A", progress=False))
-    np.testing.assert_array_equal(resumed["image"], whole["image"])
+    monkeypatch.setattr(stage, "cut_tile", killed_once)
+    return calls
 
 
-def test_a_resumed_ingest_skips_the_tiles_it_has(
-    config: RunConfig, whole: xr.Dataset, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize("tile_px", [260, 400])
+def test_a_killed_ingest_resumes_only_tiles_that_are_the_same(
+    config: RunConfig, whole: xr.Dataset, tmp_path: Path, cuts: list[int], tile_px: int
 ) -> None:
-    real, calls = stage.cut_tile, []
-
-    def counted(*arguments: object) -> object:
-        calls.append(1)
-        if len(calls) == 4:
-            raise KeyboardInterrupt
-        return real(*arguments)  # type: ignore[arg-type]
-
-    monkeypatch.setattr(stage, "cut_tile", counted)
-    cut = tiled(config, tmp_path, 260)
+    first, second = (tiled(config, tmp_path, px) for px in (260, tile_px))
     with dask.config.set(scheduler="synchronous"):
         with pytest.raises(KeyboardInterrupt):
-            stage.ingest(cut, "A", progress=False)
-        resumed = by_id(stage.ingest(cut, "A", progress=False))
-    tiles = len(np.unique(resumed["tile"].values))
-    assert len(calls) == tiles + 1
+            stage.ingest(first, "A", progress=False)
+        assert len(list((part(first.field_store("A")) / "done").iterdir())) == 3
+        resumed = by_id(stage.ingest(second, "A", progress=False))
+    kept = 3 if tile_px == 260 else 0
+    assert len(cuts) - 4 == len(np.unique(resumed["tile"].values)) - kept
     np.testing.assert_array_equal(resumed["image"], whole["image"])
 
 
