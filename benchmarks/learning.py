@@ -11,9 +11,10 @@ import torch
 from torch import nn
 
 from benchmarks import synthetic
-from hscz.config import NETWORK_PRESETS, PredictConfig, RunConfig, TrainConfig
+from hscz.config import PredictConfig, RunConfig
 from hscz.learn.loader import Stamps
 from hscz.learn.model import Model
+from hscz.learn.settings import NETWORK_PRESETS, TrainConfig
 from hscz.learn.trainer import Trainer, autocast, choose_device
 from hscz.predict import predict_field
 from hscz.zgrid import RedshiftGrid

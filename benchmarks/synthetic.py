@@ -8,8 +8,9 @@ import numpy as np
 import xarray as xr
 
 from hscz import stores
-from hscz.config import NetworkConfig, RunConfig
+from hscz.config import RunConfig
 from hscz.learn.model import Model
+from hscz.learn.settings import NetworkConfig
 from hscz.schema import FIELD_STORE
 from hscz.zgrid import RedshiftGrid
 

@@ -7,20 +7,18 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
+from hscz.learn.settings import (
+    AdaptConfig,
+    ExperimentsConfig,
+    FlattenConfig,
+    NetworkConfig,
+    TrainConfig,
+)
 from hscz.mock.layout import LABEL_FILES, LABELS_OF_FIELD
 from hscz.mock.settings import MockSettings
 from hscz.survey import FIELDS
-
-PAPER_LAYERS = (
-    *("conv 96 5 relu", "conv 96 3 tanh", "pool"),
-    *("inc 156", "inc 156", "inc 156", "pool", "inc 156", "inc 156", "pool", "inc 156"),
-    *("valid 96 3", "valid 96 3", "valid 96 3", "smooth"),
-)
-COMPACT_LAYERS = (
-    *("conv 16 5 relu 2", "conv 16 3 relu", "pool"),
-    *("inc 32", "inc 32", "pool", "valid 128 3"),
-)
 
 
 @dataclass(frozen=True)
@@ -87,80 +85,6 @@ class LabelConfig:
 
 
 @dataclass(frozen=True)
-class NetworkConfig:
-    """Section [network]: the multimodal network; the defaults are the ``paper`` size.
-
-    Layers are read from left to right: ``conv N K ACT [STRIDE]`` (N kernels of K x K
-    pixels), ``inc K`` (inception block of width K), ``valid N K`` (convolution without padding),
-    ``pool`` (average over 2 x 2), ``smooth`` (the same at stride 1).
-    """
-
-    size: str = "paper"
-    """Preset the other keys start from: paper or compact."""
-    input_px: int = 64
-    """Central pixels of the stamp which the network sees."""
-    layers: tuple[str, ...] = PAPER_LAYERS
-    merge_after: int = 3
-    """How many layers each pair of bands passes on its own before the pairs are merged."""
-    dense: tuple[int, ...] = (1024, 1024)
-    norm: str = "none"
-    """Normalisation after each convolution: none or batch."""
-    scaling: str = "sqrt"
-    """Input flux scaling f(x/s), with s the median sky noise of the training set:
-    sqrt: sign(x)(sqrt(1+|x|)-1), log: sign(x)ln(1+|x|), asinh, linear."""
-
-
-NETWORK_PRESETS = {
-    "paper": NetworkConfig(),
-    "compact": NetworkConfig(
-        size="compact",
-        input_px=32,
-        layers=COMPACT_LAYERS,
-        merge_after=2,
-        dense=(128,),
-        norm="batch",
-    ),
-}
-
-
-@dataclass(frozen=True)
-class TrainConfig:
-    """Section [train]: field stores to models; the defaults are the paper's, or its group's."""
-
-    name: str = "v0"
-    """Folder of the models, under <stores>/models."""
-    fields: tuple[str, ...] = ("COSMOS_UDF",)
-    """Labelled source fields."""
-    bands: tuple[str, ...] = ("u", "g", "r", "i", "z", "y")
-    runs: int = 1
-    """Networks to train from different seeds; prediction averages their densities."""
-    epochs: int = 50
-    batch_size: int = 64
-    optimiser: str = "adam"
-    """adam or adamw."""
-    learning_rate: float = 1e-4
-    schedule: str = "step"
-    """step (divided by 5 half-way), onecycle or constant."""
-    weight_decay: float = 0.0
-    targets: str = "one_hot"
-    """one_hot (the paper) or soft (a normal of the label's own width)."""
-    soft_sigma: float = 0.015
-    """Least width of a soft label, times 1 + z."""
-    grid: str = "uniform"
-    """Redshift bins: uniform or log1pz."""
-    n_bins: int = 360
-    z_max: float = 6.0
-    validation_fraction: float = 0.2
-    max_galaxies: int = 0
-    """Use at most so many training galaxies, drawn at random; 0 uses all."""
-    seed: int = 1
-    device: str = "auto"
-    """auto, cpu or cuda."""
-    precision: str = "auto"
-    """float32, bfloat16, or auto: bfloat16 on a GPU, float32 on a CPU."""
-
-
-@dataclass(frozen=True)
 class PredictConfig:
     """Section [predict]: field stores and models to PDF cubes."""
 
@@ -210,10 +134,15 @@ class RunConfig:
     ingest: IngestConfig = field(default_factory=IngestConfig)
     label: LabelConfig = field(default_factory=LabelConfig)
     network: NetworkConfig = field(default_factory=NetworkConfig)
+    flatten: FlattenConfig = field(default_factory=FlattenConfig)
     train: TrainConfig = field(default_factory=TrainConfig)
+    adapt: AdaptConfig = field(default_factory=AdaptConfig)
     predict: PredictConfig = field(default_factory=PredictConfig)
     export: ExportConfig = field(default_factory=ExportConfig)
     evaluate: EvaluateConfig = field(default_factory=EvaluateConfig)
+    experiments: ExperimentsConfig = field(default_factory=ExperimentsConfig)
+    recipes: dict[str, dict[str, Any]] = field(default_factory=dict)
+    """Recipes of your own: ``base`` (the recipe it starts from) and settings that differ."""
 
     @property
     def root(self) -> Path:

@@ -44,7 +44,7 @@ def check_values(config: RunConfig, where: str) -> None:
 
     Examples
     --------
-    >>> from hscz.config import TrainConfig
+    >>> from hscz.learn.settings import TrainConfig
     >>> check_values(RunConfig(train=TrainConfig(epochs=0)), "run.toml")
     Traceback (most recent call last):
     ...

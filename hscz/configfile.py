@@ -18,9 +18,10 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from hscz.config import NETWORK_PRESETS, FieldConfig, RunConfig, TableConfig, mock_field
+from hscz.config import FieldConfig, RunConfig, TableConfig, mock_field
 from hscz.configcheck import check_fields, check_values
 from hscz.errors import ConfigError
+from hscz.learn.settings import NETWORK_PRESETS
 
 
 def load(path: str | Path, overrides: Sequence[str] = ()) -> RunConfig:
@@ -99,7 +100,7 @@ def fingerprint(*parts: Any) -> str:
 
     Examples
     --------
-    >>> from hscz.config import TrainConfig
+    >>> from hscz.learn.settings import TrainConfig
     >>> fingerprint(TrainConfig()) == fingerprint(TrainConfig(epochs=50))
     True
     """
@@ -132,6 +133,8 @@ def _override(mapping: dict[str, Any], override: str) -> None:
 def _build(cls: Any, value: Any, where: str, name: str) -> Any:
     """Turn one TOML value into the type that a dataclass field is annotated with."""
     origin, args = typing.get_origin(cls), typing.get_args(cls)
+    if cls is Any:
+        return value
     if origin in (types.UnionType, typing.Union):
         return _build(next(a for a in args if a is not types.NoneType), value, where, name)
     if dataclasses.is_dataclass(cls):

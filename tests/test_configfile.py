@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from hscz.config import NETWORK_PRESETS, TrainConfig
 from hscz.configfile import as_mapping, fingerprint, load, parse
 from hscz.errors import ConfigError
+from hscz.learn.settings import NETWORK_PRESETS, TrainConfig
 
 FIELD = {
     "images": "img/{filter}.fits",

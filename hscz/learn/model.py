@@ -20,10 +20,11 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from hscz.atomic import read_json, write_atomic
-from hscz.config import NetworkConfig, RunConfig
+from hscz.config import RunConfig
 from hscz.configfile import as_mapping, parse
 from hscz.errors import StoreError
 from hscz.learn.network import Network, on_device
+from hscz.learn.settings import NetworkConfig
 from hscz.learn.trainer import load_tensors
 from hscz.stores import part
 from hscz.tables.read import read_columns

@@ -9,9 +9,9 @@ import pandas as pd
 import xarray as xr
 from numpy.typing import NDArray
 
-from hscz.config import TrainConfig
 from hscz.errors import StoreError
 from hscz.learn.loader import band_index, read_stamps
+from hscz.learn.settings import TrainConfig
 from hscz.schema import Flag
 from hscz.zgrid import RedshiftGrid
 

@@ -16,13 +16,14 @@ from torch import nn
 
 from hscz import pdf
 from hscz.atomic import read_json, replace_folder, write_atomic, write_json
-from hscz.config import RunConfig, TrainConfig
+from hscz.config import RunConfig
 from hscz.configfile import fingerprint
 from hscz.errors import ConfigError, StoreError
 from hscz.evaluate.metrics import bias, outlier_fraction, residual, sigma_mad
 from hscz.learn.loader import Stamps
 from hscz.learn.model import Model, finished
 from hscz.learn.sample import Fields, divide, median_noise, read_images
+from hscz.learn.settings import TrainConfig
 from hscz.learn.trainer import Metrics, Trainer, autocast, choose_device
 from hscz.stores import attributes, open_field, part, provenance
 from hscz.tables.targets import one_hot_target, soft_target

@@ -19,9 +19,9 @@ from torch import Tensor, nn
 from tqdm.auto import tqdm
 
 from hscz.atomic import write_atomic
-from hscz.config import TrainConfig
 from hscz.errors import ConfigError, StoreError
 from hscz.learn.network import on_device
+from hscz.learn.settings import TrainConfig
 
 Batch = tuple[Tensor, ...]
 Loss = Callable[[nn.Module, Batch], Tensor]

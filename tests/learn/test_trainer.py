@@ -9,9 +9,9 @@ import pytest
 import torch
 from torch import nn
 
-from hscz.config import TrainConfig
 from hscz.errors import ConfigError, StoreError
 from hscz.learn.loader import Stamps, dihedral
+from hscz.learn.settings import TrainConfig
 from hscz.learn.trainer import Trainer, choose_device
 
 CPU = torch.device("cpu")
