@@ -1,0 +1,284 @@
+"""Pairs of galaxies for the adversary, matched in i magnitude within and across fields.
+
+The adversary is shown two galaxies and says whether they come from the same field: half of the
+pairs are a source with a target galaxy, a quarter two source and a quarter two target galaxies
+(paper, section 5.1). The paper matches the two of a cross pair in magnitude and is silent about
+the others. Were those drawn at random, the difference in magnitude alone would tell the kinds of
+pairs apart, and the adversary would have nothing to learn from the conditions of the fields.
+Here the second galaxy of every pair, cross or not, is drawn by the same rule.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from hscz.errors import ConfigError, InputError
+from hscz.learn.settings import AdaptConfig
+
+IntArray = NDArray[np.int64]
+FloatArray = NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class Pairs:
+    """The galaxies and pairs of one epoch, step by step, for batches of B.
+
+    Attributes
+    ----------
+    source : ndarray of int, shape (steps, B)
+        Source galaxies: B/2 of the cross pairs, then the first and the second B/4 of the
+        source-source pairs.
+    target : ndarray of int, shape (steps, B)
+        Target galaxies: B/2 of the cross pairs, then the first and the second B/4 of the
+        target-target pairs.
+    swap : ndarray of bool, shape (steps, B)
+        Whether the second galaxy of a pair stands left. Pairs are ordered cross (B/2),
+        source-source (B/4), target-target (B/4).
+    valid : ndarray of bool, shape (steps, B)
+        Whether a pair is matched well enough to be shown to the adversary.
+    """
+
+    source: IntArray
+    target: IntArray
+    swap: NDArray[np.bool_]
+    valid: NDArray[np.bool_]
+
+    def report(self) -> dict[str, float]:
+        """Return how the epoch uses the target.
+
+        Returns
+        -------
+        dict of str to float
+            ``distinct_targets``, ``target_reuse_mean`` and ``target_reuse_max`` (how often
+            each of them is used) and ``pairs_beyond_gap``, the fraction of pairs left out.
+        """
+        uses = np.bincount(self.target.ravel())
+        used = uses[uses > 0]
+        return {
+            "distinct_targets": len(used),
+            "target_reuse_mean": float(used.mean()),
+            "target_reuse_max": int(used.max()),
+            "pairs_beyond_gap": float(1 - self.valid.mean()),
+        }
+
+
+def draw_pairs(
+    order: IntArray,
+    mag_source: ArrayLike,
+    mag_target: ArrayLike,
+    batch_size: int,
+    rng: np.random.Generator,
+    settings: AdaptConfig,
+    target_domain: NDArray[np.integer] | None = None,
+) -> Pairs:
+    """Draw the pairs of one epoch.
+
+    Every pair starts from one draw of `order`, so that all kinds follow the source's
+    distribution of magnitudes. A random one of the targets nearest to it in magnitude is its
+    match: the partner in a cross pair, and the first galaxy of a target-target pair. The
+    second galaxy of a pair within one domain is a random one of those nearest to the first,
+    never itself; in a source-source pair it comes from the galaxies that `order` holds, so
+    that what an epoch leaves out stays out.
+
+    Parameters
+    ----------
+    order : ndarray of int, shape (n,)
+        The epoch's sequence of source galaxies, in random order; it may repeat some.
+    mag_source, mag_target : array_like
+        i magnitudes of all source and of all target galaxies.
+    batch_size : int
+        Source galaxies, target galaxies and pairs of one step, B; a multiple of 4.
+    rng : numpy.random.Generator
+    settings : AdaptConfig
+        ``neighbours`` and ``max_gap_mag``. A pair is valid where the two galaxies, and the
+        draw and its match, lie within that gap. The second holds for pairs within one domain
+        too: else all pairs fainter than the target reaches would be of the same field.
+    target_domain : ndarray of int, shape of `mag_target`, optional
+        Number of the field of each target galaxy, where there are several. Both galaxies of
+        a target-target pair come from one field.
+
+    Returns
+    -------
+    Pairs
+        n // B steps; the draws that are left over make no pair.
+
+    Raises
+    ------
+    ConfigError
+        If `batch_size` is not a multiple of 4 or exceeds n, or there are too few galaxies
+        for ``adapt.neighbours``.
+    InputError
+        If a magnitude is not finite.
+
+    Examples
+    --------
+    >>> rng = np.random.default_rng(1)
+    >>> mag_source, mag_target = rng.uniform(23, 25, 2000), rng.uniform(23, 25, 2000)
+    >>> pairs = draw_pairs(rng.permutation(2000), mag_source, mag_target, 64, rng, AdaptConfig())
+    >>> pairs.source.shape, pairs.target.shape, bool(pairs.valid.all())
+    ((31, 64), (31, 64), True)
+    >>> gap = mag_source[pairs.source[:, :32]] - mag_target[pairs.target[:, :32]]
+    >>> bool(np.abs(gap).max() < 0.1)
+    True
+    """
+    bright, faint = np.asarray(mag_source, np.float64), np.asarray(mag_target, np.float64)
+    drawn = _steps(order, batch_size)
+    half, quarter, k = batch_size // 2, batch_size // 4, settings.neighbours
+    match = nearest_partner(bright[drawn], faint, rng, k, name="target")
+    gap = np.abs(bright[drawn] - faint[match])
+    match = _spread(match, gap > settings.max_gap_mag, rng, settings)
+    in_epoch = np.isin(np.arange(len(bright)), drawn)
+    field = np.zeros(len(faint), np.int64) if target_domain is None else target_domain
+    first_s, first_t = drawn[:, half:-quarter], match[:, -quarter:]
+    second_s = _partners_within(first_s, bright, in_epoch, rng, k, "source")
+    second_t = _partners_within(first_t, faint, field, rng, k, "target")
+    within = [np.abs(bright[first_s] - bright[second_s]), np.abs(faint[first_t] - faint[second_t])]
+    gap[:, half:] = np.maximum(gap[:, half:], np.hstack(within))
+    return Pairs(
+        source=np.hstack([drawn[:, :-quarter], second_s]),
+        target=np.hstack([match[:, :half], first_t, second_t]),
+        swap=rng.random(drawn.shape) < 0.5,
+        valid=gap <= settings.max_gap_mag,
+    )
+
+
+def nearest_partner(
+    values: ArrayLike,
+    pool: ArrayLike,
+    rng: np.random.Generator,
+    k: int = 30,
+    exclude: IntArray | None = None,
+    name: str = "candidate",
+) -> IntArray:
+    """Return, for each value, a random one of the `k` entries of a pool nearest to it.
+
+    Entries of the same value share their chance: where more of them are tied than still belong
+    to the `k` nearest, each is as likely as the others. Of two entries equally far on either
+    side, only the lower may belong to the nearest.
+
+    Parameters
+    ----------
+    values : array_like of float
+        Magnitudes, of any shape.
+    pool : array_like, shape (m,)
+        Magnitudes to choose from, in any order.
+    rng : numpy.random.Generator
+    k : int
+    exclude : ndarray of int, shape of `values`, optional
+        An entry of the pool which must not be chosen, for each value: that which it is itself.
+    name : str
+        What the entries are called in error messages.
+
+    Returns
+    -------
+    ndarray of int, shape of `values`
+        Indices into the pool.
+
+    Raises
+    ------
+    ConfigError
+        If the pool has fewer than `k` entries, the excluded not counted.
+    InputError
+        If a magnitude is not finite.
+
+    Examples
+    --------
+    >>> rng = np.random.default_rng(1)
+    >>> nearest_partner([22.0, 25.0], [24.9, 20.0, 22.1], rng, k=1).tolist()
+    [2, 0]
+    >>> nearest_partner([24.9], [24.9, 20.0, 22.1], rng, k=1, exclude=np.array([0])).tolist()
+    [2]
+    """
+    wanted, entries = _finite(values, "galaxies"), _finite(pool, f"{name} galaxies")
+    others = len(entries) - (exclude is not None)
+    if others < k:
+        raise ConfigError(
+            f"only {others} {name} galaxies to choose from, fewer than adapt.neighbours = {k}; "
+            "lower that or give more galaxies"
+        )
+    order = np.argsort(entries)
+    entries = entries[order]
+    own = np.full(wanted.shape, -1) if exclude is None else np.argsort(order)[exclude]
+    start = _nearest_window(entries, wanted, k + (exclude is not None))
+    chosen = entries[_without(own, start, start + rng.integers(k, size=wanted.shape))]
+    # Magnitudes are often rounded: of those tied with the chosen one, any will do.
+    first, last = (np.searchsorted(entries, chosen, side) for side in ("left", "right"))
+    ties = last - first - ((first <= own) & (own < last))
+    return order[_without(own, first, first + rng.integers(ties))]
+
+
+def _nearest_window(entries: FloatArray, wanted: FloatArray, k: int) -> IntArray:
+    """Return where in the sorted entries the `k` nearest to each value start, by bisection."""
+    last = len(entries) - k
+    middle = np.searchsorted(entries, wanted)
+    low, high = np.clip(middle - k, 0, last), np.clip(middle, 0, last)
+    for _ in range(k.bit_length()):
+        middle = (low + high) // 2
+        after = entries[np.minimum(middle + k, len(entries) - 1)]
+        nearer = (middle < high) & (after - wanted < wanted - entries[middle])
+        low, high = np.where(nearer, middle + 1, low), np.where(nearer, high, middle)
+    return low
+
+
+def _without(own: IntArray, first: IntArray, place: IntArray) -> IntArray:
+    """Move places counted from `first` past the galaxy itself, where it stands among them."""
+    return place + ((first <= own) & (own <= place))
+
+
+def _spread(
+    match: IntArray, far: NDArray[np.bool_], rng: np.random.Generator, settings: AdaptConfig
+) -> IntArray:
+    """Give draws without a near match that of another, lest they crowd on the same few targets."""
+    if far.all():
+        raise InputError(
+            f"no target galaxy is within adapt.max_gap_mag = {settings.max_gap_mag} of a source "
+            "galaxy; compare the i magnitudes of the fields, or raise that"
+        )
+    spread = match.copy()
+    spread[far] = rng.choice(match[~far], np.count_nonzero(far))
+    return spread
+
+
+def _partners_within(
+    first: IntArray,
+    mag: FloatArray,
+    domain: NDArray[np.generic],
+    rng: np.random.Generator,
+    k: int,
+    name: str,
+) -> IntArray:
+    """Return a partner of each galaxy from its own domain, never itself."""
+    second = np.empty_like(first)
+    for number in np.unique(domain[first]):
+        pool, here = np.flatnonzero(domain == number), domain[first] == number
+        own = np.searchsorted(pool, first[here])
+        second[here] = pool[nearest_partner(mag[first[here]], mag[pool], rng, k, own, name)]
+    return second
+
+
+def _steps(order: IntArray, batch_size: int) -> IntArray:
+    """Cut the epoch's sequence into steps."""
+    if batch_size < 4 or batch_size % 4:
+        raise ConfigError(
+            f"train.batch_size is {batch_size}; pairs for the adversary need a multiple of 4"
+        )
+    steps = len(order) // batch_size
+    if not steps:
+        raise ConfigError(
+            f"train.batch_size is {batch_size}, more than the {len(order)} galaxies of an epoch; "
+            "lower it or give more galaxies"
+        )
+    return np.asarray(order[: steps * batch_size], np.int64).reshape(steps, batch_size)
+
+
+def _finite(mag: ArrayLike, name: str) -> FloatArray:
+    values = np.asarray(mag, dtype=np.float64)
+    bad = values.size - int(np.isfinite(values).sum())
+    if bad:
+        raise InputError(
+            f"{bad} of {values.size} {name} have no finite i magnitude; leave them out"
+        )
+    return values
