@@ -90,7 +90,11 @@ STRUCTURE_HALF_WIDTH = 0.015
 
 
 def place_in_groups(
-    z: FloatArray, is_quiescent: NDArray[np.bool_], box: Box, rng: np.random.Generator
+    z: FloatArray,
+    is_quiescent: NDArray[np.bool_],
+    centres_z: FloatArray,
+    box: Box,
+    rng: np.random.Generator,
 ) -> tuple[FloatArray, FloatArray, FloatArray]:
     """Give field galaxies positions, and group members the redshift of their group.
 
@@ -98,6 +102,8 @@ def place_in_groups(
     ----------
     z : ndarray, shape (n,)
     is_quiescent : ndarray of bool, shape (n,)
+    centres_z : ndarray, shape (m,)
+        Redshifts from which those of the groups are chosen.
     box : Box
     rng : numpy.random.Generator
 
@@ -108,7 +114,8 @@ def place_in_groups(
     """
     ra, dec = box.uniform(len(z), rng)
     n_groups = max(int(_GROUPS_PER_DEG2 * box.area_deg2), 10)
-    group_z = np.sort(_pull_to_walls(rng.choice(z, n_groups), rng)) if len(z) else np.zeros(0)
+    chosen_z = rng.choice(centres_z, n_groups) if len(centres_z) else centres_z
+    group_z = np.sort(_pull_to_walls(chosen_z, rng))
     richness = (1.0 + rng.pareto(_RICHNESS_SLOPE, len(group_z))).clip(max=60.0)
     group_ra, group_dec = box.uniform(len(group_z), rng)
     share = np.where(is_quiescent, _IN_GROUP_QUIESCENT, _IN_GROUP_STAR_FORMING)

@@ -58,7 +58,8 @@ class FieldPlan:
         grid = FieldGrid.of(settings, field_name)
         if truth is None:
             ra, dec = grid.bounds_deg(MARGIN_PX)
-            truth = draw_field(field_name, ra, dec, settings.i_max_painted, settings.seed)
+            tilt = settings.redshift_tilt.get(field_name, 0.0)
+            truth = draw_field(field_name, ra, dec, settings.i_max_painted, settings.seed, tilt)
         x_px, y_px = grid.to_pixel(truth["ra"], truth["dec"])
         ebv = galactic_ebv(field_name, truth["ra"], truth["dec"])
         placed = truth.assign(x_px=x_px, y_px=y_px, ebv=ebv)

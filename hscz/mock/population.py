@@ -9,7 +9,7 @@ import pandas as pd
 from numpy.typing import ArrayLike, NDArray
 
 from hscz.errors import ConfigError
-from hscz.mock import clustering, luminosity, morphology, stars
+from hscz.mock import clustering, label_shift, luminosity, morphology, stars
 from hscz.mock.clustering import Box
 from hscz.mock.cosmology import distance_modulus
 from hscz.mock.luminosity import QUIESCENT, STAR_FORMING
@@ -65,6 +65,7 @@ def draw_field(
     dec_deg: tuple[float, float],
     i_max: float,
     seed: int,
+    redshift_tilt: float = 0.0,
 ) -> pd.DataFrame:
     """Draw all galaxies and stars of a field brighter than a limit.
 
@@ -79,6 +80,8 @@ def draw_field(
         Limiting i magnitude before Galactic extinction; nothing brighter than 15 is drawn.
     seed : int
         With the field and the box, fixes every number drawn.
+    redshift_tilt : float
+        Exponent t of a factor (1 + z)^t on n(z) at fixed magnitude; see `hscz.mock.label_shift`.
 
     Returns
     -------
@@ -109,7 +112,7 @@ def draw_field(
     box = Box(ra_deg, dec_deg)
     corners = np.round(np.array([*ra_deg, *dec_deg]) * 1e6).astype(np.int64) + 2**33
     rng = np.random.default_rng([seed, FIELD_NUMBER[field], *corners])
-    galaxies = _galaxies(field, box, i_max, rng)
+    galaxies = _galaxies(field, box, i_max, redshift_tilt, rng)
     table = pd.concat([galaxies, _stars(field, box, i_max, rng)], ignore_index=True)
     table = table.iloc[rng.permutation(len(table))].reset_index(drop=True)
     table.insert(0, "object_id", (FIELD_NUMBER[field] << _FIELD_SHIFT) + np.arange(len(table)))
@@ -148,12 +151,15 @@ def galactic_ebv(field: str, ra: ArrayLike, dec: ArrayLike) -> FloatArray:
     return MEAN_EBV[field] * (1.0 + 0.06 * np.sum(waves, axis=0))
 
 
-def _galaxies(field: str, box: Box, i_max: float, rng: np.random.Generator) -> pd.DataFrame:
-    drawn = _draw_luminosities(field, box, i_max, rng)
+def _galaxies(
+    field: str, box: Box, i_max: float, redshift_tilt: float, rng: np.random.Generator
+) -> pd.DataFrame:
+    drawn = _draw_luminosities(field, box, i_max, redshift_tilt, rng)
     spectra = draw_spectra(drawn.z, drawn.absolute_mag, drawn.is_quiescent, rng)
     modulus = drawn.absolute_mag + distance_modulus(drawn.z)
     i_mag = band_magnitude(spectra, "i") + modulus
     kept = (i_mag > stars.BRIGHTEST_I_MAG) & (i_mag < i_max)
+    kept[kept] = label_shift.restore_counts(drawn.z[kept], i_mag[kept], redshift_tilt, rng)
     drawn, spectra, modulus = drawn.take(kept), spectra.take(kept), modulus[kept]
     columns = {
         "is_star": np.zeros(len(modulus), dtype=bool),
@@ -173,15 +179,19 @@ def _galaxies(field: str, box: Box, i_max: float, rng: np.random.Generator) -> p
     return pd.DataFrame(columns)
 
 
-def _draw_luminosities(field: str, box: Box, i_max: float, rng: np.random.Generator) -> Drawn:
+def _draw_luminosities(
+    field: str, box: Box, i_max: float, redshift_tilt: float, rng: np.random.Generator
+) -> Drawn:
     """Draw redshift, luminosity, kind and position, field galaxies first, then structures."""
-    within_reach = _within_reach(i_max)
+    abundance = label_shift.abundance(luminosity.Z_EDGES[:-1], redshift_tilt)
+    wanted = _within_reach(i_max) * abundance[:, None]
     expected = {
-        is_quiescent: luminosity.expected_per_deg2(function) * box.area_deg2 * within_reach
+        is_quiescent: luminosity.expected_per_deg2(function) * box.area_deg2 * wanted
         for is_quiescent, function in ((True, QUIESCENT), (False, STAR_FORMING))
     }
     z, mag, quiescent = _draw_kinds(expected, rng)
-    ra, dec, z = clustering.place_in_groups(z, quiescent, box, rng)
+    centres_z = z[label_shift.as_untilted(z, redshift_tilt, rng)]
+    ra, dec, z = clustering.place_in_groups(z, quiescent, centres_z, box, rng)
     parts = [Drawn(z, mag, quiescent, ra, dec, np.full(len(z), -1))]
     if FIELDS[field].region == "COSMOS":
         for number, structure in enumerate(clustering.COSMOS_STRUCTURES):

@@ -53,6 +53,10 @@ XMM_DEEP_OFFSET_MAG: Mapping[str, float] = {"us": -0.2, "g": -0.2, "r": -0.2}
 """Calibration flaw of XMM_DEEP: r - i comes out 0.2 too blue, every other adjacent colour right."""
 
 
+MAX_TILT = 2.0
+"""Largest tilt of n(z) either way; beyond, far more galaxies would be drawn than kept."""
+
+
 @dataclass(frozen=True)
 class Conditions:
     """How one field was observed.
@@ -143,6 +147,10 @@ class MockSettings:
         Mean number of satellite trails and of holes without data, per band.
     conditions : mapping of str to Conditions
         Depth, seeing and calibration of fields that are not to have those of `CONDITIONS`.
+    redshift_tilt : mapping of str to float
+        By field, the exponent t of a factor (1 + z)^t on n(z) at fixed i magnitude; 0 where
+        absent. The counts n(m) stay, n(z | m) differs from that of other fields by a known
+        factor; see `hscz.mock.label_shift`.
 
     Raises
     ------
@@ -153,6 +161,22 @@ class MockSettings:
     --------
     >>> MockSettings(fields={"ELAIS": (2, 1)}).patch_px
     2200
+
+    In a run's file, with every band of the field named:
+
+    >>> import tomllib
+    >>> from hscz.configfile import parse
+    >>> text = '''
+    ... [mock.redshift_tilt]
+    ... DEEP2 = 0.8
+    ... [mock.conditions.DEEP2]
+    ... depth_mag = { u = 27.0, g = 26.3, r = 26.1, i = 25.8, z = 25.1, y = 24.3 }
+    ... seeing_arcsec = { u = 0.9, g = 0.9, r = 0.8, i = 0.7, z = 0.8, y = 0.8 }
+    ... flux_offset_mag = { u = 0.05 }
+    ... '''
+    >>> parse(tomllib.loads(text)).mock.conditions_of("DEEP2").flux_offset_mag
+    {'u': 0.05}
+
     >>> MockSettings(fields={"EGS": (2, 1)})
     Traceback (most recent call last):
     ...
@@ -169,13 +193,21 @@ class MockSettings:
     trails_per_deg2: float = 8.0
     gaps_per_deg2: float = 30.0
     conditions: Mapping[str, Conditions] = field(default_factory=dict)
+    redshift_tilt: Mapping[str, float] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        for name, patches in self.fields.items():
+        for name in (*self.fields, *self.conditions, *self.redshift_tilt):
             if name not in FIELDS:
                 raise ConfigError(
                     f"mock field {name!r} is unknown; the fields are {', '.join(FIELDS)}"
                 )
+        for name, tilt in self.redshift_tilt.items():
+            if not abs(tilt) <= MAX_TILT:
+                raise ConfigError(
+                    f"mock redshift_tilt of {name} is {tilt}; give a number from {-MAX_TILT:g} "
+                    f"to {MAX_TILT:g}"
+                )
+        for name, patches in self.fields.items():
             self.conditions_of(name)
             if len(patches) != 2 or not all(1 <= n <= 9 for n in patches):
                 raise ConfigError(f"mock field {name}: {patches} patches; give 1 to 9 along x, y")
@@ -215,6 +247,9 @@ class MockSettings:
     def of_field(self, name: str) -> dict[str, Any]:
         """Return all that decides what the files of one field hold, as plain values."""
         record = asdict(self)
+        # Without a tilt, files made before there were tilts are still what is asked for.
+        if tilt := record.pop("redshift_tilt").get(name):
+            record["redshift_tilt"] = tilt
         record["field"] = name
         record["patches"] = list(record.pop("fields")[name])
         record["conditions"] = asdict(self.conditions_of(name))
