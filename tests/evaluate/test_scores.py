@@ -99,7 +99,7 @@ def test_widths_are_compared_at_the_same_magnitude() -> None:
 
 def test_the_choice_is_the_stated_sum() -> None:
     table = pd.DataFrame(
-        {"validation_loss": [3.0, 3.2, np.nan, 2.9], "width_shift": [0.5, -0.1, 0.0, np.inf]},
+        {"validation_loss": [3.0, 3.2, np.nan, 2.9], "width_shift": [-0.5, 0.1, 0.0, np.inf]},
         index=["v0", "v2", "stopped", "diverged"],
     )
     assert scores.choose(table) == "v2"
