@@ -35,7 +35,7 @@ def run() -> dict[str, float]:
     """Return sigma_MAD and eta of each method on unseen galaxies, against the truth."""
     if main(["run", str(CONFIG), "--quiet"]):
         raise SystemExit("the run of examples/benchmark.toml failed")
-    history = (load(CONFIG).model(0) / "history.jsonl").read_text().splitlines()
+    history = (load(CONFIG).models[0] / "history.jsonl").read_text().splitlines()
     config = load(CONFIG)
     store = config.field_store(config.train.fields[0])
     n = open_field(store).sizes["object"]
@@ -63,7 +63,7 @@ def compare() -> dict[str, pd.DataFrame]:
     store = open_field(config.field_store(name), lazy=False)
     cube = open_cube(config.cube(name), lazy=False)
     usable = (store["flags"].values & int(Flag.UNUSABLE)) == 0
-    learnt = training_part(config.model(0)).query("used")["object_id"]
+    learnt = training_part(config.models[0]).query("used")["object_id"]
     train = np.isin(store["object_id"].values, learnt)
     test = usable & ~cube["in_training"].values & (store["z_true"].values > 0)
     features = aperture_features(store, config.train.bands)

@@ -95,6 +95,12 @@ class PredictConfig:
     batch_size: int = 512
     device: str = "auto"
     precision: str = "auto"
+    renormalise: bool = False
+    """Measure the statistics of the normalisation layers on each field (AdaBN)."""
+    stand_in: dict[str, str] = field(default_factory=dict)
+    """Bands to feed in place of others, such as {us = "u"} for a model trained on u*."""
+    name: str = ""
+    """Folder of the PDF cubes and catalogues; empty takes that of the models."""
 
 
 @dataclass(frozen=True)
@@ -153,17 +159,26 @@ class RunConfig:
         """Path of a field's store."""
         return self.root / "fields" / f"{name}.zarr"
 
-    def model(self, run: int) -> Path:
-        """Path of one trained network."""
-        return self.root / "models" / self.train.name / f"run{run}"
+    @property
+    def models(self) -> tuple[Path, ...]:
+        """Paths of all trained networks, fold by fold, run by run."""
+        folder, runs = self.root / "models" / self.train.name, range(self.train.runs)
+        if self.train.folds == 1:
+            return tuple(folder / f"run{run}" for run in runs)
+        folds = range(self.train.folds)
+        return tuple(folder / f"fold{fold}-run{run}" for fold in folds for run in runs)
 
     def cube(self, name: str) -> Path:
         """Path of a field's PDF cube."""
-        return self.root / "pdfs" / self.train.name / f"{name}.zarr"
+        return self.root / "pdfs" / self._cubes / f"{name}.zarr"
 
     def results(self, name: str) -> Path:
         """Stem of a field's catalogue, metrics and pictures."""
-        return self.root / "catalogues" / self.train.name / name
+        return self.root / "catalogues" / self._cubes / name
+
+    @property
+    def _cubes(self) -> str:
+        return self.predict.name or self.train.name
 
     @property
     def predict_fields(self) -> tuple[str, ...]:

@@ -26,3 +26,7 @@ class InputError(HsczError):
 
 class StoreError(HsczError):
     """A field store, model or PDF cube that is absent, unfinished or breaks its contract."""
+
+
+class DivergedError(HsczError):
+    """A training whose loss is no longer a number."""

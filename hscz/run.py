@@ -121,15 +121,17 @@ def _train(config: RunConfig, progress: bool) -> Stage:
     def make(resume: bool, force: bool) -> str:
         from hscz.learn.train import train, training_report
 
-        return training_report(train(config, resume, force, progress))
+        train(config, resume, force, progress)
+        return training_report(config)
 
     def up_to_date() -> bool:
         from hscz.learn.train import is_trained
 
         return is_trained(config)
 
-    inputs = tuple(config.field_store(name) for name in config.train.fields)
-    return Stage("train", None, config.model(0).parent, inputs, up_to_date, make)
+    names = {*config.train.fields, *config.train.spec_fields, *config.adapt.targets}
+    inputs = tuple(config.field_store(name) for name in sorted(names))
+    return Stage("train", None, config.models[0].parent, inputs, up_to_date, make)
 
 
 def _predict(config: RunConfig, name: str, progress: bool) -> Stage:
@@ -143,7 +145,7 @@ def _predict(config: RunConfig, name: str, progress: bool) -> Stage:
     def up_to_date() -> bool:
         return attributes(path).get("fingerprint") == predict_key(config, name)
 
-    inputs = config.field_store(name), config.model(0).parent
+    inputs = config.field_store(name), config.models[0].parent
     return Stage("predict", name, path, inputs, up_to_date, make)
 
 

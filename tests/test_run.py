@@ -133,7 +133,7 @@ def test_labels_come_from_c2020_and_spectra_alone(config: RunConfig) -> None:
 
 
 def test_training_used_only_the_source(config: RunConfig) -> None:
-    part = training_part(config.model(0))
+    part = training_part(config.models[0])
     assert set(part["field"]) == {"COSMOS_UDF"}
     store = open_field(config.field_store("COSMOS_UDF"), lazy=False)
     labelled = store["object_id"].values[store["label_source"].values != ""]
@@ -166,7 +166,7 @@ def test_metrics_leave_out_what_was_trained_on(config: RunConfig) -> None:
 
 def test_lazy_prediction_equals_the_cube(config: RunConfig) -> None:
     store = open_field(config.field_store("DEEP2"))
-    lazy = predict(store, [Model.load(config.model(0))], config.predict)
+    lazy = predict(store, [Model.load(config.models[0])], config.predict)
     assert lazy["pdf"].chunks is not None
     whole = open_cube(config.cube("DEEP2"), lazy=False)
     computed = lazy[["pdf", "z_median", "n_peaks"]].compute()
@@ -176,7 +176,7 @@ def test_lazy_prediction_equals_the_cube(config: RunConfig) -> None:
 
 
 def test_an_ensemble_averages_densities(config: RunConfig) -> None:
-    first = Model.load(config.model(0))
+    first = Model.load(config.models[0])
     second = Model.new(first.network_config, first.bands, first.grid, first.noise, seed=99)
     second.network.eval()
     store = open_field(config.field_store("DEEP2")).isel(object=slice(0, 20))
@@ -187,11 +187,11 @@ def test_an_ensemble_averages_densities(config: RunConfig) -> None:
 
 def test_a_model_of_other_bands_is_refused(config: RunConfig) -> None:
     store = open_field(config.field_store("DEEP2"))
-    model = Model.load(config.model(0))
+    model = Model.load(config.models[0])
     model.bands = ("us", *model.bands[1:])
     with pytest.raises(StoreError, match="needs band 'us', the store has u, g, r, i, z, y"):
         predict(store, [model])
-    other = dataclasses.replace(Model.load(config.model(0)), bands=("g",))
+    other = dataclasses.replace(Model.load(config.models[0]), bands=("g",))
     with pytest.raises(StoreError, match="must share bands and redshift bins"):
         predict(store, [model, other])
 
@@ -227,7 +227,7 @@ def test_a_killed_training_resumes_to_the_same_weights(
     copy: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     config = load(copy)
-    whole = Model.load(config.model(0)).network.state_dict()
+    whole = Model.load(config.models[0]).network.state_dict()
     save = Trainer.save
 
     def killed(self: Trainer) -> None:
@@ -236,13 +236,13 @@ def test_a_killed_training_resumes_to_the_same_weights(
             raise KeyboardInterrupt
 
     monkeypatch.setattr(Trainer, "save", killed)
-    shutil.rmtree(config.model(0))
+    shutil.rmtree(config.models[0])
     assert main(["train", str(copy), "--quiet"]) == 1
     with pytest.raises(StoreError, match="training has not finished"):
-        Model.load(config.model(0))
+        Model.load(config.models[0])
     monkeypatch.setattr(Trainer, "save", save)
     assert main(["train", str(copy), "--quiet", "--resume"]) == 0
-    resumed = Model.load(config.model(0)).network.state_dict()
+    resumed = Model.load(config.models[0]).network.state_dict()
     assert all(torch.equal(whole[key], resumed[key]) for key in whole)
 
 
@@ -281,6 +281,6 @@ def test_bad_use_says_what_to_do(
 
 
 def test_info_tells_what_each_artefact_is(config: RunConfig) -> None:
-    assert "u, g, r, i, z, y" in describe_artefact(config.model(0))
+    assert "u, g, r, i, z, y" in describe_artefact(config.models[0])
     assert "labels" in describe_artefact(config.field_store("COSMOS_UDF"))
     assert "360 over 0 < z < 6" in describe_artefact(config.cube("DEEP2"))

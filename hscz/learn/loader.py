@@ -6,7 +6,7 @@ device where there is room; a random draw of an epoch is then only a permutation
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -108,17 +108,14 @@ def read_stamps(
 
 @dataclass(frozen=True)
 class Stamps:
-    """A set of stamps with their targets, held on one device.
+    """A set of stamps held on one device.
 
     Attributes
     ----------
     images : Tensor, shape (n, band, y, x), float16
-    targets : Tensor, shape (n, bins), float32
-        Probability mass of the label in each redshift bin.
     """
 
     images: Tensor
-    targets: Tensor
 
     def __len__(self) -> int:
         return len(self.images)
@@ -128,38 +125,29 @@ class Stamps:
         size = self.images.element_size() * self.images.nelement()
         if device.type != "cuda" or 2 * size > torch.cuda.mem_get_info(device)[0]:
             return self
-        return Stamps(self.images.to(device), self.targets.to(device))
+        return Stamps(self.images.to(device))
 
-    def epoch(
-        self, batch_size: int, generator: torch.Generator, device: torch.device
-    ) -> Iterator[tuple[Tensor, Tensor]]:
-        """Yield augmented batches in random order, each object once; the rest is left out.
+    def take(self, rows: Tensor, device: torch.device) -> Tensor:
+        """Return stamps as they are, float32, in the order of `rows`."""
+        chosen = self.images.index_select(0, rows.to(self.images.device))
+        return chosen.to(device, non_blocking=True).float()
 
-        Yields
-        ------
-        images : Tensor, shape (batch_size, band, y, x), float32
-        targets : Tensor, shape (batch_size, bins)
+    def turned(self, rows: Tensor, generator: torch.Generator, device: torch.device) -> Tensor:
+        """Return stamps, each turned by a random one of the eight rotations and flips.
+
+        Returns
+        -------
+        Tensor, shape (len(rows), band, y, x), float32
+            In the order of `rows`, channels last.
         """
-        order = torch.randperm(len(self), generator=generator)
-        turns = torch.randint(8, (len(self),), generator=generator)
-        for start in range(0, len(self) - batch_size + 1, batch_size):
-            batch = order[start : start + batch_size]
-            # Objects with the same turn stand together, so that a batch needs eight views.
-            batch = batch[torch.argsort(turns[batch], stable=True)]
-            counts = torch.bincount(turns[batch], minlength=8).tolist()
-            where = batch.to(self.images.device)
-            images = self.images.index_select(0, where).to(device, non_blocking=True).float()
-            targets = self.targets.index_select(0, where).to(device, non_blocking=True)
-            yield dihedral(images, counts), targets
-
-    def batches(self, batch_size: int, device: torch.device) -> Iterator[tuple[Tensor, Tensor]]:
-        """Yield the set in order, as it is."""
-        for start in range(0, len(self), batch_size):
-            part = slice(start, start + batch_size)
-            yield self.images[part].to(device).float(), self.targets[part].to(device)
+        turns = torch.randint(8, (len(rows),), generator=generator)
+        # Objects with the same turn are gathered together, so that a batch needs eight views.
+        order = torch.argsort(turns, stable=True)
+        counts = torch.bincount(turns, minlength=8).tolist()
+        return dihedral(self.take(rows[order], device), counts, order.to(device))
 
 
-def dihedral(images: Tensor, counts: Sequence[int]) -> Tensor:
+def dihedral(images: Tensor, counts: Sequence[int], places: Tensor | None = None) -> Tensor:
     """Turn consecutive groups of square images by the eight rotations and flips.
 
     Parameters
@@ -167,6 +155,8 @@ def dihedral(images: Tensor, counts: Sequence[int]) -> Tensor:
     images : Tensor, shape (n, band, y, x)
     counts : sequence of 8 int
         How many images get each of the eight turns.
+    places : Tensor of int, shape (n,), optional
+        Where each image goes in the result; left out, it stays where it is.
 
     Examples
     --------
@@ -174,11 +164,12 @@ def dihedral(images: Tensor, counts: Sequence[int]) -> Tensor:
     >>> dihedral(image, [0, 1, 0, 0, 0, 0, 0, 0])[0, 0].tolist()
     [[1.0, 3.0], [0.0, 2.0]]
     """
+    if places is None:
+        places = torch.arange(len(images), device=images.device)
     out = torch.empty_like(images, memory_format=torch.channels_last)
-    for turn, (group, target) in enumerate(
-        zip(images.split(list(counts)), out.split(list(counts)), strict=True)
-    ):
+    groups = zip(images.split(list(counts)), places.split(list(counts)), strict=True)
+    for turn, (group, where) in enumerate(groups):
         if len(group):
             turned = torch.rot90(group, turn % 4, (2, 3))
-            target.copy_(turned.flip(3) if turn >= 4 else turned)
+            out[where] = turned.flip(3) if turn >= 4 else turned
     return out

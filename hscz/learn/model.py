@@ -82,6 +82,8 @@ class Model:
             "z_edges": self.grid.edges.tolist(),
             "network": as_mapping(self.network_config),
             "train": as_mapping(run.train),
+            "adapt": as_mapping(run.adapt),
+            "flatten": as_mapping(run.flatten),
         }
         write_atomic(folder / "config.toml", lambda path: path.write_text(tomli_w.dumps(mapping)))
 
@@ -125,7 +127,7 @@ class Model:
 
 
 def training_part(folder: str | Path) -> pd.DataFrame:
-    """Return the training part of the source fields of a model, labelled or not.
+    """Return the training part of the labelled fields of a model, labelled or not.
 
     Returns
     -------

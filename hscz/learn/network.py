@@ -160,8 +160,8 @@ class Network(nn.Module):
     >>> network = Network(NETWORK_PRESETS["compact"], noise=[1.0] * 6, n_bins=360)
     >>> network(torch.zeros(2, 6, 64, 64)).shape
     torch.Size([2, 360])
-    >>> network.activations(torch.zeros(2, 6, 64, 64), "inc1").shape[0]
-    2
+    >>> network.activations(torch.zeros(2, 6, 64, 64), "inc1").shape
+    torch.Size([2, 106, 8, 8])
     """
 
     def __init__(self, config: NetworkConfig, noise: Sequence[float], n_bins: int) -> None:
@@ -201,16 +201,18 @@ class Network(nn.Module):
 
     def activations(self, image: Tensor, layer: str) -> Tensor:
         """Return the maps that leave a named layer of the body, such as ``inc3``."""
-        if layer not in self.body._modules:
+        return self.body[: self._after(layer)](self.scaling(image))
+
+    def logits(self, maps: Tensor, layer: str) -> Tensor:
+        """Return the logits (n, bins) of maps that left a named layer."""
+        return self.head(self.body[self._after(layer) :](maps).flatten(1))
+
+    def _after(self, layer: str) -> int:
+        if layer not in self.layer_names:
             raise ConfigError(
                 f"layer {layer!r} is unknown; there are {', '.join(self.layer_names)}"
             )
-        x = self.scaling(image)
-        for name, module in self.body.named_children():
-            x = module(x)
-            if name == layer:
-                break
-        return x
+        return self.layer_names.index(layer) + 1
 
     @property
     def layer_names(self) -> list[str]:

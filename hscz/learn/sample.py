@@ -18,35 +18,46 @@ from hscz.zgrid import RedshiftGrid
 Fields = Mapping[str, xr.Dataset]
 
 
-def divide(stores: Fields, settings: TrainConfig) -> pd.DataFrame:
-    """Divide the source fields into a training and a validation part.
+def divide(stores: Fields, settings: TrainConfig, fold: int = 0) -> pd.DataFrame:
+    """Divide the labelled fields into a training and a validation part.
 
     The part of an object follows from a hash of its identifier and the seed, whether it has a
     label or not: it stays the same whatever else is in the store, and the validation part is
-    a fair sample of the field.
+    a fair sample of the field. Each fold has another validation part. Of the fields in
+    ``settings.spec_fields`` only the galaxies with a secure spectroscopic redshift take part.
 
     Parameters
     ----------
     stores : mapping of str to xarray.Dataset
-        Field stores by name, opened without Dask.
+        Stores of ``settings.fields`` and ``settings.spec_fields``, opened without Dask.
     settings : TrainConfig
+    fold : int
 
     Returns
     -------
     pandas.DataFrame
         One row per object, by field and row of the store: ``field, row, object_id, ra, dec,
-        part`` (training or validation), ``used`` (whether its label serves), ``z_label`` and
-        ``sigma`` (width of the label, 0 for spectroscopic ones).
+        mag_i, part`` (training or validation), ``used`` (whether its label serves),
+        ``z_label`` and ``sigma`` (width of the label, 0 for spectroscopic ones).
 
     Raises
     ------
     StoreError
-        If a field has no usable label.
+        If a field has no usable label, or a fold's validation part none.
     """
-    parts = [_divide_field(name, store, settings) for name, store in stores.items()]
-    objects = pd.concat(parts, ignore_index=True)
+    objects = pd.concat(
+        [_candidates(name, store, settings) for name, store in stores.items()], ignore_index=True
+    )
     draws = objects.pop("draw").to_numpy()
-    training = np.flatnonzero((objects["part"] == "training") & objects["used"])
+    width = settings.validation_fraction
+    held_out = (draws >= fold * width) & (draws < (fold + 1) * width)
+    objects["part"] = np.where(held_out, "validation", "training")
+    if settings.folds > 1 and not (held_out & objects["used"]).any():
+        raise StoreError(
+            f"{', '.join(stores)}: fold {fold} holds out no labelled galaxy; lower train.folds"
+        )
+    ours = objects["field"].isin(settings.fields)
+    training = np.flatnonzero(~held_out & objects["used"] & ours)
     if 0 < settings.max_galaxies < len(training):
         surplus = training[np.argsort(draws[training])][settings.max_galaxies :]
         objects["used"] = objects["used"] & ~objects.index.isin(surplus)
@@ -91,29 +102,36 @@ def median_noise(stores: Fields, sample: pd.DataFrame, bands: tuple[str, ...]) -
     return tuple(np.median(np.concatenate(noise), axis=0).tolist())
 
 
-def _divide_field(name: str, store: xr.Dataset, settings: TrainConfig) -> pd.DataFrame:
-    object_id, z_label = store["object_id"].values, store["z_label"].values
+def _candidates(name: str, store: xr.Dataset, settings: TrainConfig) -> pd.DataFrame:
+    """Return the objects of one field with their labels and a uniform draw of each."""
+    object_id = store["object_id"].values
+    spec_only = name in settings.spec_fields
+    z_label = store["z_spec" if spec_only else settings.label].values
     grid = RedshiftGrid.make(settings.grid, settings.n_bins, settings.z_max)
     usable = (store["flags"].values & int(Flag.UNUSABLE)) == 0
     used = usable & (grid.index(z_label) >= 0)
     if not used.any():
-        raise StoreError(f"{name}: no usable object has a label within 0 < z < {settings.z_max}")
-    draws = _uniform(object_id.astype(np.uint64), settings.seed)
-    from_c2020 = store["label_source"].values == "c2020"
-    return pd.DataFrame(
+        kind = "spectroscopic redshift" if spec_only else "label"
+        raise StoreError(f"{name}: no usable object has a {kind} within 0 < z < {settings.z_max}")
+    sigma = np.zeros(len(object_id))
+    if settings.label == "z_label" and not spec_only:
+        from_c2020 = store["label_source"].values == "c2020"
+        sigma = np.nan_to_num(np.where(from_c2020, store["z_c2020_sigma"].values, 0.0))
+    table = pd.DataFrame(
         {
             "field": name,
             "row": np.arange(len(object_id)),
             "object_id": object_id,
             "ra": store["ra"].values,
             "dec": store["dec"].values,
-            "part": np.where(draws < settings.validation_fraction, "validation", "training"),
-            "draw": draws,
+            "mag_i": store["mag_i"].values,
+            "draw": _uniform(object_id.astype(np.uint64), settings.seed),
             "used": used,
             "z_label": z_label,
-            "sigma": np.nan_to_num(np.where(from_c2020, store["z_c2020_sigma"].values, 0.0)),
+            "sigma": sigma,
         }
     )
+    return table[table["used"]] if spec_only else table
 
 
 def _uniform(ids: NDArray[np.uint64], seed: int) -> NDArray[np.float64]:

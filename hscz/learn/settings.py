@@ -65,7 +65,7 @@ class TrainConfig:
     """Labelled source fields."""
     bands: tuple[str, ...] = ("u", "g", "r", "i", "z", "y")
     runs: int = 1
-    """Networks to train from different seeds; prediction averages their densities."""
+    """Networks of each fold, from different seeds; prediction averages their densities."""
     epochs: int = 50
     batch_size: int = 64
     optimiser: str = "adam"
@@ -82,7 +82,14 @@ class TrainConfig:
     """Redshift bins: uniform or log1pz."""
     n_bins: int = 360
     z_max: float = 6.0
+    label: str = "z_label"
+    """Column to learn from: z_label, or z_true for the oracle of a simulation."""
+    spec_fields: tuple[str, ...] = ()
+    """Fields whose spectroscopic redshifts join the training, as in v1 and v3."""
     validation_fraction: float = 0.2
+    folds: int = 1
+    """Folds to train, each with another held-out part; an object is then predicted by the
+    networks that have not learnt from it."""
     max_galaxies: int = 0
     """Use at most so many training galaxies, drawn at random; 0 uses all."""
     seed: int = 1
@@ -90,6 +97,8 @@ class TrainConfig:
     """auto, cpu or cuda."""
     precision: str = "auto"
     """float32, bfloat16, or auto: bfloat16 on a GPU, float32 on a CPU."""
+    compile: bool = False
+    """Compile the network first; pays for long trainings on a GPU."""
 
 
 @dataclass(frozen=True)
@@ -103,6 +112,9 @@ class FlattenConfig:
     bandwidth: float = 0.0
     """Width of the kernel in redshift, as a standard deviation; 0 takes Scott's rule, the
     default of the SciPy function that the paper used."""
+    clips: int = 3
+    """Times the spikes are cut down to the smooth curve and it is smoothed again, before what
+    stands above it is removed; 0 is the paper's single smoothing, which follows broad spikes."""
     neighbours: int = 10
     """Neighbours on the sky that measure the density around a galaxy."""
 
@@ -142,10 +154,6 @@ class AdaptConfig:
     """Scatter of the drawn noise and seeing around the target's, as a fraction."""
     zero_point_scatter_mag: float = 0.0
     """Random shift of the zero point of each band, where stamps are degraded."""
-    renormalise: bool = False
-    """Measure the statistics of the normalisation layers on the target (AdaBN)."""
-    start_from: str = ""
-    """Model name whose finished runs to start from rather than fresh weights."""
 
 
 @dataclass(frozen=True)

@@ -1,4 +1,4 @@
-"""Field stores to models: choose the labelled objects, hold their stamps, train."""
+"""Field stores to models: every fold and run of a configuration, each resumed where it stopped."""
 
 from __future__ import annotations
 
@@ -8,32 +8,32 @@ from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
-import numpy as np
-import pandas as pd
 import torch
-from numpy.typing import NDArray
 from torch import nn
 
 from hscz import pdf
 from hscz.atomic import read_json, replace_folder, write_atomic, write_json
 from hscz.config import RunConfig
 from hscz.configfile import fingerprint
-from hscz.errors import ConfigError, StoreError
+from hscz.errors import DivergedError
 from hscz.evaluate.metrics import bias, outlier_fraction, residual, sigma_mad
-from hscz.learn.loader import Stamps
+from hscz.learn.adversary import Adversarial
+from hscz.learn.batches import Epochs
+from hscz.learn.data import Labelled, Unlabelled
 from hscz.learn.model import Model, finished
-from hscz.learn.sample import Fields, divide, median_noise, read_images
 from hscz.learn.settings import TrainConfig
-from hscz.learn.trainer import Metrics, Trainer, autocast, choose_device
-from hscz.stores import attributes, open_field, part, provenance
-from hscz.tables.targets import one_hot_target, soft_target
-from hscz.zgrid import RedshiftGrid
+from hscz.learn.steps import Step, Supervised, autocast
+from hscz.learn.trainer import Metrics, Trainer, choose_device
+from hscz.stores import attributes, part, provenance
 
 
 def train(
     config: RunConfig, resume: bool = False, force: bool = False, progress: bool = True
 ) -> list[Path]:
-    """Train every run of a configuration that is not finished yet.
+    """Train every fold and run of a configuration that is not finished yet.
+
+    A run whose loss turns NaN is left out of the ensemble and noted beside it; it is tried
+    again only with other settings, or by force.
 
     Parameters
     ----------
@@ -48,38 +48,53 @@ def train(
     Returns
     -------
     list of Path
-        Model directories.
+        Directories of the models that stand.
 
     Raises
     ------
     StoreError
-        If a source field has no store, no labels or not the wanted bands.
+        If a field has no store, no labels or not the wanted bands.
+    DivergedError
+        If more than half of the runs diverge.
     """
-    stores = {
-        name: open_field(config.field_store(name), lazy=False) for name in config.train.fields
-    }
-    for name, store in stores.items():
-        if not store.attrs.get("labels"):
-            raise StoreError(f"{config.field_store(name)}: has no labels; run 'hscz label' first")
-    runs = range(config.train.runs)
-    todo = [k for k in runs if force or not finished(config.model(k), _train_key(config, k))]
+    todo = [k for k in range(len(config.models)) if force or not _settled(config, k)]
     if todo:
-        data = _Data(stores, config)
-        for run in todo:
-            _train_one(config, data, run, resume, progress)
-    return [config.model(run) for run in runs]
+        device = choose_device(config.train.device)
+        source = Labelled(config, device)
+        for member in todo:
+            _train_member(config, source, member, resume, progress, device)
+    return usable_models(config)
 
 
 def is_trained(config: RunConfig) -> bool:
-    """Return whether every run of a configuration is whole and up to date."""
-    runs = range(config.train.runs)
-    return all(finished(config.model(run), _train_key(config, run)) for run in runs)
+    """Return whether every run of a configuration is up to date, finished or diverged."""
+    return all(_settled(config, member) for member in range(len(config.models)))
 
 
-def training_report(folders: list[Path]) -> str:
+def usable_models(config: RunConfig) -> list[Path]:
+    """Return the models of a configuration without those that diverged.
+
+    Raises
+    ------
+    DivergedError
+        If more than half of the runs diverged.
+    """
+    lost = {folder: read_json(_divergence(folder)).get("error") for folder in config.models}
+    lost = {folder: error for folder, error in lost.items() if error and not folder.exists()}
+    if 2 * len(lost) > len(config.models):
+        raise DivergedError(
+            f"{len(lost)} of {len(config.models)} runs diverged; {next(iter(lost.values()))}"
+        )
+    return [folder for folder in config.models if folder not in lost]
+
+
+def training_report(config: RunConfig) -> str:
     """Return the last line of each run's history."""
     lines = []
-    for folder in folders:
+    for folder in config.models:
+        if not folder.exists():
+            lines.append(f"  {folder.name}: left out, {read_json(_divergence(folder))['error']}")
+            continue
         rows = (folder / "history.jsonl").read_text().splitlines()
         numbers = json.loads(rows[-1])
         seconds = sum(json.loads(row)["cpu_seconds"] for row in rows)
@@ -88,88 +103,98 @@ def training_report(folders: list[Path]) -> str:
     return "\n".join(lines)
 
 
-def _train_key(config: RunConfig, run: int) -> str:
-    # How many runs there are, and what they are called, changes none of them.
-    settings = replace(config.train, runs=1, name="")
-    return fingerprint(config.network, settings, run, _inputs(config))
+def _settled(config: RunConfig, member: int) -> bool:
+    """Return whether a run of these settings has come to an end, good or bad."""
+    folder, key = config.models[member], _train_key(config, member)
+    return finished(folder, key) or read_json(_divergence(folder)).get("fingerprint") == key
+
+
+def _divergence(folder: Path) -> Path:
+    return folder.with_name(f"{folder.name}.diverged.json")
+
+
+def _train_key(config: RunConfig, member: int) -> str:
+    # How many runs and folds there are, and what they are called, changes none of them.
+    settings = replace(config.train, runs=1, folds=1, name="")
+    fold, run = divmod(member, config.train.runs)
+    return fingerprint(
+        config.network, settings, config.adapt, config.flatten, fold, run, _inputs(config)
+    )
 
 
 def _inputs(config: RunConfig) -> dict[str, list[str | None]]:
-    """Return the fingerprints of the source fields' pixels and labels."""
-    stores = {name: attributes(config.field_store(name)) for name in config.train.fields}
-    return {name: [a.get("fingerprint"), a.get("labels")] for name, a in stores.items()}
+    """Return the fingerprints of pixels and labels; of targets the pixels only."""
+    labelled = (*config.train.fields, *config.train.spec_fields)
+    stores = {name: attributes(config.field_store(name)) for name in labelled}
+    inputs = {name: [a.get("fingerprint"), a.get("labels")] for name, a in stores.items()}
+    for name in config.adapt.targets:
+        pixels = attributes(config.field_store(name)).get("fingerprint")
+        inputs[f"target {name}"] = [pixels]
+    return inputs
 
 
-class _Data:
-    """The stamps and targets of the training and validation samples, read once."""
-
-    def __init__(self, stores: Fields, config: RunConfig) -> None:
-        settings = config.train
-        self.grid = RedshiftGrid.make(settings.grid, settings.n_bins, settings.z_max)
-        self.objects = divide(stores, settings)
-        self.device = choose_device(settings.device)
-        self.noise = median_noise(stores, self.sample("training"), settings.bands)
-        self.training, self.validation = (
-            Stamps(
-                torch.from_numpy(
-                    read_images(stores, self.sample(part), settings.bands, config.network.input_px)
-                ),
-                torch.from_numpy(self._targets(self.sample(part), settings)),
-            ).to(self.device)
-            for part in ("training", "validation")
-        )
-
-    def sample(self, part: str) -> pd.DataFrame:
-        """Return the objects of one part whose labels are used."""
-        return self.objects[(self.objects["part"] == part) & self.objects["used"]]
-
-    def _targets(self, chosen: pd.DataFrame, settings: TrainConfig) -> NDArray[np.float32]:
-        z = chosen["z_label"].to_numpy(np.float64)
-        if settings.targets == "one_hot":
-            return one_hot_target(z, self.grid)
-        if settings.targets == "soft":
-            return soft_target(z, chosen["sigma"].to_numpy(), self.grid, settings.soft_sigma)
-        raise ConfigError(f"train.targets is {settings.targets!r}; use one_hot or soft")
-
-
-def _train_one(config: RunConfig, data: _Data, run: int, resume: bool, progress: bool) -> None:
+def _train_member(
+    config: RunConfig,
+    source: Labelled,
+    member: int,
+    resume: bool,
+    progress: bool,
+    device: torch.device,
+) -> None:
     """Train one run aside and put it in its place once it is whole."""
-    folder, key = part(config.model(run)), _train_key(config, run)
+    final, key = config.models[member], _train_key(config, member)
+    folder, fold = part(final), member // config.train.runs
     if not (resume and read_json(folder / "provenance.json").get("fingerprint") == key):
         shutil.rmtree(folder, ignore_errors=True)
-    settings = replace(config.train, seed=1000 * config.train.seed + run)
-    model = Model.new(config.network, settings.bands, data.grid, data.noise, settings.seed)
+    settings = replace(config.train, seed=1000 * config.train.seed + member)
+    model = Model.new(config.network, settings.bands, source.grid, source.noise, settings.seed)
     model.describe(folder, config)
-    write_atomic(folder / "split.parquet", data.objects.to_parquet)
+    write_atomic(folder / "split.parquet", source.folds[fold].to_parquet)
     note = provenance(fingerprint=key, seed=settings.seed, stores=_inputs(config))
     write_json(folder / "provenance.json", note)
-    steps = len(data.training) // settings.batch_size
-    trainer = Trainer(model.network, settings, steps, folder, data.device)
+    target = Unlabelled.read(config, settings.seed, device) if config.adapt.targets else None
+    batches = Epochs.of(config, source, target, fold, settings.seed, device)
+    step = _step(config, model, settings, batches.steps, device)
+    trainer = Trainer(model.network, step, settings, batches.steps, folder, device)
     if resume:
         trainer.resume()
-    trainer.fit(
-        lambda generator: data.training.epoch(settings.batch_size, generator, data.device),
-        _validator(data, settings),
-        progress,
-    )
+    try:
+        trainer.fit(batches, _validator(source, fold, settings, device), progress)
+    except DivergedError as error:
+        write_json(_divergence(final), {"fingerprint": key, "error": str(error)})
+        return
     model.save_weights(folder)
-    replace_folder(folder, config.model(run))
+    replace_folder(folder, final)
+    _divergence(final).unlink(missing_ok=True)
 
 
-def _validator(data: _Data, settings: TrainConfig) -> Callable[[nn.Module], Metrics]:
-    """Return a function that judges a network on the source's own validation labels."""
-    z_label = data.sample("validation")["z_label"].to_numpy()
+def _step(
+    config: RunConfig, model: Model, settings: TrainConfig, steps: int, device: torch.device
+) -> Step:
+    total = steps * settings.epochs
+    if config.adapt.targets and config.adapt.adversary != "none":
+        return Adversarial(model.network, settings, config.adapt, total, device)
+    return Supervised(model.network, settings, total, device)
+
+
+def _validator(
+    source: Labelled, fold: int, settings: TrainConfig, device: torch.device
+) -> Callable[[nn.Module], Metrics]:
+    """Return a function that judges a network on the labels held out of its training."""
+    rows = torch.from_numpy(source.rows(fold, "validation"))
+    z_label = source.objects["z_label"].to_numpy()[rows]
 
     def validate(network: nn.Module) -> Metrics:
         logits, loss = [], 0.0
-        with torch.inference_mode(), autocast(settings.precision, data.device):
-            for images, targets in data.validation.batches(512, data.device):
-                logits.append(network(images).float())
+        with torch.inference_mode(), autocast(settings.precision, device):
+            for batch in rows.split(512):
+                targets = source.targets[batch.to(source.targets.device)]
+                logits.append(network(source.stamps.take(batch, device)).float())
                 loss += float(nn.functional.cross_entropy(logits[-1], targets, reduction="sum"))
-        if not len(z_label):
+        if not logits:
             return {}
         pmf = torch.softmax(torch.cat(logits), 1).cpu().numpy()
-        dz = residual(pdf.median(pmf / data.grid.widths, data.grid.edges), z_label)
+        dz = residual(pdf.median(pmf / source.grid.widths, source.grid.edges), z_label)
         return {
             "validation_loss": loss / len(z_label),
             "bias": float(bias(dz)),

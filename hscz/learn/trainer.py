@@ -9,29 +9,23 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Callable, Iterable, Mapping
-from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import torch
-from torch import Tensor, nn
+from torch import nn
 from tqdm.auto import tqdm
 
 from hscz.atomic import write_atomic
-from hscz.errors import ConfigError, StoreError
-from hscz.learn.network import on_device
+from hscz.errors import ConfigError, DivergedError, StoreError
 from hscz.learn.settings import TrainConfig
+from hscz.learn.steps import Batch, Losses, Step
 
-Batch = tuple[Tensor, ...]
-Loss = Callable[[nn.Module, Batch], Tensor]
 Metrics = Mapping[str, float]
 
-
-def cross_entropy(network: nn.Module, batch: Batch) -> Tensor:
-    """Return the mean cross-entropy of the network's logits with target masses."""
-    images, targets = batch
-    return nn.functional.cross_entropy(network(images), targets)
+CHECK_EVERY = 50
+"""Steps between looks for a NaN loss; each look makes a GPU wait."""
 
 
 def choose_device(name: str) -> torch.device:
@@ -47,14 +41,6 @@ def choose_device(name: str) -> torch.device:
     if name == "cuda" and not torch.cuda.is_available():
         raise ConfigError("device is 'cuda', but no GPU can be used; set it to auto or cpu")
     return torch.device("cuda" if name != "cpu" and torch.cuda.is_available() else "cpu")
-
-
-def autocast(precision: str, device: torch.device) -> AbstractContextManager[Any]:
-    """Return the context in which the network runs at ``float32``, ``bfloat16`` or ``auto``."""
-    if precision not in ("auto", "float32", "bfloat16"):
-        raise ConfigError(f"precision is {precision!r}; use auto, float32 or bfloat16")
-    low = precision == "bfloat16" or (precision == "auto" and device.type == "cuda")
-    return torch.autocast(device.type, torch.bfloat16) if low else nullcontext()
 
 
 def load_tensors(path: Path, device: torch.device) -> dict[str, Any]:
@@ -76,37 +62,26 @@ def load_tensors(path: Path, device: torch.device) -> dict[str, Any]:
 
 @dataclass
 class Trainer:
-    """A module, its optimiser and its learning-rate schedule.
+    """A module, the step that moves it, and the folder of their checkpoints.
 
     Parameters
     ----------
     network : torch.nn.Module
+    step : Step
     settings : TrainConfig
     steps_per_epoch : int
     folder : Path
         Where ``last.ckpt`` and ``history.jsonl`` go.
     device : torch.device
-    loss : callable
-        ``loss(network, batch)`` gives the scalar to minimise.
     """
 
     network: nn.Module
+    step: Step
     settings: TrainConfig
     steps_per_epoch: int
     folder: Path
     device: torch.device
-    loss: Loss = cross_entropy
-
-    def __post_init__(self) -> None:
-        if self.steps_per_epoch < 1:
-            raise ConfigError(
-                f"an epoch has no batch of {self.settings.batch_size}; give more training "
-                "galaxies or a smaller train.batch_size"
-            )
-        on_device(self.network, self.device)
-        self.optimiser = _optimiser(self.network, self.settings)
-        self.schedule = _schedule(self.optimiser, self.settings, self.steps_per_epoch)
-        self.epoch = 0
+    epoch: int = 0
 
     def fit(
         self,
@@ -140,7 +115,7 @@ class Trainer:
 
     def _train_epoch(self, batches: Iterable[Batch], progress: bool) -> dict[str, float]:
         self.network.train()
-        total = torch.zeros((), device=self.device)
+        notes: list[Losses] = []
         bar = tqdm(
             batches,
             total=self.steps_per_epoch,
@@ -148,28 +123,30 @@ class Trainer:
             disable=not progress,
             leave=False,
         )
-        for batch in bar:
-            with autocast(self.settings.precision, self.device):
-                loss = self.loss(self.network, batch)
-            self.optimiser.zero_grad(set_to_none=True)
-            loss.backward()
-            self.optimiser.step()
-            self.schedule.step()
-            total += loss.detach()
-        mean = float(total) / self.steps_per_epoch
-        if mean != mean:
-            raise StoreError(
-                f"{self.folder}: the loss is NaN in epoch {self.epoch + 1}; lower "
-                "train.learning_rate or set train.precision to float32"
+        for number, batch in enumerate(bar, start=1):
+            done = self.epoch + number / self.steps_per_epoch
+            notes.append(self.step(batch, done / self.settings.epochs))
+            if number % CHECK_EVERY == 0 or number == self.steps_per_epoch:
+                self._check(notes[-CHECK_EVERY:], number)
+        return {key: float(torch.stack([n[key] for n in notes]).mean()) for key in notes[0]}
+
+    def _check(self, notes: list[Losses], number: int) -> None:
+        """Stop at the first loss that is not finite; the last checkpoint stays."""
+        losses = torch.stack([note["loss"] for note in notes])
+        bad = torch.nonzero(~torch.isfinite(losses))
+        if len(bad):
+            step = number - len(notes) + int(bad[0]) + 1
+            kept = f"the checkpoint of epoch {self.epoch} is kept" if self.epoch else "none is kept"
+            raise DivergedError(
+                f"{self.folder}: the loss is NaN at step {step} of epoch {self.epoch + 1}, {kept}; "
+                "lower train.learning_rate or adapt.weight, or set train.precision to float32"
             )
-        return {"loss": mean}
 
     def save(self) -> None:
         """Write the checkpoint atomically."""
         state = {
             "network": self.network.state_dict(),
-            "optimiser": self.optimiser.state_dict(),
-            "schedule": self.schedule.state_dict(),
+            "step": self.step.state_dict(),
             "epoch": self.epoch,
         }
         write_atomic(self.folder / "last.ckpt", lambda path: torch.save(state, path))
@@ -181,8 +158,7 @@ class Trainer:
             return False
         state = load_tensors(path, self.device)
         self.network.load_state_dict(state["network"])
-        self.optimiser.load_state_dict(state["optimiser"])
-        self.schedule.load_state_dict(state["schedule"])
+        self.step.load_state_dict(state["step"])
         self.epoch = state["epoch"]
         return True
 
@@ -193,31 +169,3 @@ class Trainer:
         rounded = {key: float(f"{value:.6g}") for key, value in row.items()}
         lines.append(json.dumps({"epoch": self.epoch} | rounded))
         write_atomic(path, lambda temporary: temporary.write_text("\n".join(lines) + "\n"))
-
-
-def _optimiser(network: nn.Module, settings: TrainConfig) -> torch.optim.Optimizer:
-    kinds: dict[str, Any] = {"adam": torch.optim.Adam, "adamw": torch.optim.AdamW}
-    if settings.optimiser not in kinds:
-        raise ConfigError(f"train.optimiser is {settings.optimiser!r}; use {' or '.join(kinds)}")
-    optimiser: torch.optim.Optimizer = kinds[settings.optimiser](
-        network.parameters(),
-        lr=settings.learning_rate,
-        weight_decay=settings.weight_decay,
-        fused=True,
-    )
-    return optimiser
-
-
-def _schedule(
-    optimiser: torch.optim.Optimizer, settings: TrainConfig, steps_per_epoch: int
-) -> torch.optim.lr_scheduler.LRScheduler:
-    """Make the learning-rate schedule; ``step`` divides by 5 half-way, as P19's group does."""
-    steps = settings.epochs * steps_per_epoch
-    lr_scheduler = torch.optim.lr_scheduler
-    if settings.schedule == "onecycle":
-        return lr_scheduler.OneCycleLR(optimiser, settings.learning_rate, total_steps=steps + 1)
-    if settings.schedule == "step":
-        return lr_scheduler.StepLR(optimiser, max(1, steps // 2), gamma=0.2)
-    if settings.schedule == "constant":
-        return lr_scheduler.ConstantLR(optimiser, factor=1.0)
-    raise ConfigError(f"train.schedule is {settings.schedule!r}; use step, onecycle or constant")

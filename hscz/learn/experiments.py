@@ -1,0 +1,250 @@
+"""The paper's experiments and their honest neighbours: recipes, each told for every target.
+
+A recipe is what differs from the settings of the file. Its networks are trained once for all
+targets where it does not know the target (v0), once for each where it does; recipes that differ
+in prediction only (AdaBN) share the networks of the recipe they start from.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, replace
+from typing import Any
+
+from hscz.config import RunConfig, mock_field
+from hscz.configfile import as_mapping, parse
+from hscz.errors import ConfigError
+
+TARGET, ALL_TARGETS = "TARGET", "ALL_TARGETS"
+"""Stand, in a recipe, for the experiment's target field and for all of the file's."""
+
+_ADVERSARY = {"targets": [TARGET], "adversary": "inverted"}
+_DEGRADED = {"targets": [TARGET], "degrade": True}
+_SPEC = {"spec_fields": [TARGET], "folds": 5}
+
+RECIPES: Mapping[str, Mapping[str, Any]] = {
+    "v0": {"about": "the labelled field alone"},
+    "v1": {"about": "v0 and the target's spectroscopic redshifts", "train": _SPEC},
+    "v2": {"about": "v0 and the adversary, the paper's choice", "adapt": _ADVERSARY},
+    "v3": {"about": "the labels of v1 and the adversary", "base": "v2", "train": _SPEC},
+    "oracle": {
+        "about": "trained on the target's true redshifts, in two halves",
+        "train": {
+            "fields": [TARGET],
+            "label": "z_true",
+            "folds": 2,
+            "validation_fraction": 0.5,
+        },
+        "flatten": {"enabled": False},
+    },
+    "control": {
+        "about": "v2 with weight 0: target stamps in the normalisation only",
+        "base": "v2",
+        "adapt": {"weight": 0.0},
+    },
+    "uniform": {
+        "about": "v2 with domain confusion",
+        "base": "v2",
+        "adapt": {"adversary": "uniform"},
+    },
+    "reversal": {
+        "about": "v2 with reversed gradients",
+        "base": "v2",
+        "adapt": {"adversary": "reversal"},
+    },
+    "adabn": {"about": "v0 with AdaBN", "base": "v0", "predict": {"renormalise": True}},
+    "v2-adabn": {"about": "v2 with AdaBN", "base": "v2", "predict": {"renormalise": True}},
+    "degraded": {"about": "the source made like the target", "adapt": _DEGRADED},
+    "degraded-adabn": {
+        "about": "the source made like the target, and AdaBN",
+        "base": "degraded",
+        "predict": {"renormalise": True},
+    },
+    "degraded-v2": {
+        "about": "v2 on the source made like the target",
+        "base": "degraded",
+        "adapt": {"adversary": "inverted", "zero_point_scatter_mag": 0.05},
+    },
+    "recommended": {
+        "about": "v2 on the source made like the target, and AdaBN",
+        "base": "degraded-v2",
+        "predict": {"renormalise": True},
+    },
+    "v0-one-hot": {"about": "v0 with one-hot labels", "train": {"targets": "one_hot"}},
+    "v0-wide-bins": {"about": "v0 with bins even in ln(1+z)", "train": {"grid": "log1pz"}},
+    "v0-not-flattened": {"about": "v0 with n(z) as it is", "flatten": {"enabled": False}},
+    "v2-all": {
+        "about": "one v2 for all targets",
+        "base": "v2",
+        "adapt": {"targets": [ALL_TARGETS]},
+    },
+    "knn": {"about": "nearest neighbours in measured magnitudes", "method": "knn"},
+    "boosting": {"about": "gradient boosting on measured magnitudes", "method": "boosting"},
+}
+"""Name to what differs: ``train``, ``adapt``, ``flatten`` and ``predict`` settings on top of
+those of ``base``; ``method`` names a photometric method in place of a network."""
+
+SECTIONS = ("train", "adapt", "flatten", "predict")
+
+
+@dataclass(frozen=True)
+class Experiment:
+    """One recipe on one target of one seed.
+
+    Attributes
+    ----------
+    recipe, target : str
+    seed : int
+    method : str
+        ``network``, or the photometric method.
+    config : RunConfig
+        All that it takes to train and to predict.
+    """
+
+    recipe: str
+    target: str
+    seed: int
+    method: str
+    config: RunConfig
+
+    @property
+    def fields(self) -> tuple[str, ...]:
+        """Fields to predict: the target, and the source for what adaptation may cost there.
+
+        The oracle learns from the target alone and is not asked about the source.
+        """
+        source = self.config.train.fields
+        return (self.target,) if self.target in source else (self.target, *source)
+
+
+def seeded(config: RunConfig) -> Iterator[RunConfig]:
+    """Yield the configuration once for each of its seeds, each in a folder of its own."""
+    if not config.experiments.seeds:
+        yield config
+    for seed in config.experiments.seeds:
+        if config.mock is None:
+            raise ConfigError(
+                "experiments.seeds repeats the mock survey, but there is no [mock]; repeat the "
+                "training of a real survey with train.runs"
+            )
+        root = config.root / f"seed{seed}"
+        fields = {
+            name: mock_field(root, name) if name in config.mock.fields else entry
+            for name, entry in config.fields.items()
+        }
+        yield replace(
+            config,
+            stores=str(root),
+            fields=fields,
+            mock=replace(config.mock, seed=seed),
+            train=replace(config.train, seed=seed),
+        )
+
+
+def experiments(config: RunConfig) -> list[Experiment]:
+    """Return every recipe on every target of one seed.
+
+    Raises
+    ------
+    ConfigError
+        If a recipe or target is unknown, or a target is a source field.
+
+    Examples
+    --------
+    >>> config = parse({"experiments": {"targets": ["ELAIS"], "recipes": ["v0", "v2"]},
+    ...                 "mock": {"fields": {"ELAIS": [1, 1], "COSMOS_UDF": [1, 1]}}})
+    >>> config = replace(config, fields={n: mock_field(config.root, n) for n in config.mock.fields})
+    >>> [(e.recipe, e.config.train.name) for e in experiments(config)]
+    [('v0', 'v0-u'), ('v2', 'v2-ELAIS')]
+    """
+    for target in config.experiments.targets:
+        if target not in config.fields:
+            known = ", ".join(config.fields)
+            raise ConfigError(f"experiments.targets has {target!r}; the fields are {known}")
+        if target in config.train.fields:
+            raise ConfigError(
+                f"experiments.targets has {target!r}, the source field in train.fields; "
+                "name fields to adapt to"
+            )
+    return [
+        _experiment(config, recipe, target)
+        for target in config.experiments.targets
+        for recipe in config.experiments.recipes
+    ]
+
+
+def _experiment(config: RunConfig, recipe: str, target: str) -> Experiment:
+    chain = _chain(config, recipe)
+    changes: dict[str, dict[str, Any]] = {section: {} for section in SECTIONS}
+    for step in chain:
+        for section in SECTIONS:
+            changes[section] |= step.get(section, {})
+    changes = _named(changes, target, config.experiments.targets)
+    method = next((step["method"] for step in reversed(chain) if "method" in step), "network")
+    resolved = _apply(_with_u_of(config, target), changes, recipe)
+    own = (*resolved.adapt.targets, *resolved.train.fields, *resolved.train.spec_fields)
+    suffix = target if target in own else _u_band(config, target)
+    # A recipe that changes only the prediction uses the networks of the one it starts from.
+    trained = next(s["name"] for s in reversed(chain) if _changes_training(s))
+    named = replace(
+        resolved,
+        train=replace(resolved.train, name=f"{trained}-{suffix}"),
+        predict=replace(resolved.predict, name=f"{recipe}-{suffix}"),
+    )
+    return Experiment(recipe, target, config.train.seed, method, named)
+
+
+def _chain(config: RunConfig, recipe: str) -> list[Mapping[str, Any]]:
+    """Return a recipe's steps, from the first base to itself, each with its name."""
+    known = {**RECIPES, **config.recipes}
+    steps: list[Mapping[str, Any]] = []
+    while recipe:
+        if recipe not in known or any(step["name"] == recipe for step in steps):
+            what = "starts from itself" if recipe in known else "is unknown"
+            raise ConfigError(f"recipe {recipe!r} {what}; there are {', '.join(known)}")
+        step = known[recipe]
+        strange = set(step) - {"about", "base", "method", *SECTIONS}
+        if strange:
+            raise ConfigError(
+                f"[recipes.{recipe}] has no key {strange.pop()!r}; use about, base, "
+                f"{', '.join(SECTIONS)}"
+            )
+        steps.insert(0, {**step, "name": recipe})
+        recipe = step.get("base", "")
+    return steps
+
+
+def _changes_training(step: Mapping[str, Any]) -> bool:
+    return "base" not in step or any(step.get(s) for s in ("train", "adapt", "flatten"))
+
+
+def _named(
+    changes: dict[str, dict[str, Any]], target: str, targets: tuple[str, ...]
+) -> dict[str, dict[str, Any]]:
+    """Put field names in the place of `TARGET` and `ALL_TARGETS`."""
+    names = {TARGET: [target], ALL_TARGETS: list(targets)}
+
+    def filled(value: Any) -> Any:
+        if not isinstance(value, list):
+            return value
+        return [name for item in value for name in names.get(item, [item])]
+
+    return {s: {k: filled(v) for k, v in part.items()} for s, part in changes.items()}
+
+
+def _apply(config: RunConfig, changes: dict[str, dict[str, Any]], recipe: str) -> RunConfig:
+    mapping = {s: as_mapping(getattr(config, s)) | changes[s] for s in SECTIONS}
+    changed = parse(mapping, f"recipe {recipe}")
+    return replace(config, **{section: getattr(changed, section) for section in SECTIONS})
+
+
+def _with_u_of(config: RunConfig, target: str) -> RunConfig:
+    """Return the configuration with the u-type band that the target field has."""
+    u = _u_band(config, target)
+    bands = tuple(u if band in ("u", "us") else band for band in config.train.bands)
+    return replace(config, train=replace(config.train, bands=bands))
+
+
+def _u_band(config: RunConfig, target: str) -> str:
+    """Return u where the field has it, else us: source and target must have the same one."""
+    return "us" if "u" not in config.fields[target].bands else "u"

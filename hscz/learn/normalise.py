@@ -1,0 +1,66 @@
+"""Adaptive batch normalisation: measure the statistics of a network's layers on the target.
+
+The cheapest adaptation there is (AdaBN; Li, Wang, Shi, Liu & Hou 2016, arXiv:1603.04779): no
+weight changes and nothing is trained, but each normalisation layer takes its means and variances
+from unlabelled stamps of the field that the network is going to see.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+import torch
+from torch import Tensor, nn
+
+from hscz.errors import ConfigError, InputError
+
+
+def renormalise(network: nn.Module, batches: Iterable[Tensor]) -> None:
+    """Replace the running statistics of all batch-normalisation layers by those of a target.
+
+    The mean and variance of a layer become the averages of those of the batches, each weighted
+    with its number of stamps, while every layer already normalises by the batch at hand.
+
+    Parameters
+    ----------
+    network : torch.nn.Module
+        Changed in place, and left in evaluation mode. Its weights stay as they are.
+    batches : iterable of Tensor, shape (n, band, y, x)
+        Unlabelled stamps of the target, on the network's device.
+
+    Raises
+    ------
+    ConfigError
+        If the network has no batch normalisation.
+    InputError
+        If there is no batch.
+
+    Examples
+    --------
+    >>> network = nn.Sequential(nn.BatchNorm2d(1))
+    >>> renormalise(network, [torch.full((3, 1, 2, 2), 5.0), torch.full((1, 1, 2, 2), 1.0)])
+    >>> network[0].running_mean.tolist()
+    [4.0]
+    """
+    layers = [module for module in network.modules() if isinstance(module, nn.BatchNorm2d)]
+    if not layers:
+        raise ConfigError(
+            "the network has no layer whose statistics could be measured on a target; "
+            "renormalise needs a network trained with network.norm = 'batch'"
+        )
+    network.eval()
+    before = [layer.momentum for layer in layers]
+    for layer in layers:
+        layer.reset_running_stats()
+    seen = 0
+    with torch.no_grad():
+        for images in batches:
+            seen += len(images)
+            for layer in layers:
+                # The weight of this batch in the running average; 1 for the first.
+                layer.train().momentum = len(images) / seen
+            network(images)
+    for layer, momentum in zip(layers, before, strict=True):
+        layer.eval().momentum = momentum
+    if not seen:
+        raise InputError("no stamps to measure the statistics of a field on; give usable ones")

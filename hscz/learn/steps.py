@@ -1,0 +1,137 @@
+"""One step of training: a batch in, weights moved, named losses out."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from contextlib import AbstractContextManager, nullcontext
+from typing import Any, Protocol
+
+import torch
+from torch import Tensor, nn
+
+from hscz.errors import ConfigError
+from hscz.learn.settings import TrainConfig
+
+Batch = tuple[Tensor, ...]
+Losses = Mapping[str, Tensor]
+
+
+class Step(Protocol):
+    """What the trainer asks of a step: it keeps all state but the network's own."""
+
+    def __call__(self, batch: Batch, progress: float) -> Losses:
+        """Move the weights by one batch; `progress` goes from 0 to 1 over the training.
+
+        Returns
+        -------
+        mapping of str to Tensor
+            Scalars for the history; ``loss`` must be among them.
+        """
+
+    def state_dict(self) -> dict[str, Any]:
+        """Return what a resumed run needs."""
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """Take it back."""
+
+
+class Supervised:
+    """Cross-entropy of a network's logits with target masses.
+
+    Parameters
+    ----------
+    network : torch.nn.Module
+    settings : TrainConfig
+    total_steps : int
+    device : torch.device
+    """
+
+    def __init__(
+        self, network: nn.Module, settings: TrainConfig, total_steps: int, device: torch.device
+    ) -> None:
+        self.network, self.settings, self.device = network, settings, device
+        self.forward = torch.compile(network) if settings.compile else network
+        self.descent = Descent(network.parameters(), settings, total_steps)
+
+    def __call__(self, batch: Batch, progress: float) -> Losses:
+        """Descend on one batch of stamps and masses."""
+        images, targets = batch
+        with autocast(self.settings.precision, self.device):
+            loss = nn.functional.cross_entropy(self.forward(images), targets)
+        self.descent.zero_grad()
+        loss.backward()
+        self.descent.step()
+        return {"loss": loss.detach()}
+
+    def state_dict(self) -> dict[str, Any]:
+        """Return the state of optimiser and schedule."""
+        return self.descent.state_dict()
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """Take it back."""
+        self.descent.load_state_dict(state)
+
+
+class Descent:
+    """An optimiser and its learning-rate schedule, as the settings say."""
+
+    def __init__(
+        self, parameters: Iterable[nn.Parameter], settings: TrainConfig, total_steps: int
+    ) -> None:
+        self.optimiser = _optimiser(parameters, settings)
+        self.schedule = _schedule(self.optimiser, settings, total_steps)
+
+    def zero_grad(self) -> None:
+        """Forget the gradients."""
+        self.optimiser.zero_grad(set_to_none=True)
+
+    def step(self) -> None:
+        """Move along the gradients, and the learning rate along its schedule."""
+        self.optimiser.step()
+        self.schedule.step()
+
+    def state_dict(self) -> dict[str, Any]:
+        """Return the state of both."""
+        return {
+            "optimiser": self.optimiser.state_dict(),
+            "schedule": self.schedule.state_dict(),
+        }
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """Take it back."""
+        self.optimiser.load_state_dict(state["optimiser"])
+        self.schedule.load_state_dict(state["schedule"])
+
+
+def autocast(precision: str, device: torch.device) -> AbstractContextManager[Any]:
+    """Return the context in which the network runs at ``float32``, ``bfloat16`` or ``auto``."""
+    if precision not in ("auto", "float32", "bfloat16"):
+        raise ConfigError(f"precision is {precision!r}; use auto, float32 or bfloat16")
+    low = precision == "bfloat16" or (precision == "auto" and device.type == "cuda")
+    return torch.autocast(device.type, torch.bfloat16) if low else nullcontext()
+
+
+def _optimiser(parameters: Iterable[nn.Parameter], settings: TrainConfig) -> torch.optim.Optimizer:
+    kinds: dict[str, Any] = {"adam": torch.optim.Adam, "adamw": torch.optim.AdamW}
+    if settings.optimiser not in kinds:
+        raise ConfigError(f"train.optimiser is {settings.optimiser!r}; use {' or '.join(kinds)}")
+    optimiser: torch.optim.Optimizer = kinds[settings.optimiser](
+        parameters, lr=settings.learning_rate, weight_decay=settings.weight_decay, fused=True
+    )
+    return optimiser
+
+
+def _schedule(
+    optimiser: torch.optim.Optimizer, settings: TrainConfig, total_steps: int
+) -> torch.optim.lr_scheduler.LRScheduler:
+    """Make the learning-rate schedule; ``step`` divides by 5 half-way, as P19's group does."""
+    lr_scheduler = torch.optim.lr_scheduler
+    if settings.schedule == "onecycle":
+        return lr_scheduler.OneCycleLR(
+            optimiser, settings.learning_rate, total_steps=total_steps + 1
+        )
+    if settings.schedule == "step":
+        return lr_scheduler.StepLR(optimiser, max(1, total_steps // 2), gamma=0.2)
+    if settings.schedule == "constant":
+        return lr_scheduler.ConstantLR(optimiser, factor=1.0)
+    raise ConfigError(f"train.schedule is {settings.schedule!r}; use step, onecycle or constant")
