@@ -15,6 +15,7 @@ from pathlib import Path
 from hscz.atomic import read_json, write_json
 from hscz.config import RunConfig
 from hscz.configfile import fingerprint
+from hscz.learn.experiments import Experiment
 from hscz.mock.settings import MockSettings
 from hscz.stores import attributes, open_cube
 
@@ -58,6 +59,20 @@ def stages(config: RunConfig, progress: bool = True) -> Iterator[Stage]:
     progress : bool
         Whether the stages draw progress bars.
     """
+    if config.experiments.recipes:
+        yield from _experiment_stages(config, progress)
+        return
+    yield from _field_stages(config, progress)
+    yield _train(config, progress)
+    for name in config.predict_fields:
+        yield _predict(config, name, progress)
+    for name in config.evaluate_fields:
+        yield _evaluate(config, name)
+    for name in config.predict_fields:
+        yield _export(config, name)
+
+
+def _field_stages(config: RunConfig, progress: bool) -> Iterator[Stage]:
     for name in config.fields:
         if config.mock is not None and name in config.mock.fields:
             yield _mock(config, config.mock, name, progress)
@@ -66,13 +81,79 @@ def stages(config: RunConfig, progress: bool = True) -> Iterator[Stage]:
     for name, entry in config.fields.items():
         if entry.has_labels:
             yield _label(config, name)
-    yield _train(config, progress)
-    for name in config.predict_fields:
-        yield _predict(config, name, progress)
-    for name in config.evaluate_fields:
-        yield _evaluate(config, name)
-    for name in config.predict_fields:
-        yield _export(config, name)
+
+
+def _experiment_stages(config: RunConfig, progress: bool) -> Iterator[Stage]:
+    """Yield the stages of the experiments of all seeds, which end in one comparison."""
+    from hscz.learn.experiments import experiments, seeded
+
+    repeats = list(seeded(config))
+    plans = [experiments(each) for each in repeats]
+    for each, plan in zip(repeats, plans, strict=True):
+        yield from _field_stages(each, progress)
+        yield _train_experiments(each, plan, progress)
+        yield _predict_experiments(each, plan, progress)
+    yield _compare(config, [one for plan in plans for one in plan])
+    for one in (one for plan in plans for one in plan):
+        if one.recipe == config.experiments.publish:
+            yield _export(one.config, one.target)
+
+
+def _train_experiments(config: RunConfig, plan: list[Experiment], progress: bool) -> Stage:
+    jobs = config.experiments.jobs
+
+    def make(resume: bool, force: bool) -> None:
+        from hscz.learn.campaign import train_all
+
+        train_all(plan, jobs, resume, force, progress)
+
+    def up_to_date() -> bool:
+        from hscz.learn.campaign import trainings
+        from hscz.learn.train import is_trained
+
+        return all(is_trained(each) for each in trainings(plan))
+
+    inputs = tuple(config.field_store(name) for name in config.fields)
+    return Stage("train", None, config.root / "models", inputs, up_to_date, make)
+
+
+def _predict_experiments(config: RunConfig, plan: list[Experiment], progress: bool) -> Stage:
+    jobs = config.experiments.jobs
+
+    def make(resume: bool, force: bool) -> None:
+        from hscz.learn.campaign import predict_all
+
+        predict_all(plan, jobs, force, progress)
+
+    def up_to_date() -> bool:
+        from hscz.learn.campaign import is_predicted, predictions
+
+        return all(is_predicted(one, name) for one, name in predictions(plan))
+
+    inputs = (config.root / "models",)
+    return Stage("predict", None, config.root / "pdfs", inputs, up_to_date, make)
+
+
+def _compare(config: RunConfig, plan: list[Experiment]) -> Stage:
+    from hscz.evaluate.gather import compare_experiments, comparison_key
+
+    output = config.root / "comparison" / "comparison.parquet"
+    note = output.with_suffix(".json")
+
+    def make(resume: bool, force: bool) -> str:
+        report = compare_experiments(plan, config.evaluate, output.parent)
+        write_json(note, {"fingerprint": comparison_key(plan, config.evaluate), "report": report})
+        return report
+
+    def up_to_date() -> bool:
+        key = comparison_key(plan, config.evaluate)
+        return output.exists() and read_json(note).get("fingerprint") == key
+
+    def report() -> str | None:
+        return read_json(note).get("report")
+
+    inputs = tuple({one.config.root / "pdfs" for one in plan})
+    return Stage("evaluate", None, output, inputs, up_to_date, make, report)
 
 
 def _mock(config: RunConfig, settings: MockSettings, name: str, progress: bool) -> Stage:

@@ -53,6 +53,8 @@ class Adversary(nn.Module):
         Kernels of the first two and of the last two convolutions; the paper has 156 and 128.
     dense : sequence of int
         Widths of the fully connected layers.
+    norm : str
+        Normalisation after each convolution, none or batch, as in the network watched.
 
     Raises
     ------
@@ -61,12 +63,17 @@ class Adversary(nn.Module):
 
     Examples
     --------
-    >>> Adversary(106, 8, (24, 20), (64,))(torch.zeros(5, 106, 8, 16)).shape
+    >>> Adversary(106, 8, (24, 20), (64,), "batch")(torch.zeros(5, 106, 8, 16)).shape
     torch.Size([5, 2])
     """
 
     def __init__(
-        self, channels: int, size_px: int, kernels: tuple[int, int], dense: Sequence[int]
+        self,
+        channels: int,
+        size_px: int,
+        kernels: tuple[int, int],
+        dense: Sequence[int],
+        norm: str,
     ) -> None:
         super().__init__()
         if size_px < 4:
@@ -76,7 +83,8 @@ class Adversary(nn.Module):
             )
 
         def convolution(inputs: int, outputs: int) -> list[nn.Module]:
-            return [nn.Conv2d(inputs, outputs, 3, padding=1), nn.LeakyReLU(0.2)]
+            norms = [nn.BatchNorm2d(outputs)] if norm == "batch" else []
+            return [nn.Conv2d(inputs, outputs, 3, padding=1), *norms, nn.LeakyReLU(0.2)]
 
         first, last = kernels
         layers = [*convolution(channels, first), *convolution(first, first), nn.AvgPool2d(2)]
@@ -205,11 +213,11 @@ class Adversarial:
     def state_dict(self) -> dict[str, Any]:
         """Return the adversary's weights and the state of both descents."""
         descents = {name: descent.state_dict() for name, descent in self.descents.items()}
-        return {"adversary": self.adversary.state_dict()} | descents
+        return {"weights": self.adversary.state_dict(), **descents}
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
         """Take it back."""
-        self.adversary.load_state_dict(state["adversary"])
+        self.adversary.load_state_dict(state["weights"])
         for name, descent in self.descents.items():
             descent.load_state_dict(state[name])
 
@@ -225,7 +233,7 @@ def _new_adversary(
     network.train()
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(settings.seed)
-        return Adversary(maps.shape[1], maps.shape[2], adapt.kernels, adapt.dense)
+        return Adversary(maps.shape[1], maps.shape[2], adapt.kernels, adapt.dense, network.norm)
 
 
 def _names(choices: dict[str, Judgement]) -> str:

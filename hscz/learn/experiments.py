@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Any
 
 from hscz.config import RunConfig, mock_field
@@ -115,6 +116,13 @@ class Experiment:
         """
         source = self.config.train.fields
         return (self.target,) if self.target in source else (self.target, *source)
+
+    def output(self, name: str) -> Path:
+        """Return where the estimates of a field are: a PDF cube, or a table."""
+        if self.method == "network":
+            return self.config.cube(name)
+        stem = self.config.results(name)
+        return stem.with_name(f"{stem.name}_estimates.parquet")
 
 
 def seeded(config: RunConfig) -> Iterator[RunConfig]:

@@ -168,6 +168,7 @@ class Network(nn.Module):
         super().__init__()
         if len(noise) < 1 or config.norm not in ("none", "batch"):
             raise ConfigError(f"network.norm is {config.norm!r}; use none or batch")
+        self.norm = config.norm
         self.scaling = Scaling(config.scaling, noise, config.input_px)
         self.body = _body(config, pairs=max(1, len(noise) - 1), channels=len(self.scaling.pairs))
         self.head = self._head(config.dense, n_bins)

@@ -166,4 +166,6 @@ class ExperimentsConfig:
     seeds: tuple[int, ...] = ()
     """Repeat all with these seeds, of the mock survey too; empty takes the file's own."""
     jobs: int = 1
-    """Experiments that run side by side, each in its own process."""
+    """Trainings, and then predictions, that run side by side, each in its own process."""
+    publish: str = ""
+    """Recipe whose redshifts of the targets become catalogues; empty makes none."""

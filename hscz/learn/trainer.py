@@ -83,6 +83,13 @@ class Trainer:
     device: torch.device
     epoch: int = 0
 
+    def __post_init__(self) -> None:
+        if self.steps_per_epoch < 1:
+            raise ConfigError(
+                f"an epoch has no batch of {self.settings.batch_size}; give more training "
+                "galaxies or a smaller train.batch_size"
+            )
+
     def fit(
         self,
         batches: Callable[[torch.Generator], Iterable[Batch]],
