@@ -210,9 +210,7 @@ def label_shift_slope(
     The slope through the origin of n_pred - n_source on n_true - n_source over all magnitude and
     redshift bins, each magnitude bin weighted with its objects: 1 where the prediction follows
     the target, 0 where it repeats the n(z) it was trained with. What sampling noise adds to the
-    sums of products and squares is measured on the bootstrap samples and taken off. The slope
-    says little where n_true is no farther from n_source than its ``tv_floor``
-    (`n_of_z_distances`).
+    sums of products and squares is measured on the bootstrap samples and taken off.
 
     Parameters
     ----------
@@ -224,11 +222,11 @@ def label_shift_slope(
     Returns
     -------
     slope, slope_err : float
-        NaN where no magnitude bin has objects of both fields, or nothing has shifted.
+        NaN where n_true has not moved from n_source by more than two errors: no shift to find.
 
     Examples
     --------
-    >>> source, true = np.zeros((2, 1, 1, 20))
+    >>> source, true = np.zeros((2, 2, 1, 20))
     >>> source[..., 2], true[..., 12] = 100, 50
     >>> [label_shift_slope(n, true, source)[0] for n in (true, source, source + 2 * true)]
     [1.0, 0.0, 0.5]
@@ -241,11 +239,11 @@ def label_shift_slope(
         - np.nansum(weight * ((x - x[0]) * (shift - shift[0])).mean(axis=0), axis=(-2, -1))
         for x in (moved, shift)
     )
-    if square[0] <= 0:
+    if square[0] <= 2 * square[1:].std():
         return np.nan, np.nan
     slope = product[0] / square[0]
     # The error of a ratio to first order: a bootstrap of it is wild where the shift is small.
-    error = (product[1:] - slope * square[1:]).std() / square[0] if len(product) > 1 else np.nan
+    error = (product[1:] - slope * square[1:]).std() / square[0]
     return float(slope), float(error)
 
 
