@@ -47,6 +47,10 @@ def parser() -> argparse.ArgumentParser:
         sub.add_argument("--quiet", action="store_true", help="no progress")
         if verb == "train":
             sub.add_argument("--resume", action="store_true", help="go on with a killed run")
+        if verb == "evaluate":
+            sub.add_argument(
+                "--experiments", action="store_true", help="compare the recipes of [experiments]"
+            )
     return top
 
 
@@ -90,6 +94,8 @@ def _run_stages(options: argparse.Namespace, started: float) -> int:
     if not file:
         raise ConfigError("give the run's TOML file, for example examples/demo.toml")
     config = load(file, options.set)
+    if getattr(options, "experiments", False) and not config.experiments.recipes:
+        raise ConfigError(f"{file}: has no [experiments] with recipes to compare")
     chosen = [
         stage
         for stage in stages(config, progress=not options.quiet)

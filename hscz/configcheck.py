@@ -19,7 +19,10 @@ RANGES: Mapping[str, tuple[float, float]] = {
     "label.sigma_max": (0, math.inf),
     "network.input_px": (8, 1024),
     "network.merge_after": (0, math.inf),
+    "flatten.bandwidth": (0, 6),
+    "flatten.neighbours": (1, math.inf),
     "train.runs": (1, math.inf),
+    "train.folds": (1, 100),
     "train.epochs": (1, math.inf),
     "train.batch_size": (2, math.inf),
     "train.n_bins": (2, math.inf),
@@ -27,6 +30,13 @@ RANGES: Mapping[str, tuple[float, float]] = {
     "train.validation_fraction": (0, 0.9),
     "train.max_galaxies": (0, math.inf),
     "train.seed": (0, math.inf),
+    "adapt.weight": (0, math.inf),
+    "adapt.neighbours": (1, math.inf),
+    "adapt.max_gap_mag": (0, math.inf),
+    "adapt.n_targets": (1, math.inf),
+    "adapt.degrade_scatter": (0, 1),
+    "adapt.zero_point_scatter_mag": (0, 1),
+    "experiments.jobs": (1, math.inf),
     "predict.block": (1, math.inf),
     "predict.batch_size": (1, math.inf),
     "evaluate.bootstraps": (2, math.inf),
@@ -53,16 +63,23 @@ def check_values(config: RunConfig, where: str) -> None:
     _check_numbers(config, where)
     _check_lists(config, where)
     _check_edges(config, where)
+    _check_training(config, where)
 
 
 def check_fields(config: RunConfig, where: str) -> None:
     """Refuse names of fields that the file does not describe."""
-    sections = {"predict": config.predict.fields, "evaluate": config.evaluate.fields}
+    sections = {
+        "predict": config.predict.fields,
+        "evaluate": config.evaluate.fields,
+        "adapt.targets": config.adapt.targets,
+        "experiments.targets": config.experiments.targets,
+    }
     for section, names in sections.items():
         for name in names:
             if name not in config.fields:
                 known = ", ".join(config.fields) or "none: add [fields.NAME] or [mock]"
-                raise ConfigError(f"{where}: {section}.fields has {name!r}; the fields are {known}")
+                key = section if "." in section else f"{section}.fields"
+                raise ConfigError(f"{where}: {key} has {name!r}; the fields are {known}")
 
 
 def _check_numbers(config: RunConfig, where: str) -> None:
@@ -102,3 +119,25 @@ def _check_edges(config: RunConfig, where: str) -> None:
         edges = operator.attrgetter(key)(config)
         if len(edges) < 2 or any(b <= a for a, b in pairwise(edges)):
             raise ConfigError(f"{where}: {key} is {list(edges)}; give increasing edges")
+
+
+def _check_training(config: RunConfig, where: str) -> None:
+    train, adapt = config.train, config.adapt
+    if train.folds > 1 and train.folds * train.validation_fraction > 1 + 1e-9:
+        raise ConfigError(
+            f"{where}: {train.folds} folds of train.validation_fraction = "
+            f"{train.validation_fraction} are more than the whole; lower one of them"
+        )
+    if train.label not in ("z_label", "z_true"):
+        raise ConfigError(f"{where}: train.label is {train.label!r}; use z_label or z_true")
+    if not adapt.targets and (adapt.adversary != "none" or adapt.degrade):
+        raise ConfigError(
+            f"{where}: adapt.targets is empty, so there is nothing to adapt to; name fields, or "
+            'leave adapt.adversary = "none" and adapt.degrade = false'
+        )
+    both = set(adapt.targets) & set(train.fields)
+    if both:
+        raise ConfigError(
+            f"{where}: adapt.targets has {both.pop()!r}, a source field of train.fields; take it "
+            "out of one of them"
+        )

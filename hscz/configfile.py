@@ -27,6 +27,8 @@ from hscz.learn.settings import NETWORK_PRESETS
 def load(path: str | Path, overrides: Sequence[str] = ()) -> RunConfig:
     """Read a run's TOML file.
 
+    Its ``base`` may name another file beside it, whose settings hold where it gives none.
+
     Parameters
     ----------
     path : str or Path
@@ -39,6 +41,17 @@ def load(path: str | Path, overrides: Sequence[str] = ()) -> RunConfig:
         If the file is missing or not TOML, or has a key, type or value that is not known.
     """
     path = Path(path)
+    mapping = _read(path)
+    for override in overrides:
+        _override(mapping, override)
+    config = parse(mapping, str(path))
+    config = _resolve_paths(config, path.resolve().parent)
+    check_fields(config, str(path))
+    return config
+
+
+def _read(path: Path) -> dict[str, Any]:
+    """Read a TOML file on top of the one that its ``base`` names."""
     try:
         mapping = tomllib.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
@@ -47,12 +60,27 @@ def load(path: str | Path, overrides: Sequence[str] = ()) -> RunConfig:
         raise ConfigError(f"{path}: cannot be read ({error.strerror}); give the file") from None
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise ConfigError(f"{path}: not valid TOML: {error}") from None
-    for override in overrides:
-        _override(mapping, override)
-    config = parse(mapping, str(path))
-    config = _resolve_paths(config, path.resolve().parent)
-    check_fields(config, str(path))
-    return config
+    base = mapping.pop("base", None)
+    if base is None:
+        return mapping
+    below = (path.parent / str(base)).resolve()
+    if below == path.resolve():
+        raise ConfigError(f"{path}: base is the file itself; name another one")
+    if below.parent != path.resolve().parent:
+        raise ConfigError(
+            f"{path}: base is {base!r} in another folder, from which its paths would be read "
+            "differently; put the two files side by side"
+        )
+    return _merged(_read(below), mapping)
+
+
+def _merged(below: dict[str, Any], above: Mapping[str, Any]) -> dict[str, Any]:
+    """Return settings with those above in the place of those below, section by section."""
+    merged = dict(below)
+    for key, value in above.items():
+        both = isinstance(value, Mapping) and isinstance(merged.get(key), dict)
+        merged[key] = _merged(merged[key], value) if both else value
+    return merged
 
 
 def parse(mapping: Mapping[str, Any], where: str = "configuration") -> RunConfig:

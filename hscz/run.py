@@ -137,7 +137,7 @@ def _predict_experiments(config: RunConfig, plan: list[Experiment], progress: bo
 def _compare(config: RunConfig, plan: list[Experiment]) -> Stage:
     from hscz.evaluate.gather import compare_experiments, comparison_key
 
-    output = config.root / "comparison" / "comparison.parquet"
+    output = config.root / "comparisons" / config.name / "comparison.parquet"
     note = output.with_suffix(".json")
 
     def make(resume: bool, force: bool) -> str:

@@ -203,7 +203,7 @@ def test_an_interrupted_prediction_goes_on(copy: Path, monkeypatch: pytest.Monke
     shutil.rmtree(path)
     import hscz.predict as module
 
-    real, calls = module._predict_block, []
+    real, calls = module.mean_pdf, []
 
     def fails_at_the_second(*args: object) -> np.ndarray:
         calls.append(1)
@@ -211,14 +211,14 @@ def test_an_interrupted_prediction_goes_on(copy: Path, monkeypatch: pytest.Monke
             raise KeyboardInterrupt
         return real(*args)  # type: ignore[arg-type]
 
-    monkeypatch.setattr(module, "_predict_block", fails_at_the_second)
+    monkeypatch.setattr(module, "mean_pdf", fails_at_the_second)
     import dask
 
     with dask.config.set(scheduler="synchronous"), pytest.raises(KeyboardInterrupt):
         predict_field(config, "DEEP2", progress=False)
     assert not path.exists()
     assert len(list((part(path) / "done").iterdir())) == 1
-    monkeypatch.setattr(module, "_predict_block", real)
+    monkeypatch.setattr(module, "mean_pdf", real)
     predict_field(config, "DEEP2", progress=False)
     xr.testing.assert_identical(open_cube(path, lazy=False).load()["pdf"], whole["pdf"])
 

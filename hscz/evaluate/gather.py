@@ -30,7 +30,7 @@ COLUMNS = (
 SCORED_ON = 4096
 """Galaxies of a field, drawn at random, on which the label-free scores are measured."""
 
-CANDIDATES = ("v0", "v2", "degraded", "degraded-v2")
+CANDIDATES = ("v0", "v2", "degraded", "recommended")
 """Recipes among which the rule without labels chooses: those that share the source's labels
 and whose validation loss is measured in the same way."""
 
@@ -117,8 +117,9 @@ def training_sample(experiment: Experiment) -> pd.DataFrame:
     if not config.flatten.enabled:
         return used[["z_label", "mag_i"]]
     rng = np.random.default_rng(experiment.seed)
-    columns = [used[key].to_numpy(np.float64) for key in ("z_label", "mag_i", "ra", "dec")]
-    return used.iloc[flatten(*columns, config.flatten, rng).draw(rng)][["z_label", "mag_i"]]
+    z, mag_i, ra, dec = (used[key].to_numpy(float) for key in ("z_label", "mag_i", "ra", "dec"))
+    drawn = flatten(z, mag_i, ra, dec, config.flatten, rng).draw(rng)
+    return used.iloc[drawn][["z_label", "mag_i"]]
 
 
 def label_free(plan: Sequence[Experiment]) -> pd.DataFrame:

@@ -59,8 +59,10 @@ class Epochs:
         # Galaxies that join from a target field are too few to have an n(z) of their own.
         ours = source.objects["field"].iloc[rows].isin(config.train.fields).to_numpy()
         table = source.objects.iloc[rows[ours]]
-        columns = (table[key].to_numpy(np.float64) for key in ("z_label", "mag_i", "ra", "dec"))
-        flattened = flatten(*columns, config.flatten, np.random.default_rng([seed, 1]))
+        z, mag_i, ra, dec = (
+            table[key].to_numpy(float) for key in ("z_label", "mag_i", "ra", "dec")
+        )
+        flattened = flatten(z, mag_i, ra, dec, config.flatten, np.random.default_rng([seed, 1]))
         return cls(config, source, target, np.r_[rows[ours], rows[~ours]], flattened, device)
 
     @property

@@ -91,18 +91,10 @@ class Unlabelled:
 
         Raises
         ------
-        ConfigError
-            If a target is a source field.
         StoreError
-            If a field has no store, no usable galaxy or not the bands.
+            If a field has no store or not the bands.
         """
         adapt, bands = config.adapt, config.train.bands
-        own = set(adapt.targets) & set(config.train.fields)
-        if own:
-            raise ConfigError(
-                f"adapt.targets has {own.pop()!r}, which is a source field in train.fields; "
-                "take it out of one of them"
-            )
         stores = {name: open_field(config.field_store(name), lazy=False) for name in adapt.targets}
         parts = [
             _drawn(name, store["flags"].values, adapt.n_targets, [seed, number])

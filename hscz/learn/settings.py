@@ -112,9 +112,9 @@ class FlattenConfig:
     bandwidth: float = 0.0
     """Width of the kernel in redshift, as a standard deviation; 0 takes Scott's rule, the
     default of the SciPy function that the paper used."""
-    clips: int = 3
+    clips: int = 5
     """Times the spikes are cut down to the smooth curve and it is smoothed again, before what
-    stands above it is removed; 0 is the paper's single smoothing, which follows broad spikes."""
+    stands above is removed; 0 is the paper's single smoothing, which broad spikes lift."""
     neighbours: int = 10
     """Neighbours on the sky that measure the density around a galaxy."""
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import dataclasses
 
 import pytest
@@ -141,7 +142,7 @@ def test_a_resumed_step_goes_on_as_the_unbroken_one() -> None:
     for seed in range(3):
         one(batch_of(seed), 0.5)
     other.network.load_state_dict(one.network.state_dict())
-    other.load_state_dict(one.state_dict())
+    other.load_state_dict(copy.deepcopy(one.state_dict()))
     one(batch_of(9), 0.5)
     other(batch_of(9), 0.5)
     for module in ("network", "adversary"):
