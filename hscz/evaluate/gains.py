@@ -164,8 +164,9 @@ def over_seeds(table: pd.DataFrame) -> pd.DataFrame:
     squares = table.assign(**{name: table[name] ** 2 for name in errors})
     summed = squares.groupby(keys, dropna=False, sort=False)[errors].sum(min_count=1)
     count = groups[values].count()
-    scatter = groups[values].std().to_numpy() / np.sqrt(count.to_numpy())
-    own = np.sqrt(summed.to_numpy()) / count.to_numpy()
+    known = count.where(count > 0).to_numpy()
+    scatter = groups[values].std().to_numpy() / np.sqrt(known)
+    own = np.sqrt(summed.to_numpy()) / known
     mean = groups.mean(numeric_only=True).drop(columns="seed")
     mean[errors] = np.fmax(scatter, own)
     mean.insert(0, "n_seeds", groups.size())

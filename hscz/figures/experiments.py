@@ -1,0 +1,233 @@
+"""Figures of the comparison of recipes, as in the paper, and a page to leaf through them.
+
+Each function returns a holoviews object and the table that it drew. Magnitude and redshift axes
+and limits are the same for all targets, so that pages can be compared.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from html import escape
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from hscz.atomic import write_atomic
+from hscz.errors import InputError
+from hscz.evaluate.compare import POOLED_BINS, Estimates
+from hscz.evaluate.gains import over_seeds
+from hscz.figures.distributions import n_of_z_by_magnitude, oii_histograms
+from hscz.figures.overview import save
+from hscz.figures.palette import FONTS, colour, marker
+
+LABELS = {"sigma_mad": "σ_MAD", "outlier_fraction": "η (|dz| > 0.15)"}
+
+SHOWN = ("v0", "v1", "v2", "v3", "adabn", "knn", "recommended", "oracle")
+"""Recipes of `metrics_by_magnitude`, of those there are; more could not be told apart."""
+
+
+def metrics_by_magnitude(
+    table: pd.DataFrame, target: str, recipes: Sequence[str] = SHOWN
+) -> tuple[Any, pd.DataFrame]:
+    """Draw sigma_MAD and eta of a target against i, one line per recipe.
+
+    Parameters
+    ----------
+    table : pandas.DataFrame
+        From `hscz.evaluate.compare.compare`; all targets, which share their limits.
+    target : str
+    recipes : sequence of str
+        Those to draw, of those in the table.
+
+    Returns
+    -------
+    holoviews.Layout
+    pandas.DataFrame
+        Means over seeds, one row per recipe and magnitude bin.
+
+    Raises
+    ------
+    InputError
+        If the table has no known redshifts of the target.
+    """
+    import holoviews as hv
+
+    hv.extension("matplotlib", logo=False)
+    test = "truth" if (table["test"] == "truth").any() else "spec"
+    pooled = pd.Series(list(zip(table["low"], table["high"], strict=True)), table.index)
+    wide = pooled.isin(POOLED_BINS) & (table["high"] - table["low"] > 1)
+    kept = (
+        (table["by"] == "mag_i") & (table["test"] == test) & ~wide & table["recipe"].isin(recipes)
+    )
+    home = over_seeds(table[kept & (table["field"] == table["target"])])
+    drawn = home[home["target"] == target].dropna(subset="sigma_mad")
+    if drawn.empty:
+        raise InputError(f"{target}: no redshifts to compare with; label its field store")
+    limits = (drawn["low"].min(), drawn["high"].max())
+    panels = [
+        hv.Overlay(list(_lines(drawn, metric, label, recipes))).opts(
+            title=f"{target}, against {test}",
+            xlim=limits,
+            ylim=(0, 1.1 * float((home[metric] + home[f"{metric}_err"]).max())),
+            legend_position="top_left",
+            aspect=1.1,
+            fontsize=FONTS,
+        )
+        for metric, label in LABELS.items()
+    ]
+    layout = hv.Layout(panels).cols(2)
+    return layout.opts(fig_inches=5, sublabel_format="", hspace=0.25, shared_axes=False), drawn
+
+
+def _lines(drawn: pd.DataFrame, metric: str, label: str, recipes: Sequence[str]) -> Iterator[Any]:
+    """Yield a curve and its error bars per recipe, slightly beside each other."""
+    import holoviews as hv
+
+    found = [recipe for recipe in recipes if (drawn["recipe"] == recipe).any()]
+    for number, recipe in enumerate(found):
+        rows = drawn[drawn["recipe"] == recipe].sort_values("low")
+        middle = 0.5 * (rows["low"] + rows["high"]).to_numpy()
+        i = middle + 0.05 * (number - 0.5 * (len(found) - 1))
+        value, error = rows[metric].to_numpy(), rows[f"{metric}_err"].to_numpy()
+        yield hv.Curve((i, value), "i", label, label=recipe).opts(
+            color=colour(recipe), linewidth=1.5, marker=marker(recipe), ms=6
+        )
+        yield hv.ErrorBars((i, value, error), "i", [label, "error"]).opts(
+            edgecolor=colour(recipe), capsize=0
+        )
+
+
+def gap_closed_bars(
+    gaps: pd.DataFrame, target: str, sample: tuple[float, float] = (23.0, 25.0)
+) -> tuple[Any, pd.DataFrame]:
+    """Draw the share of the gap between v0 and the oracle that each recipe closes.
+
+    Parameters
+    ----------
+    gaps : pandas.DataFrame
+        From `hscz.evaluate.gains.gap_closed`; all targets, which share their limits.
+    target : str
+    sample : (float, float)
+        Bin of i magnitude, one of those in `gaps`.
+
+    Returns
+    -------
+    holoviews.Layout
+        A panel each for sigma_MAD and eta; without a bar where there is no gap to close.
+    pandas.DataFrame
+        Means over seeds, one row per recipe and metric.
+
+    Raises
+    ------
+    InputError
+        If nothing was compared with an oracle.
+    """
+    import holoviews as hv
+
+    hv.extension("matplotlib", logo=False)
+    inside = (gaps["low"] == sample[0]) & (gaps["high"] == sample[1])
+    home = gaps[inside & (gaps["field"] == gaps["target"])]
+    if not (home["target"] == target).any() or not home["gap"].notna().any():
+        raise InputError(f"{target}: no gap to an oracle at {sample[0]:g} < i < {sample[1]:g}")
+    means = over_seeds(home)
+    low = min(-0.2, float((means["closed"] - means["closed_err"]).min()) - 0.05)
+    high = max(1.2, float((means["closed"] + means["closed_err"]).max()) + 0.05)
+    drawn = means[means["target"] == target]
+    panels = [
+        _bars(drawn[drawn["metric"] == metric]).opts(
+            title=f"{target}, {label}, {sample[0]:g} < i < {sample[1]:g}",
+            xlim=(low, high),
+            xlabel="gap closed, (v0 − x) / (v0 − oracle)",
+            ylabel="",
+            aspect=1.2,
+            fontsize=FONTS,
+        )
+        for metric, label in LABELS.items()
+    ]
+    layout = hv.Layout(panels).cols(2)
+    return layout.opts(fig_inches=5, sublabel_format="", hspace=0.45, shared_axes=False), drawn
+
+
+def _bars(rows: pd.DataFrame) -> Any:
+    """Return horizontal bars with errors, the first recipe on top."""
+    import holoviews as hv
+
+    recipes = rows["recipe"].tolist()
+    places = np.arange(len(recipes))[::-1].astype(float)
+    layers = [hv.VLine(x).opts(color="grey", linewidth=0.8) for x in (0.0, 1.0)]
+    for recipe, y, closed, error in zip(
+        recipes, places, rows["closed"], rows["closed_err"], strict=True
+    ):
+        if np.isnan(closed):
+            layers.append(hv.Text(0.02, y, "no gap", halign="left", fontsize=10))
+            continue
+        bar = hv.Rectangles([(min(closed, 0), y - 0.38, max(closed, 0), y + 0.38)])
+        layers.append(bar.opts(facecolor=colour(recipe), edgecolor="none"))
+        interval = hv.Segments([(closed - error, y, closed + error, y)])
+        layers.append(interval.opts(color="black", linewidth=1.5))
+    ticks = list(zip(places.tolist(), recipes, strict=True))
+    return hv.Overlay(layers).opts(yticks=ticks, ylim=(-0.7, len(recipes) - 0.3))
+
+
+def comparison_page(
+    estimates: Sequence[Estimates],
+    training: Mapping[int, pd.DataFrame],
+    table: pd.DataFrame,
+    gaps: pd.DataFrame,
+    folder: Path,
+) -> Path:
+    """Draw every figure of every target and write a page to leaf through them.
+
+    Parameters
+    ----------
+    estimates, training
+        As for `hscz.evaluate.compare.compare`.
+    table, gaps : pandas.DataFrame
+        From `hscz.evaluate.compare.compare` and `hscz.evaluate.gains.gap_closed`.
+    folder : Path
+        Made if absent; the PNG files go into ``figures`` there.
+
+    Returns
+    -------
+    Path
+        ``comparison.html``. Figures for which a target lacks the data are left out.
+    """
+    targets = list(dict.fromkeys(one.target for one in estimates))
+    drawings = {
+        "Metrics against magnitude": lambda target: metrics_by_magnitude(table, target),
+        "Gap closed": lambda target: gap_closed_bars(gaps, target),
+        "Redshift distributions": lambda target: n_of_z_by_magnitude(estimates, training, target),
+        "[OII] emitters": lambda target: oii_histograms(estimates, target),
+    }
+    pages: dict[str, dict[str, str]] = {}
+    for target in targets:
+        for number, (caption, draw) in enumerate(drawings.items()):
+            try:
+                figure, _ = draw(target)
+            except InputError:
+                continue
+            name = f"figures/{target}_{number}.png"
+            save(figure, folder / name)
+            pages.setdefault(target, {})[caption] = name
+    page = folder / "comparison.html"
+    return write_atomic(page, lambda path: path.write_text(_html(pages), encoding="utf-8"))
+
+
+def _html(pages: Mapping[str, Mapping[str, str]]) -> str:
+    links = " ".join(f'<a href="#{escape(target)}">{escape(target)}</a>' for target in pages)
+    sections = "".join(
+        f'<h2 id="{escape(target)}">{escape(target)}</h2>'
+        + "".join(
+            f'<h3>{escape(caption)}</h3><img src="{escape(name)}" alt="{escape(caption)}">'
+            for caption, name in figures.items()
+        )
+        for target, figures in pages.items()
+    )
+    style = "body{font-family:sans-serif;margin:2em}img{max-width:100%}nav{position:sticky;top:0}"
+    return (
+        f'<!doctype html><html lang="en"><meta charset="utf-8"><title>Recipes compared</title>'
+        f"<style>{style}nav{{background:white}}</style><h1>Recipes compared</h1>"
+        f"<nav>{links}</nav>{sections}</html>"
+    )

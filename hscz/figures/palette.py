@@ -1,0 +1,76 @@
+"""One colour per model throughout, the paper's where it has one; shapes and letters too."""
+
+from __future__ import annotations
+
+from zlib import crc32
+
+COLOURS = {
+    "v0": "#1f5fb4",
+    "v1": "#e377b4",
+    "v2": "#f28e1c",
+    "v3": "#17becf",
+    "SED": "#2a9d3a",
+    "training": "#c8c8c8",
+    "truth": "#000000",
+    "recommended": "#c1121f",
+    "oracle": "#6b4423",
+    "adabn": "#7b4fb5",
+    "knn": "#8a9a1f",
+    "boosting": "#4d5b0a",
+    "degraded": "#f2b6a0",
+    "degraded-adabn": "#d98a7a",
+    "degraded-v2": "#e0563f",
+    "v2-adabn": "#a8590a",
+    "control": "#7d8aa0",
+    "uniform": "#f7c948",
+    "reversal": "#b8860b",
+    "v2-all": "#ffcf9e",
+    "v0-swapped": "#8fc1ea",
+    "v0-one-hot": "#4a8fd8",
+    "v0-wide-bins": "#123a73",
+    "v0-not-flattened": "#b9c9e8",
+}
+"""The paper's v0 blue, v1 pink, v2 orange, v3 turquoise, SED fitting green, training grey.
+
+Kin of v0 are shades of blue, those of v2 of orange, those on degraded stamps of red.
+"""
+
+MARKERS = {
+    "v0": "o",
+    "v1": "s",
+    "v2": "^",
+    "v3": "v",
+    "recommended": "*",
+    "oracle": "P",
+    "adabn": "D",
+    "knn": "X",
+    "boosting": "<",
+}
+"""Shapes, for those who do not see the colours apart."""
+
+FONTS = {"title": 10, "labels": 11, "xticks": 10, "yticks": 10, "legend": 9}
+"""Sizes in points."""
+
+_OTHERS = ("#5e7f73", "#94729c", "#b08d57", "#3f7f93", "#a35d6a", "#6f7f3f")
+
+
+def colour(model: str) -> str:
+    """Return the colour of a model; one that has no entry keeps the same colour everywhere.
+
+    Examples
+    --------
+    >>> colour("v0"), colour("mine") == colour("mine")
+    ('#1f5fb4', True)
+    """
+    return COLOURS.get(model, _OTHERS[crc32(model.encode()) % len(_OTHERS)])
+
+
+def marker(model: str) -> str:
+    """Return the shape of a model's points.
+
+    Examples
+    --------
+    >>> marker("v2"), marker("mine")
+    ('^', 'o')
+    """
+    return MARKERS.get(model, "o")
