@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import tempfile
 import time
+from collections.abc import Iterator
 from pathlib import Path
 
 import torch
@@ -12,10 +13,12 @@ from torch import nn
 
 from benchmarks import synthetic
 from hscz.config import PredictConfig, RunConfig
+from hscz.learn.adversary import Adversarial
 from hscz.learn.loader import Stamps
 from hscz.learn.model import Model
-from hscz.learn.settings import NETWORK_PRESETS, TrainConfig
-from hscz.learn.trainer import Trainer, autocast, choose_device
+from hscz.learn.settings import NETWORK_PRESETS, AdaptConfig, TrainConfig
+from hscz.learn.steps import Batch, Supervised, autocast
+from hscz.learn.trainer import Trainer, choose_device
 from hscz.predict import predict_field
 from hscz.zgrid import RedshiftGrid
 
@@ -25,7 +28,7 @@ REPEATS = 3
 def run(n: int = 8192, size: str = "compact", device: str = "auto") -> dict[str, float]:
     """Return galaxies per second and ratios."""
     place = choose_device(device)
-    results = training(n, size, place) | prediction(n, size, place)
+    results = training(n, size, place) | prediction(n, size, place) | adversarial(n, size, place)
     return {f"{key} ({size}, {place.type})": value for key, value in results.items()}
 
 
@@ -36,7 +39,7 @@ def training(n: int, size: str, device: torch.device) -> dict[str, float]:
     steps = n // settings.batch_size
     images = torch.randn(n, 6, network.input_px, network.input_px).half()
     targets = torch.softmax(torch.randn(n, 360), 1)
-    data = Stamps(images, targets).to(device)
+    data = Stamps(images).to(device)
     model = _model(network, device)
     bare_images = images.float().to(device, memory_format=torch.channels_last)
     bare_targets = targets.to(device)
@@ -53,19 +56,55 @@ def training(n: int, size: str, device: torch.device) -> dict[str, float]:
             optimiser.step()
 
     with tempfile.TemporaryDirectory() as folder:
-        trainer = Trainer(model.network, settings, steps, Path(folder), device)
+        step = Supervised(model.network, settings, 10**9, device)
+        trainer = Trainer(model.network, step, settings, steps, Path(folder), device)
+
+        def batches(generator: torch.Generator) -> Iterator[Batch]:
+            order = torch.randperm(n, generator=generator)[: steps * settings.batch_size]
+            for rows in order.split(settings.batch_size):
+                yield data.turned(rows, generator, device), bare_targets[rows.to(device)]
 
         def ours() -> None:
-            settings_for_one = dataclasses.replace(settings, epochs=trainer.epoch + 1)
-            trainer.settings = settings_for_one
-            trainer.fit(
-                lambda g: data.epoch(settings.batch_size, g, device), lambda _: {}, progress=False
-            )
+            trainer.settings = dataclasses.replace(settings, epochs=trainer.epoch + 1)
+            trainer.fit(batches, lambda _: {}, progress=False)
             model.network.train()
 
         seconds = in_turn({"trainer": ours, "bare loop": bare}, device)
     rates = {f"training, {key}, galaxies/s": n / value for key, value in seconds.items()}
     return rates | {"training, trainer / bare loop": seconds["bare loop"] / seconds["trainer"]}
+
+
+def adversarial(
+    n: int, size: str, device: torch.device, precision: str = "auto", compiled: bool = False
+) -> dict[str, float]:
+    """Time the adversary's step and the plain one on the same source galaxies, in turn."""
+    settings = TrainConfig(optimiser="adamw", precision=precision, compile=compiled)
+    kernels, dense = ((24, 20), (64,)) if size == "compact" else ((156, 128), (256,))
+    adapt = AdaptConfig(targets=("B",), adversary="inverted", kernels=kernels, dense=dense)
+    side, total = NETWORK_PRESETS[size].input_px, 10**9
+    networks = [_model(NETWORK_PRESETS[size], device).network for _ in range(2)]
+    plain = Supervised(networks[0], settings, total, device)
+    paired = Adversarial(networks[1], settings, adapt, total, device)
+    shape = (settings.batch_size, 6, side, side)
+    source, target = (torch.randn(shape, device=device) for _ in range(2))
+    source, target = (x.contiguous(memory_format=torch.channels_last) for x in (source, target))
+    masses = torch.softmax(torch.randn(settings.batch_size, 360, device=device), 1)
+    swap = torch.arange(settings.batch_size, device=device) % 2 == 0
+    valid = torch.ones_like(swap)
+    steps = max(1, n // settings.batch_size)
+
+    def ours() -> None:
+        for _ in range(steps):
+            paired((source, masses, target, swap, valid), 0.5)
+
+    def alone() -> None:
+        for _ in range(steps):
+            plain((source, masses), 0.5)
+
+    seconds = in_turn({"adversarial": ours, "plain": alone}, device)
+    done = steps * settings.batch_size
+    rates = {f"step, {key}, source galaxies/s": done / value for key, value in seconds.items()}
+    return rates | {"step, adversarial / plain time": seconds["adversarial"] / seconds["plain"]}
 
 
 def prediction(n: int, size: str, device: torch.device) -> dict[str, float]:

@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 import xarray as xr
 
-from hscz.atomic import read_json, write_atomic
+from hscz.atomic import write_atomic
 from hscz.config import EvaluateConfig
 from hscz.configfile import file_stamps, fingerprint
 from hscz.evaluate.compare import Estimates, compare
@@ -29,6 +29,9 @@ COLUMNS = (
 
 SCORED_ON = 4096
 """Galaxies of a field, drawn at random, on which the label-free scores are measured."""
+
+SCORED_FROM = 1000
+"""Least number of them; scores of fewer say more of the draw than of the recipe."""
 
 CANDIDATES = ("v0", "v2", "degraded", "recommended")
 """Recipes among which the rule without labels chooses: those that share the source's labels
@@ -133,21 +136,24 @@ def label_free(plan: Sequence[Experiment]) -> pd.DataFrame:
         `hscz.evaluate.scores.label_free_scores`, and ``chosen``.
     """
     rows = [_scores(one) for one in plan if one.recipe in CANDIDATES and len(one.fields) > 1]
-    if not rows:
-        return pd.DataFrame()
-    table = pd.DataFrame(rows)
+    table = pd.DataFrame([row for row in rows if row])
+    if not len(table):
+        return table
     groups = table.groupby(["seed", "target"])
     chosen = [choose(group) for _, group in groups]
     return table.assign(chosen=table.index.isin(chosen))
 
 
 def _scores(experiment: Experiment) -> dict[str, object]:
+    """Return the scores of one recipe; empty where there are too few galaxies for any."""
     config, rng = experiment.config, np.random.default_rng(experiment.seed)
     target, source = (_sampled(_judged(experiment, name), rng) for name in experiment.fields[:2])
+    if min(target.sizes["object"], source.sizes["object"]) < SCORED_FROM:
+        return {}
     histories = [
         json.loads((folder / "history.jsonl").read_text().splitlines()[-1])
         for folder in config.models
-        if read_json(folder / "provenance.json")
+        if folder.exists()
     ]
     kept = ("validation_loss", "adversary_accuracy")
     means = {k: np.mean([h[k] for h in histories]) for k in kept if k in histories[0]}

@@ -88,7 +88,8 @@ def nuclear_norm(pmf: ArrayLike, block: int = 512) -> float:
 
     The sum of the singular values of a matrix of predictions grows with their confidence and
     their diversity (BNM; Cui et al. 2020, arXiv:2003.12237). It depends on the size of the
-    matrix, so the mean over blocks of one size is taken; rows left over are not used.
+    matrix, so the mean over blocks of one size is taken; rows left over are not used, and fewer
+    rows than a block make one.
 
     Parameters
     ----------
@@ -100,7 +101,7 @@ def nuclear_norm(pmf: ArrayLike, block: int = 512) -> float:
     Raises
     ------
     InputError
-        If a row has a NaN or no probability, or there are fewer rows than a block.
+        If a row has a NaN or no probability.
 
     Examples
     --------
@@ -110,9 +111,8 @@ def nuclear_norm(pmf: ArrayLike, block: int = 512) -> float:
     0.5
     """
     mass = _normalised(pmf)
+    block = min(block, len(mass))
     whole = len(mass) // block
-    if not whole:
-        raise InputError(f"{len(mass)} PDFs, fewer than one block of {block}; give more")
     matrices = mass[: whole * block].reshape(whole, block, -1)
     return float(np.linalg.norm(matrices, "nuc", axis=(1, 2)).mean() / block)
 

@@ -198,7 +198,8 @@ def n_of_z_distances(
     for name, (distance, between_samples) in found.items():
         columns[name] = distance[0]
         columns[f"{name}_err"] = distance[1:].std(axis=0)
-        columns[f"{name}_floor"] = scale * between_samples.mean(axis=0)
+        with np.errstate(invalid="ignore"):
+            columns[f"{name}_floor"] = scale * between_samples.mean(axis=0)
     return columns
 
 

@@ -165,7 +165,8 @@ def _groups(sample: pd.DataFrame) -> list[tuple[str, pd.DataFrame]]:
 
 def _conditions(stores: Fields, sample: pd.DataFrame, bands: tuple[str, ...]) -> Conditions:
     parts = [
-        Conditions.of(stores[name], part["row"].to_numpy(), bands) for name, part in _groups(sample)
+        Conditions.of(stores[name], part["row"].to_numpy(), bands, name)
+        for name, part in _groups(sample)
     ]
     return Conditions(
         *(torch.cat([getattr(part, key) for part in parts]) for key in Conditions.__annotations__)
