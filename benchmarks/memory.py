@@ -1,7 +1,11 @@
-"""Peak resident memory of ingest when the mosaic is four times the memory limit."""
+"""Peak resident memory: ingest of a mosaic four times its limit, and the paper's training set.
+
+``python -m benchmarks.memory --fraction 1`` holds the training set whole, about 13 GB.
+"""
 
 from __future__ import annotations
 
+import argparse
 import subprocess
 import sys
 import tempfile
@@ -14,36 +18,92 @@ from hscz.survey import PIXEL_SCALE_ARCSEC
 LIMIT_MB = 600.0
 BANDS = ("g", "r", "i", "z")
 
-# Run apart, so that the peak is that of the ingest alone, imports and Dask threads included.
+SOURCE_STAMPS, TARGET_STAMPS = 155_000, 100_000
+STAMP_MB = 6 * 64 * 64 * 2 / 1e6
+
+# Run apart, so that the peak is that of the stage alone, imports and Dask threads included.
 # The kernel's high-water mark starts anew with a program; getrusage's would be the parent's.
-PROGRAM = """
+REPORT_PEAK = """
+status = dict(line.split(":", 1) for line in open("/proc/self/status"))
+print(float(status["VmHWM"].split()[0]) * 1024 / 1e6)
+"""
+INGEST = """
 import sys
 from hscz.configfile import load
 from hscz.ingest import ingest
 if len(sys.argv) > 1:
     ingest(load(sys.argv[1]), "BIG", progress=False)
-status = dict(line.split(":", 1) for line in open("/proc/self/status"))
-print(float(status["VmHWM"].split()[0]) / 1024)
+"""
+# All that training holds but the network: stamps, labels, and the batches of one epoch.
+TRAINING_SET = """
+import sys
+import torch
+from hscz.config import RunConfig
+from hscz.learn.batches import Epochs
+from hscz.learn.data import Labelled, Unlabelled
+from hscz.learn.settings import AdaptConfig, TrainConfig
+if len(sys.argv) > 1:
+    adapt = AdaptConfig(targets=("TARGET",), adversary="inverted")
+    config = RunConfig(stores=sys.argv[1], train=TrainConfig(fields=("SOURCE",)), adapt=adapt)
+    cpu = torch.device("cpu")
+    source, target = Labelled(config, cpu), Unlabelled.read(config, 1, cpu)
+    for _ in Epochs.of(config, source, target, 0, 1, cpu)(torch.Generator().manual_seed(1)):
+        pass
 """
 
 
-def run() -> dict[str, float]:
+def run(fraction: float = 0.05) -> dict[str, float]:
+    """Return sizes and peaks in MB, with a fraction of the paper's training set."""
+    return ingest() | training_set(fraction)
+
+
+def ingest() -> dict[str, float]:
     """Return the mosaic's size, the limit and the peak, in MB."""
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         results = {
             "ingest, mosaic, MB": _write_mosaic(folder),
             "ingest, memory limit, MB": LIMIT_MB,
-            "ingest, imports alone, MB": _peak_mb(),
+            "ingest, imports alone, MB": _peak_mb(INGEST),
         }
         for n in (2_000, 8_000):
-            peak = _peak_mb(str(_write_catalogue(folder, n)))
+            peak = _peak_mb(INGEST, _write_catalogue(folder, n))
             results[f"ingest, peak resident memory with {n:,} objects, MB"] = peak
     return results
 
 
-def _peak_mb(*arguments: str) -> float:
-    return float(subprocess.check_output([sys.executable, "-c", PROGRAM, *arguments], text=True))
+def training_set(fraction: float) -> dict[str, float]:
+    """Return the peak with a part of the training set, and what follows from it for all.
+
+    A run with a quarter of the part tells what every run needs from what grows with the stamps.
+    """
+    n, peak = _training_peak_mb(fraction)
+    n_few, peak_few = _training_peak_mb(fraction / 4)
+    n_all = SOURCE_STAMPS + TARGET_STAMPS
+    return {
+        "training set, stamps": n,
+        "training set, stamps alone, MB": n * STAMP_MB,
+        "training set, peak resident memory, MB": peak,
+        "training set, imports alone, MB": _peak_mb(TRAINING_SET),
+        f"training set, peak scaled to {n_all:,} stamps, MB": peak
+        + (peak - peak_few) / (n - n_few) * (n_all - n),
+    }
+
+
+def _training_peak_mb(fraction: float) -> tuple[int, float]:
+    from benchmarks import synthetic
+
+    sizes = {"SOURCE": round(fraction * SOURCE_STAMPS), "TARGET": round(fraction * TARGET_STAMPS)}
+    with tempfile.TemporaryDirectory() as name:
+        (fields := Path(name) / "fields").mkdir()
+        for field, n in sizes.items():
+            synthetic.field_store(fields / f"{field}.zarr", n, blank=True)
+        return sum(sizes.values()), _peak_mb(TRAINING_SET, Path(name))
+
+
+def _peak_mb(program: str, *arguments: Path) -> float:
+    command = [sys.executable, "-c", program + REPORT_PEAK, *map(str, arguments)]
+    return float(subprocess.check_output(command, text=True))
 
 
 def _side_px() -> int:
@@ -101,5 +161,7 @@ def _write_catalogue(folder: Path, n: int) -> Path:
 
 
 if __name__ == "__main__":
-    for key, value in run().items():
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.memory", description=__doc__)
+    parser.add_argument("--fraction", type=float, default=0.05, help="of the training set")
+    for key, value in run(parser.parse_args().fraction).items():
         print(f"{key:60} {value:10.1f}")

@@ -8,6 +8,7 @@ import numpy as np
 import xarray as xr
 
 from hscz import stores
+from hscz.atomic import read_json, write_json
 from hscz.config import RunConfig
 from hscz.learn.model import Model
 from hscz.learn.settings import NetworkConfig
@@ -17,14 +18,19 @@ from hscz.zgrid import RedshiftGrid
 BANDS = ("u", "g", "r", "i", "z", "y")
 
 
-def field_store(path: Path, n: int) -> Path:
-    """Write a field store of `n` noise stamps, block by block."""
+def field_store(path: Path, n: int, blank: bool = False) -> Path:
+    """Write a labelled field store of `n` noise stamps, or of zeros that take no disk."""
     text = np.dtypes.StringDType()
     rng = np.random.default_rng(1)
     number = np.arange(n)
-    per_object = {key: rng.random(n) for key in ("ra", "dec", "mag_i", "snr_i", "ebv")}
+    per_object = {key: rng.random(n) for key in ("ra", "dec", "snr_i", "ebv")}
+    per_object["mag_i"] = rng.uniform(18.0, 25.0, n)
+    labels = {"z_label": rng.uniform(0.01, 5.99, n), "z_c2020_sigma": rng.uniform(0.0, 0.1, n)}
+    labels["label_source"] = np.full(n, "c2020", text)
     columns = xr.Dataset(
-        {key: (("object", "band"), rng.random((n, 6))) for key in ("mag", "mag_err")},
+        {key: (("object", "band"), rng.random((n, 6))) for key in ("mag", "mag_err")}
+        | {key: ("object", value) for key, value in labels.items()},
+        attrs={"labels": "random"},
         coords={key: ("object", value) for key, value in per_object.items()}
         | {
             "object_id": ("object", number),
@@ -41,15 +47,17 @@ def field_store(path: Path, n: int) -> Path:
         for key, shape in shapes.items()
     }
     stores.create(path, columns, bulk, "benchmark", [])
+    if blank:
+        about = stores.part(path) / "store" / "image" / "zarr.json"
+        write_json(about, read_json(about) | {"fill_value": 0.0})
     noise = rng.standard_normal((stores.IMAGE_CHUNK, 6, 64, 64), np.float32).astype(np.float16)
     for start in range(0, n, stores.IMAGE_CHUNK):
         rows = min(stores.IMAGE_CHUNK, n - start)
         block = {
-            "image": noise[:rows],
             "sky_noise": np.ones((rows, 6), np.float32),
             "psf_fwhm": np.ones((rows, 6), np.float32),
             "flags": np.zeros(rows, np.int32),
-        }
+        } | ({} if blank else {"image": noise[:rows]})
         stores.write_rows(path, start, block, f"b{start}")
     return stores.commit(path, FIELD_STORE)
 
