@@ -208,8 +208,9 @@ def fit(
     try:
         return METHODS[method](known, z, grid, seed)
     except ModuleNotFoundError as error:
+        package = str(error.name).partition(".")[0]
         raise ConfigError(
-            f"method {method!r} needs {error.name}, which is not installed; install hscz[baselines]"
+            f"method {method!r} needs {package}, which is not installed; install hscz[baselines]"
         ) from None
 
 
