@@ -79,8 +79,11 @@ def usable_models(config: RunConfig) -> list[Path]:
     DivergedError
         If more than half of the runs diverged.
     """
-    lost = {folder: read_json(_divergence(folder)).get("error") for folder in config.models}
-    lost = {folder: error for folder, error in lost.items() if error and not folder.exists()}
+    lost = {
+        folder: note["error"]
+        for member, folder in enumerate(config.models)
+        if (note := _diverged(config, member))
+    }
     if 2 * len(lost) > len(config.models):
         raise DivergedError(
             f"{len(lost)} of {len(config.models)} runs diverged; {next(iter(lost.values()))}"
@@ -91,9 +94,9 @@ def usable_models(config: RunConfig) -> list[Path]:
 def training_report(config: RunConfig) -> str:
     """Return the last line of each run's history."""
     lines = []
-    for folder in config.models:
-        if not folder.exists():
-            lines.append(f"  {folder.name}: left out, {read_json(_divergence(folder))['error']}")
+    for member, folder in enumerate(config.models):
+        if note := _diverged(config, member):
+            lines.append(f"  {folder.name}: left out, {note['error']}")
             continue
         rows = (folder / "history.jsonl").read_text().splitlines()
         numbers = json.loads(rows[-1])
@@ -105,8 +108,14 @@ def training_report(config: RunConfig) -> str:
 
 def _settled(config: RunConfig, member: int) -> bool:
     """Return whether a run of these settings has come to an end, good or bad."""
-    folder, key = config.models[member], _train_key(config, member)
-    return finished(folder, key) or read_json(_divergence(folder)).get("fingerprint") == key
+    done = finished(config.models[member], _train_key(config, member))
+    return done or bool(_diverged(config, member))
+
+
+def _diverged(config: RunConfig, member: int) -> dict[str, str]:
+    """Return the note of a run that diverged with these settings; empty where none did."""
+    note = read_json(_divergence(config.models[member]))
+    return note if note.get("fingerprint") == _train_key(config, member) else {}
 
 
 def _divergence(folder: Path) -> Path:
