@@ -247,7 +247,7 @@ def surplus(counts: NDArray[Any], settings: FlattenConfig) -> IntArray:
     >>> counts[0, 640:650] += 50
     >>> above = surplus(counts, FlattenConfig())
     >>> np.flatnonzero(above[0]).tolist(), int(above.sum())
-    ([24], 454)
+    ([24], 456)
     """
     starts = np.flatnonzero(np.diff(_interval(counts.shape[1]), prepend=-1))
     lengths = np.diff(starts, append=counts.shape[1])
