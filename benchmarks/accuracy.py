@@ -1,4 +1,4 @@
-"""The network beside three methods on measured aperture magnitudes of the same galaxies.
+"""The network beside the methods on measured aperture magnitudes of the same galaxies.
 
 Needs the stores of examples/benchmark.toml, which `hscz run` makes; run() does so.
 """
@@ -10,24 +10,17 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
-import xarray as xr
-from numpy.typing import NDArray
-from sklearn.ensemble import HistGradientBoostingRegressor, RandomForestRegressor
-from sklearn.neighbors import KNeighborsRegressor
-from sklearn.preprocessing import StandardScaler
 
 from hscz.cli import main
 from hscz.configfile import load
+from hscz.ensemble import usable_rows
 from hscz.evaluate.metrics import metrics_table
-from hscz.learn.loader import band_index, read_stamps
-from hscz.learn.model import training_part
-from hscz.schema import Flag
-from hscz.sky.photometry import aperture_flux
+from hscz.learn.model import Model, training_part
+from hscz.learn.photometric import METHODS, estimate, features
 from hscz.stores import open_cube, open_field
-from hscz.survey import PIXEL_SCALE_ARCSEC
+from hscz.zgrid import RedshiftGrid
 
 CONFIG = Path(__file__).parents[1] / "examples" / "benchmark.toml"
-APERTURE_ARCSEC = 1.0
 MAG_EDGES = np.array([18.0, 24.0, 25.0])
 
 
@@ -62,45 +55,20 @@ def compare() -> dict[str, pd.DataFrame]:
     name = config.train.fields[0]
     store = open_field(config.field_store(name), lazy=False)
     cube = open_cube(config.cube(name), lazy=False)
-    usable = (store["flags"].values & int(Flag.UNUSABLE)) == 0
     learnt = training_part(config.models[0]).query("used")["object_id"]
-    train = np.isin(store["object_id"].values, learnt)
-    test = usable & ~cube["in_training"].values & (store["z_true"].values > 0)
-    features = aperture_features(store, config.train.bands)
-    z_label, z_true = store["z_label"].values, store["z_true"].values[test]
-    by = {"mag_i": (cube["mag_i"].values[test], MAG_EDGES)}
-    tables = {"network": metrics_table(cube["z_median"].values[test], z_true, by)}
-    scaler = StandardScaler().fit(features[train])
-    for method, regressor in methods().items():
-        regressor.fit(scaler.transform(features[train]), z_label[train])
-        z = regressor.predict(scaler.transform(features[test]))
-        tables[method] = metrics_table(z, z_true, by)
+    known = np.flatnonzero(np.isin(store["object_id"].values, learnt))
+    unseen = usable_rows(store["flags"].values) & ~cube["in_training"].values
+    rows = np.flatnonzero(unseen & (store["z_true"].values > 0))
+    z_true = store["z_true"].values[rows]
+    by = {"mag_i": (cube["mag_i"].values[rows], MAG_EDGES)}
+    tables = {"network": metrics_table(cube["z_median"].values[rows], z_true, by)}
+    noise = Model.load(config.models[0]).noise
+    source, target = (features(store, r, config.train.bands, noise, name) for r in (known, rows))
+    grid = RedshiftGrid.make(config.train.grid, config.train.n_bins, config.train.z_max)
+    for method in METHODS:
+        found = estimate(method, source, store["z_label"].values[known], target, grid)
+        tables[method] = metrics_table(found.z_median, z_true, by)
     return tables
-
-
-def methods() -> dict:
-    """Return the photometric methods, with the settings a user would start from."""
-    return {
-        "k nearest neighbours": KNeighborsRegressor(30, weights="distance"),
-        "random forest": RandomForestRegressor(200, min_samples_leaf=3, n_jobs=-1, random_state=1),
-        "gradient boosting": HistGradientBoostingRegressor(random_state=1),
-    }
-
-
-def aperture_features(store: xr.Dataset, bands: tuple[str, ...]) -> NDArray[np.float64]:
-    """Return asinh magnitudes and adjacent colours in a 1 arcsec radius aperture."""
-    rows, index = np.arange(store.sizes["object"]), band_index(store, bands, "field store")
-    flux = []
-    for part in np.array_split(rows, max(1, len(rows) // 2048)):
-        stamps = np.empty((len(part), len(index), 32, 32), np.float16)
-        read_stamps(store, part, index, stamps)
-        flux.append(aperture_flux(stamps.astype(np.float32), APERTURE_ARCSEC))
-    pixels = np.pi * (APERTURE_ARCSEC / PIXEL_SCALE_ARCSEC) ** 2
-    softening = np.sqrt(pixels) * np.nanmedian(store["sky_noise"].values[:, index], axis=0)
-    mags = (
-        -2.5 / np.log(10) * (np.arcsinh(np.concatenate(flux) / (2 * softening)) + np.log(softening))
-    )
-    return np.concatenate([mags, mags[:, :-1] - mags[:, 1:]], axis=1)
 
 
 if __name__ == "__main__":
