@@ -21,6 +21,7 @@ RANGES: Mapping[str, tuple[float, float]] = {
     "network.merge_after": (0, math.inf),
     "flatten.bandwidth": (0, 6),
     "flatten.neighbours": (1, math.inf),
+    "flatten.clips": (0, math.inf),
     "train.runs": (1, math.inf),
     "train.folds": (1, 100),
     "train.epochs": (1, math.inf),
@@ -115,7 +116,7 @@ def _check_lists(config: RunConfig, where: str) -> None:
 
 
 def _check_edges(config: RunConfig, where: str) -> None:
-    for key in ("evaluate.z_edges", "evaluate.mag_edges"):
+    for key in ("evaluate.z_edges", "evaluate.mag_edges", "flatten.mag_edges"):
         edges = operator.attrgetter(key)(config)
         if len(edges) < 2 or any(b <= a for a, b in pairwise(edges)):
             raise ConfigError(f"{where}: {key} is {list(edges)}; give increasing edges")

@@ -20,6 +20,9 @@ from hscz.learn.sample import divide, median_noise
 from hscz.schema import LABEL_COLUMNS
 from hscz.zgrid import RedshiftGrid
 
+BLOCK = 16_384
+"""Galaxies asked about at once; their PDFs are not kept."""
+
 COLUMNS = ("object_id", "mag_i", "ebv", *LABEL_COLUMNS)
 
 
@@ -52,13 +55,18 @@ def estimate_field(config: RunConfig, method: str, name: str) -> Path:
         for f, store in source.items()
     ]
     grid = RedshiftGrid.make(train.grid, train.n_bins, train.z_max)
-    method_fitted = fit(method, _joined(measured), known["z_label"], grid, train.seed)
+    answer = fit(method, _joined(measured), known["z_label"], grid, train.seed)
     store = stores.open_field(config.field_store(name), lazy=False)
     rows = np.flatnonzero(usable_rows(store["flags"].values))
     learnt = sample[(sample["field"] == name) & (sample["part"] == "training")]
     rows = np.setdiff1d(rows, learnt["row"])
-    found = method_fitted(features(store, rows, train.bands, noise, name))
-    table = _columns(store, rows).assign(z_median=found.z_median, pdf_width=found.pdf_width)
+    tables = []
+    for start in range(0, len(rows), BLOCK):
+        some = rows[start : start + BLOCK]
+        found = answer(features(store, some, train.bands, noise, name))
+        estimates = {"z_median": found.z_median, "pdf_width": found.pdf_width}
+        tables.append(_columns(store, some).assign(**estimates))
+    table = pd.concat(tables, ignore_index=True)
     path = _output(config, name)
     write_atomic(path, partial(table.to_parquet, index=False))
     write_json(path.with_suffix(".json"), {"fingerprint": _key(config, method, name)})
