@@ -21,7 +21,11 @@ from hscz.learn.model import Model
     [
         ("train.batch_size=5000", 2, "an epoch has no batch of 5000; give more training galaxies"),
         ("train.schedule=none", 2, "train.schedule is 'none'; use step, onecycle or constant"),
-        ("train.learning_rate=1e30", 1, "the loss is NaN in epoch 1; lower train.learning_rate"),
+        (
+            "train.learning_rate=1e30",
+            1,
+            "the loss is NaN at step 2 of epoch 1, none is kept; lower train.learning_rate",
+        ),
         ('train.bands=["u", "g"]', 1, "the model needs band 'u', the store has g, r, i; choose"),
         ('train.fields=["B"]', 1, "B.zarr: has no labels; run 'hscz label' first"),
         ('train.fields=["C"]', 1, "C.zarr: no field store here; run 'hscz ingest' to make it"),
