@@ -115,7 +115,8 @@ def gap_closed_bars(
     Returns
     -------
     holoviews.Layout
-        A panel each for sigma_MAD and eta; without a bar where there is no gap to close.
+        A panel each for sigma_MAD and eta; without a bar where there is no gap to close. Bars
+        below -1.5 or above 2 are cut off there.
     pandas.DataFrame
         Means over seeds, one row per recipe and metric.
 
@@ -132,8 +133,9 @@ def gap_closed_bars(
     if not (home["target"] == target).any() or not home["gap"].notna().any():
         raise InputError(f"{target}: no gap to an oracle at {sample[0]:g} < i < {sample[1]:g}")
     means = over_seeds(home)
-    low = min(-0.2, float((means["closed"] - means["closed_err"]).min()) - 0.05)
-    high = max(1.2, float((means["closed"] + means["closed_err"]).max()) + 0.05)
+    # One recipe that fails badly must not squeeze all others into a line.
+    low = max(-1.5, min(-0.2, float((means["closed"] - means["closed_err"]).min()) - 0.05))
+    high = min(2.0, max(1.2, float((means["closed"] + means["closed_err"]).max()) + 0.05))
     drawn = means[means["target"] == target]
     panels = [
         _bars(drawn[drawn["metric"] == metric]).opts(

@@ -61,14 +61,14 @@ RECIPES: Mapping[str, Mapping[str, Any]] = {
         "base": "degraded",
         "predict": {"renormalise": True},
     },
-    "recommended": {
+    "degraded-v2": {
         "about": "v2 on the source made like the target, its zero points shifted at random",
         "base": "degraded",
-        "adapt": {"adversary": "inverted", "zero_point_scatter_mag": 0.1},
+        "adapt": {"adversary": "inverted", "zero_point_scatter_mag": 0.05},
     },
-    "recommended-adabn": {
-        "about": "the recommended recipe and AdaBN",
-        "base": "recommended",
+    "recommended": {
+        "about": "v2 on the source made like the target, and AdaBN",
+        "base": "degraded-v2",
         "predict": {"renormalise": True},
     },
     "v0-one-hot": {"about": "v0 with one-hot labels", "train": {"targets": "one_hot"}},

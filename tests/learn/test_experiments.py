@@ -57,7 +57,7 @@ device = "cpu"
 bootstraps = 10
 [experiments]
 targets = ["DEEP2"]
-recipes = ["v0", "v3", "v2", "recommended-adabn", "adabn", "oracle", "knn", "mine"]
+recipes = ["v0", "v3", "v2", "recommended", "adabn", "oracle", "knn", "mine"]
 publish = "v2"
 [recipes.mine]
 base = "v2"
@@ -154,8 +154,8 @@ def test_no_label_of_the_target_reaches_the_training(
     }
     assert "z_true" in poison
     replace_columns(path, poison, {"labels": "poisoned"})
-    one = replace(plan["recommended-adabn"].config, stores=str(tmp_path))
-    clean = weights(plan["recommended-adabn"].config.models[0])
+    one = replace(plan["recommended"].config, stores=str(tmp_path))
+    clean = weights(plan["recommended"].config.models[0])
     train_module.train(one, progress=False)
     poisoned_weights = weights(one.models[0])
     assert all(torch.equal(clean[key], poisoned_weights[key]) for key in clean)
