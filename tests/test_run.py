@@ -196,6 +196,17 @@ def test_a_model_of_other_bands_is_refused(config: RunConfig) -> None:
         predict(store, [model, other])
 
 
+def test_a_band_can_stand_in_for_another(config: RunConfig) -> None:
+    store = open_field(config.field_store("DEEP2")).isel(object=slice(0, 20))
+    model = Model.load(config.models[0])
+    own = predict(store, [model], config.predict)["pdf"].values
+    model.bands = ("us", *model.bands[1:])
+    for band, same in (("u", True), ("g", False)):
+        settings = dataclasses.replace(config.predict, stand_in={"us": band})
+        lent = predict(store, [model], settings)["pdf"].values
+        assert np.array_equal(own, lent, equal_nan=True) == same
+
+
 def test_an_interrupted_prediction_goes_on(copy: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     config = load(copy)
     path = config.cube("DEEP2")
