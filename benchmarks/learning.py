@@ -75,10 +75,10 @@ def training(n: int, size: str, device: torch.device) -> dict[str, float]:
 
 
 def adversarial(
-    n: int, size: str, device: torch.device, precision: str = "auto", compiled: bool = False
+    n: int, size: str, device: torch.device, precision: str = "auto"
 ) -> dict[str, float]:
     """Time the adversary's step and the plain one on the same source galaxies, in turn."""
-    settings = TrainConfig(optimiser="adamw", precision=precision, compile=compiled)
+    settings = TrainConfig(optimiser="adamw", precision=precision)
     kernels, dense = ((24, 20), (64,)) if size == "compact" else ((156, 128), (256,))
     adapt = AdaptConfig(targets=("B",), adversary="inverted", kernels=kernels, dense=dense)
     side, total = NETWORK_PRESETS[size].input_px, 10**9

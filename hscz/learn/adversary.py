@@ -171,9 +171,6 @@ class Adversarial:
         self.network, self.settings, self.adapt, self.device = network, settings, adapt, device
         self.layer = adapt.layer or default_layer(network.layer_names)
         self.adversary = on_device(_new_adversary(network, self.layer, adapt, settings), device)
-        wrap = torch.compile if settings.compile else lambda function: function
-        self.lower, self.upper = wrap(network.activations), wrap(network.logits)
-        self.judge = wrap(self.adversary)
         self.descents = {
             "network": Descent(network.parameters(), settings, total_steps),
             "adversary": Descent(self.adversary.parameters(), settings, total_steps),
@@ -185,10 +182,10 @@ class Adversarial:
         n = len(images)
         same = torch.arange(n, device=self.device) // (n // 2)
         with autocast(self.settings.precision, self.device):
-            maps = self.lower(torch.cat([images, others]), self.layer)
-            loss = cross_entropy(self.upper(maps[:n], self.layer), targets)
+            maps = self.network.activations(torch.cat([images, others]), self.layer)
+            loss = cross_entropy(self.network.logits(maps[:n], self.layer), targets)
             watched = maps.detach().requires_grad_()
-            verdict = self.judge(pair_maps(watched[:n], watched[n:], swap)).float()
+            verdict = self.adversary(pair_maps(watched[:n], watched[n:], swap)).float()
         share = valid / valid.sum().clamp(min=1)
         judged = (cross_entropy(verdict, same, reduction="none") * share).sum()
         confused = (CONFUSION[self.adapt.adversary](verdict, same) * share).sum()

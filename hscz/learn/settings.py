@@ -97,8 +97,6 @@ class TrainConfig:
     """auto, cpu or cuda."""
     precision: str = "auto"
     """float32, bfloat16, or auto: bfloat16 on a GPU, float32 on a CPU."""
-    compile: bool = False
-    """Compile the network first; pays for long trainings on a GPU."""
 
 
 @dataclass(frozen=True)

@@ -50,14 +50,13 @@ class Supervised:
         self, network: nn.Module, settings: TrainConfig, total_steps: int, device: torch.device
     ) -> None:
         self.network, self.settings, self.device = network, settings, device
-        self.forward = torch.compile(network) if settings.compile else network
         self.descent = Descent(network.parameters(), settings, total_steps)
 
     def __call__(self, batch: Batch, progress: float) -> Losses:
         """Descend on one batch of stamps and masses."""
         images, targets = batch
         with autocast(self.settings.precision, self.device):
-            loss = nn.functional.cross_entropy(self.forward(images), targets)
+            loss = nn.functional.cross_entropy(self.network(images), targets)
         self.descent.zero_grad()
         loss.backward()
         self.descent.step()
