@@ -36,6 +36,7 @@ RANGES: Mapping[str, tuple[float, float]] = {
     "adapt.max_gap_mag": (0, math.inf),
     "adapt.n_targets": (1, math.inf),
     "adapt.degrade_scatter": (0, 1),
+    "adapt.degrade_share": (0, 1),
     "adapt.zero_point_scatter_mag": (0, 1),
     "experiments.jobs": (1, math.inf),
     "predict.block": (1, math.inf),
@@ -136,6 +137,11 @@ def _check_training(config: RunConfig, where: str) -> None:
             f"{where}: adapt.targets is empty, so there is nothing to adapt to; name fields, or "
             'leave adapt.adversary = "none" and adapt.degrade = false'
         )
+    for bands in train.hidden:
+        strange = set(bands) - set(train.bands)
+        if strange or set(bands) == set(train.bands):
+            what = f"has {strange.pop()!r}, not one" if strange else "has a set of all"
+            raise ConfigError(f"{where}: train.hidden {what} of train.bands; hide some of them")
     both = set(adapt.targets) & set(train.fields)
     if both:
         raise ConfigError(

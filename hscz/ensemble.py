@@ -31,21 +31,20 @@ RENORMALISE_ON = 4096
 class Ensemble:
     """The models of a cube by their folders, loaded once in each process.
 
-    `times` makes retrained weights another ensemble; `field`, where it is set, is the store on
-    which the statistics of the normalisation layers are measured.
+    `times` makes retrained weights another ensemble; `field` is the store on which the
+    statistics of the normalisation layers are measured, where models need or settings want that.
     """
 
     folders: tuple[str, ...]
     times: tuple[int, ...]
     settings: PredictConfig
-    field: Path | None
+    field: Path
 
     @classmethod
     def of(cls, folders: Sequence[Path], settings: PredictConfig, field: Path) -> Ensemble:
         """Describe the models in `folders`, to be used on the field store `field`."""
         names = tuple(str(folder) for folder in folders)
-        used = field if settings.renormalise else None
-        return cls(names, written_ns(names), settings, used)
+        return cls(names, written_ns(names), settings, field)
 
     def __hash__(self) -> int:
         return hash((self.folders, self.times, self.field, self.settings.device))
@@ -62,8 +61,8 @@ def _load(ensemble: Ensemble) -> list[Model]:
 
     device = choose_device(ensemble.settings.device)
     models = [Model.load(folder, device) for folder in ensemble.folders]
-    if ensemble.field is not None:
-        for model in models:
+    for model in models:
+        if ensemble.settings.renormalise or model.needs_statistics:
             _measure(model, ensemble.field, ensemble.settings, device)
     return models
 
@@ -73,7 +72,6 @@ def _measure(model: Model, path: Path, settings: PredictConfig, device: torch.de
     import torch
 
     from hscz.learn.loader import read_stamps
-    from hscz.learn.normalise import renormalise
 
     store = stores.open_field(path, lazy=False)
     rows = np.flatnonzero(usable_rows(store["flags"].values))
@@ -83,7 +81,7 @@ def _measure(model: Model, path: Path, settings: PredictConfig, device: torch.de
     images = np.empty((len(rows), len(bands), side, side), np.float16)
     read_stamps(store, rows, bands, images, str(path))
     batches = torch.from_numpy(images).split(settings.batch_size)
-    renormalise(model.network, (batch.to(device).float() for batch in batches))
+    model.measure(batch.to(device).float() for batch in batches)
 
 
 def mean_pdf(
@@ -174,10 +172,13 @@ def common_grid(models: Sequence[Model]) -> RedshiftGrid:
 def check_fit(
     store: xr.Dataset, models: Sequence[Model], name: str, settings: PredictConfig
 ) -> list[int]:
-    """Return where the models' bands stand in a store whose stamps are large enough."""
+    """Return where the models' bands stand in a store whose stamps are large enough.
+
+    Optional bands that the store lacks stand at -1, as `hscz.learn.loader.pick_bands` wants it.
+    """
     from hscz.learn.loader import band_index, central
 
     for model in models:
         central(store, model.network_config.input_px, name)
     wanted = [settings.stand_in.get(band, band) for band in models[0].bands]
-    return band_index(store, wanted, name)
+    return band_index(store, wanted, name, models[0].optional)

@@ -52,15 +52,18 @@ def predict(
     StoreError
         If the models differ in bands or bins, or the store lacks one of their bands.
     """
+    from hscz.learn.loader import pick_bands
+
     settings = settings or PredictConfig()
-    if settings.renormalise:
+    if settings.renormalise or any(model.needs_statistics for model in models):
         raise ConfigError(
-            "predict.renormalise is true, but models that are handed over are taken as they are; "
-            "call hscz.learn.normalise.renormalise on them and leave it false"
+            "models that are handed over are taken as they are, and these are to be normalised by "
+            "the field's own statistics; call model.measure with stamps of the field, and leave "
+            "predict.renormalise false"
         )
     grid = common_grid(models)
     bands = check_fit(store, models, "field store", settings)
-    image = store["image"].data[:, bands].rechunk({0: settings.block, 1: -1, 2: -1, 3: -1})
+    image = pick_bands(store["image"].data, bands).rechunk({0: settings.block, 1: -1, 2: -1, 3: -1})
     usable = usable_rows(store["flags"].data).rechunk(settings.block)
     density = da.map_blocks(
         mean_pdf,
@@ -166,13 +169,15 @@ def _predict_and_write(
     """Predict one block from store to cube: the body of one Dask task."""
     import torch
 
+    from hscz.learn.loader import pick_bands
+
     # Blocks already run side by side; threads inside each would fight over the cores.
     torch.set_num_threads(1)
     models, settings = ensemble.load(), ensemble.settings
     store = stores.open_field(store_path, lazy=False)
     bands = check_fit(store, models, str(store_path), settings)
     store = store.isel(object=slice(start, start + settings.block))
-    image = store["image"].values[:, bands]
+    image = pick_bands(store["image"].values, bands)
     usable = usable_rows(store["flags"].values)
     density = mean_pdf(image, usable, learnt, models, settings, str(store_path))
     points = pdf.summarise(density, models[0].grid.edges)

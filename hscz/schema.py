@@ -93,6 +93,13 @@ FIELD_STORE: Mapping[str, Variable] = {
 }
 """Variables and coordinates every field store has."""
 
+C2020_ESTIMATES: Mapping[str, str] = {
+    f"z_{catalogue}_{code}": f"redshift of COSMOS2020 {catalogue.upper()}, {title}"
+    for catalogue in ("classic", "farmer")
+    for code, title in (("lephare", "LePhare"), ("eazy", "EAZY"))
+}
+"""The four redshifts whose consensus is ``z_c2020``, and what they are."""
+
 LABEL_COLUMNS: Mapping[str, Variable] = {
     name: Variable(("object",), kinds, long_name, "", ucd, required=False)
     for name, kinds, long_name, ucd in (
@@ -101,6 +108,7 @@ LABEL_COLUMNS: Mapping[str, Variable] = {
         ("z_spec_survey", "UTO", "survey of z_spec", "meta.ref"),
         ("z_c2020", "f", "mean of the four COSMOS2020 redshifts", "src.redshift.phot"),
         ("z_c2020_sigma", "f", "standard deviation of the four", "stat.stdev;src.redshift.phot"),
+        *((name, "f", text, "src.redshift.phot") for name, text in C2020_ESTIMATES.items()),
         ("z_label", "f", "redshift used as training label", "src.redshift"),
         ("label_source", "UTO", "where z_label comes from: spec, c2020 or empty", "meta.ref"),
         ("z_sed", "f", "redshift from SED fitting", "src.redshift.phot"),

@@ -30,6 +30,9 @@ from hscz.evaluate.trials import (
 POOLED_BINS = ((18.0, 22.5), (18.0, 24.0), (23.0, 25.0), (24.0, 25.0))
 """Wide bins of i magnitude, besides those of the settings, in which recipes are compared."""
 
+STACKED = "_stacked"
+"""Ends the names of tests of the mean of all PDFs, where the others take their medians."""
+
 REFERENCES = {"truth": "z_true", "spec": "z_spec"}
 """Column of known redshifts, by test; a redshift of zero or less is none."""
 
@@ -52,7 +55,8 @@ class Estimates:
     seed : int
     table : pandas.DataFrame
         Objects not trained on: ``object_id``, ``mag_i``, ``z_median`` (NaN where there is none)
-        and those known of ``pdf_width``, ``z_true``, ``z_spec``, ``is_oii_candidate``.
+        and those known of ``z_draw`` (drawn from each PDF), ``pdf_width``, ``z_true``, ``z_spec``,
+        ``is_oii_candidate``.
 
     Raises
     ------
@@ -118,6 +122,7 @@ def compare(
         - ``oii``: `oii_metrics` of ``candidates`` and of true ``emitters``;
         - ``pdf_width``: ``wide_fraction``;
 
+        n(z) is that of the medians, and in tests that end in ``_stacked`` the mean of all PDFs;
         ``by`` (``all``, ``mag_i``, ``z``, ``candidates`` or ``emitters``), ``low``, ``high``,
         ``n``, ``n_missing`` (objects without an estimate) and the values, each with ``_err``;
         NaN where a test has no such.
@@ -176,6 +181,10 @@ def _tests(
         if np.isfinite(reference).any():
             yield test, _against(z, reference, mag, settings)
     yield from _n_of_z_tests(z, mag, truth, source, settings)
+    drawn = one.known("z_draw")
+    if np.isfinite(drawn).any():
+        for test, table in _n_of_z_tests(drawn, mag, truth, source, settings):
+            yield f"{test}{STACKED}", table
     chosen = one.known("is_oii_candidate") == 1
     if chosen.any():
         z_true = truth[chosen] if np.isfinite(truth[chosen]).any() else None

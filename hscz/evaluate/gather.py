@@ -10,7 +10,9 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import xarray as xr
+from numpy.typing import NDArray
 
+from hscz import pdf
 from hscz.atomic import write_atomic
 from hscz.config import EvaluateConfig
 from hscz.configfile import file_stamps, fingerprint
@@ -26,6 +28,9 @@ COLUMNS = (
     *("object_id", "mag_i", "z_median", "pdf_width"),
     *("z_true", "z_spec", "z_label", "is_oii_candidate"),
 )
+
+BLOCK = 4096
+"""PDFs read at once."""
 
 SCORED_ON = 4096
 """Galaxies of a field, drawn at random, on which the label-free scores are measured."""
@@ -100,7 +105,15 @@ def _read_table(experiment: Experiment, name: str) -> pd.DataFrame:
     if experiment.method != "network":
         return pd.read_parquet(experiment.output(name))
     cube = _judged(experiment, name)
-    return pd.DataFrame({key: cube[key].values for key in COLUMNS if key in cube})
+    table = pd.DataFrame({key: cube[key].values for key in COLUMNS if key in cube})
+    return table.assign(z_draw=_drawn(cube, np.random.default_rng(experiment.seed)))
+
+
+def _drawn(cube: xr.Dataset, rng: np.random.Generator) -> NDArray[np.float64]:
+    """Return a redshift drawn from each PDF, reading as many at once as a cube has in a block."""
+    edges, starts = cube["z_edges"].values, range(0, cube.sizes["object"], BLOCK)
+    drawn = [pdf.draw(cube["pdf"][start : start + BLOCK].values, edges, rng) for start in starts]
+    return np.concatenate([np.zeros(0), *drawn])
 
 
 def _judged(experiment: Experiment, name: str) -> xr.Dataset:

@@ -13,6 +13,7 @@ import numpy as np
 import pandas as pd
 
 from hscz.errors import InputError
+from hscz.evaluate.compare import STACKED
 from hscz.evaluate.gains import METRICS, over_seeds
 from hscz.evaluate.report import TITLES
 
@@ -199,7 +200,8 @@ def format_comparison(
     str
         Means over seeds with the errors of `hscz.evaluate.gains.over_seeds`. ``n(z) W1`` is the
         distance at 24 <= i < 25 from the truth (without truth, from the training set), ``own
-        n(z)`` the slope of `hscz.evaluate.trials.label_shift_slope`.
+        n(z)`` the slope of `hscz.evaluate.trials.label_shift_slope`, both of the medians and of
+        the mean of all PDFs.
     """
     means, gains = _places(over_seeds(table), "test"), _places(over_seeds(gaps), "metric")
     parts = ["Means over seeds +- error; v0 - x on the same objects, above 0 where x is better"]
@@ -232,11 +234,11 @@ def _blocks(found: Rows, gain: Rows) -> Iterator[str]:
     n_of_z = "n_of_z_truth" if known == "truth" else "n_of_z_training"
     # The tests that have no metrics of their own, beside the one with room for them.
     beside = {
-        "sigma_mad": ("n(z) W1", (n_of_z, "24-25"), "w1"),
-        "outlier_fraction": ("own n(z)", ("label_shift", "all"), "slope"),
+        "sigma_mad": ("n(z) W1", n_of_z, "24-25", "w1"),
+        "outlier_fraction": ("own n(z)", "label_shift", "all", "slope"),
     }
     for metric in METRICS:
-        title, (test, sample), value = beside[metric]
+        title, test, sample, value = beside[metric]
         rows = {}
         for recipe in dict.fromkeys(recipe for _, recipe, _ in found):
             cells = {
@@ -244,7 +246,8 @@ def _blocks(found: Rows, gain: Rows) -> Iterator[str]:
                 for name, head in SAMPLES.items()
             }
             cells |= _gain_cells(gain.get((metric, recipe, JUDGED_AT)))
-            cells[title] = _cell(found.get((test, recipe, sample)), value)
+            for head, name in ((title, test), (f"{title}, PDFs", f"{test}{STACKED}")):
+                cells[head] = _cell(found.get((name, recipe, sample)), value)
             at = found.get((known, recipe, JUDGED_AT), {"n": 0, "n_seeds": 0})
             rows[recipe] = cells | {"N": f"{at['n']:.0f}", "seeds": f"{at['n_seeds']:.0f}"}
         yield f"{TITLES[metric]}\n{pd.DataFrame.from_dict(rows, orient='index').to_string()}"

@@ -18,6 +18,7 @@ from torch.nn.functional import cross_entropy, log_softmax
 
 from hscz.errors import ConfigError
 from hscz.learn.network import Network, on_device
+from hscz.learn.normalise import running_statistics_kept
 from hscz.learn.settings import AdaptConfig, TrainConfig
 from hscz.learn.steps import Batch, Descent, Losses, autocast
 
@@ -166,6 +167,8 @@ class Adversarial:
     ) -> None:
         if adapt.adversary not in CONFUSION:
             raise ConfigError(f"adapt.adversary is {adapt.adversary!r}; use {_names(CONFUSION)}")
+        if adapt.statistics not in ("apart", "mixed"):
+            raise ConfigError(f"adapt.statistics is {adapt.statistics!r}; use apart or mixed")
         if adapt.ramp not in RAMPS:
             raise ConfigError(f"adapt.ramp is {adapt.ramp!r}; use {', '.join(RAMPS)}")
         self.network, self.settings, self.adapt, self.device = network, settings, adapt, device
@@ -182,22 +185,22 @@ class Adversarial:
         n = len(images)
         same = torch.arange(n, device=self.device) // (n // 2)
         with autocast(self.settings.precision, self.device):
-            maps = self.network.activations(torch.cat([images, others]), self.layer)
-            loss = cross_entropy(self.network.logits(maps[:n], self.layer), targets)
-            watched = maps.detach().requires_grad_()
-            verdict = self.adversary(pair_maps(watched[:n], watched[n:], swap)).float()
+            maps = self._maps(images, others)
+            loss = cross_entropy(self.network.logits(maps[0], self.layer), targets)
+            watched = (maps[0].detach().requires_grad_(), maps[1].detach().requires_grad_())
+            verdict = self.adversary(pair_maps(*watched, swap)).float()
         share = valid / valid.sum().clamp(min=1)
         judged = (cross_entropy(verdict, same, reduction="none") * share).sum()
         confused = (CONFUSION[self.adapt.adversary](verdict, same) * share).sum()
         own = list(self.adversary.parameters())
         gradients = torch.autograd.grad(judged, own, retain_graph=True)
-        (push,) = torch.autograd.grad(confused, watched)
+        pushes = torch.autograd.grad(confused, watched)
         weight = self.adapt.weight * RAMPS[self.adapt.ramp](progress)
         for descent in self.descents.values():
             descent.zero_grad()
         for parameter, gradient in zip(own, gradients, strict=True):
             parameter.grad = gradient
-        torch.autograd.backward([loss, maps], [None, weight * push])
+        torch.autograd.backward([loss, *maps], [None, *(weight * push for push in pushes)])
         for descent in self.descents.values():
             descent.step()
         right = ((verdict.argmax(1) == same) * share).sum()
@@ -206,6 +209,15 @@ class Adversarial:
             "adversary_loss": judged.detach(),
             "adversary_accuracy": right,
         }
+
+    def _maps(self, images: Tensor, others: Tensor) -> tuple[Tensor, Tensor]:
+        """Return the maps of source and target stamps, each stamp passed once."""
+        if not self.adapt.keeps_apart:
+            both = self.network.activations(torch.cat([images, others]), self.layer)
+            return both[: len(images)], both[len(images) :]
+        maps = self.network.activations(images, self.layer)
+        with running_statistics_kept(self.network):
+            return maps, self.network.activations(others, self.layer)
 
     def state_dict(self) -> dict[str, Any]:
         """Return the adversary's weights and the state of both descents."""

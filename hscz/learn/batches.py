@@ -130,11 +130,23 @@ class Epochs:
         rows = torch.from_numpy(self.rows[places])
         images = self.source.stamps.turned(rows, generator, self.device)
         targets = self.source.targets[rows.to(self.source.targets.device)]
-        return self._degraded(images, rows, generator), targets
+        return self._hidden(self._degraded(images, rows, generator), generator), targets
+
+    def _hidden(self, images: Tensor, generator: torch.Generator) -> Tensor:
+        """Put NaN in the place of the bands that each stamp is to lack this time."""
+        bands, hidden = self.config.train.bands, self.config.train.hidden
+        if not hidden:
+            return images
+        sets = torch.tensor([[band in some for band in bands] for some in hidden])
+        lacking = sets[torch.randint(len(sets), (len(images),), generator=generator)]
+        return images.masked_fill(lacking.to(images.device)[:, :, None, None], torch.nan)
 
     def _degraded(self, images: Tensor, rows: Tensor, generator: torch.Generator) -> Tensor:
         adapt = self.config.adapt
         if self.source.conditions is None or self.target is None or self.target.conditions is None:
+            return images
+        # Whole batches, so that each is normalised by the statistics of one kind of stamps.
+        if adapt.degrade_share < 1 and torch.rand((), generator=generator) >= adapt.degrade_share:
             return images
         wanted = draw(self.target.conditions, len(rows), adapt.degrade_scatter, generator)
         extinction = [BANDS[name].extinction_per_ebv for name in self.config.train.bands]

@@ -15,9 +15,9 @@ from hscz.learn.degrade import Conditions
 from hscz.learn.loader import Stamps
 from hscz.learn.sample import Fields, divide, median_noise, read_images
 from hscz.learn.settings import TrainConfig
-from hscz.schema import Flag
+from hscz.schema import C2020_ESTIMATES, Flag
 from hscz.stores import open_field
-from hscz.tables.targets import one_hot_target, soft_target
+from hscz.tables.targets import mixture_target, one_hot_target, soft_target
 from hscz.zgrid import RedshiftGrid
 
 MARGIN_PX = 4
@@ -50,16 +50,12 @@ class Labelled:
         needed = np.logical_or.reduce([table["used"] for table in self.folds])
         self._place = np.where(needed, np.cumsum(needed) - 1, -1)
         self.objects = self.folds[0][needed].drop(columns=["part", "used"]).reset_index(drop=True)
-        self.stamps = Stamps(
-            torch.from_numpy(
-                read_images(stores, self.objects, settings.bands, side_px(config, stores))
-            )
-        ).to(device)
+        bands, optional = settings.bands, settings.optional
+        images = read_images(stores, self.objects, bands, side_px(config, stores), optional)
+        self.stamps = Stamps(torch.from_numpy(images)).to(device)
         self.targets = torch.from_numpy(_targets(self.objects, self.grid, settings)).to(device)
-        self.noise = median_noise(stores, self.objects, settings.bands)
-        self.conditions = (
-            _conditions(stores, self.objects, settings.bands) if config.adapt.degrade else None
-        )
+        self.noise = median_noise(stores, self.objects, bands, optional)
+        self.conditions = _conditions(stores, self.objects, bands) if config.adapt.degrade else None
 
     def rows(self, fold: int, part: str) -> NDArray[np.int64]:
         """Return where the training or validation galaxies of a fold stand in the stamps."""
@@ -101,7 +97,7 @@ class Unlabelled:
             for number, (name, store) in enumerate(stores.items())
         ]
         sample = pd.concat(parts, ignore_index=True)
-        images = read_images(stores, sample, bands, side_px(config, stores))
+        images = read_images(stores, sample, bands, side_px(config, stores), config.train.optional)
         mags = [stores[name]["mag_i"].values[part["row"]] for name, part in _groups(sample)]
         return cls(
             Stamps(torch.from_numpy(images)).to(device),
@@ -149,7 +145,12 @@ def _targets(
         return one_hot_target(z, grid)
     if settings.targets == "soft":
         return soft_target(z, objects["sigma"].to_numpy(), grid, settings.soft_sigma)
-    raise ConfigError(f"train.targets is {settings.targets!r}; use one_hot or soft")
+    if settings.targets == "mixture":
+        each = objects.reindex(columns=list(C2020_ESTIMATES)).to_numpy(np.float64)
+        single = np.isnan(each).all(axis=1)
+        each[single, 0] = z[single]
+        return mixture_target(each, np.nan, grid, settings.soft_sigma)
+    raise ConfigError(f"train.targets is {settings.targets!r}; use one_hot, soft or mixture")
 
 
 def _drawn(name: str, flags: NDArray[np.int64], n: int, seed: list[int]) -> pd.DataFrame:

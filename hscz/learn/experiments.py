@@ -39,9 +39,14 @@ RECIPES: Mapping[str, Mapping[str, Any]] = {
         "flatten": {"enabled": False},
     },
     "control": {
-        "about": "v2 with weight 0: target stamps in the normalisation only",
+        "about": "v2 with weight 0: what is left is that each field has its own statistics",
         "base": "v2",
         "adapt": {"weight": 0.0},
+    },
+    "v2-mixed": {
+        "about": "v2 with one set of statistics for both fields",
+        "base": "v2",
+        "adapt": {"statistics": "mixed"},
     },
     "uniform": {
         "about": "v2 with domain confusion",
@@ -54,24 +59,34 @@ RECIPES: Mapping[str, Mapping[str, Any]] = {
         "adapt": {"adversary": "reversal"},
     },
     "adabn": {"about": "v0 with AdaBN", "base": "v0", "predict": {"renormalise": True}},
-    "v2-adabn": {"about": "v2 with AdaBN", "base": "v2", "predict": {"renormalise": True}},
     "degraded": {"about": "the source made like the target", "adapt": _DEGRADED},
-    "degraded-adabn": {
+    "recommended": {
         "about": "the source made like the target, and AdaBN",
         "base": "degraded",
         "predict": {"renormalise": True},
     },
     "degraded-v2": {
-        "about": "v2 on the source made like the target, its zero points shifted at random",
+        "about": "v2 on the source made like the target",
         "base": "degraded",
-        "adapt": {"adversary": "inverted", "zero_point_scatter_mag": 0.05},
+        "adapt": {"adversary": "inverted"},
     },
-    "recommended": {
-        "about": "v2 on the source made like the target, and AdaBN",
-        "base": "degraded-v2",
-        "predict": {"renormalise": True},
+    "v0-swapped": {
+        "about": "v0 trained on u* for a target with u, or the reverse",
+        "base": "v0",
+        "swap_u": True,
+    },
+    "v0-both-u": {
+        "about": "one v0 for u and u*, which tells them apart",
+        "train": {
+            "bands": ["u", "us", "g", "r", "i", "z", "y"],
+            "hidden": [["u"], ["us"], []],
+        },
     },
     "v0-one-hot": {"about": "v0 with one-hot labels", "train": {"targets": "one_hot"}},
+    "v0-mixture": {
+        "about": "v0 with the four COSMOS2020 redshifts as labels",
+        "train": {"targets": "mixture"},
+    },
     "v0-wide-bins": {"about": "v0 with bins even in ln(1+z)", "train": {"grid": "log1pz"}},
     "v0-not-flattened": {"about": "v0 with n(z) as it is", "flatten": {"enabled": False}},
     "v2-all": {
@@ -83,7 +98,8 @@ RECIPES: Mapping[str, Mapping[str, Any]] = {
     "boosting": {"about": "gradient boosting on measured magnitudes", "method": "boosting"},
 }
 """Name to what differs: ``train``, ``adapt``, ``flatten`` and ``predict`` settings on top of
-those of ``base``; ``method`` names a photometric method in place of a network."""
+those of ``base``; ``method`` names a photometric method in place of a network, ``swap_u`` trains
+on the u-type band that the target lacks."""
 
 SECTIONS = ("train", "adapt", "flatten", "predict")
 
@@ -188,10 +204,17 @@ def _experiment(config: RunConfig, recipe: str, target: str) -> Experiment:
         for section in SECTIONS:
             changes[section] |= step.get(section, {})
     changes = _named(changes, target, config.experiments.targets)
+    u = _u_band(config, target)
+    if any(step.get("swap_u") for step in chain):
+        learnt = {"u": "us", "us": "u"}[u]
+        changes["predict"]["stand_in"] = {learnt: u}
+        u = learnt
     method = next((step["method"] for step in reversed(chain) if "method" in step), "network")
-    resolved = _apply(_with_u_of(config, target), changes, recipe)
+    resolved = _apply(_with_u(config, u), changes, recipe)
     own = (*resolved.adapt.targets, *resolved.train.fields, *resolved.train.spec_fields)
-    suffix = target if target in own else _u_band(config, target)
+    suffix = target if target in own else u
+    if {"u", "us"} <= set(resolved.train.bands):
+        suffix = "all"
     # A recipe that changes only the prediction uses the networks of the one it starts from.
     trained = next(s["name"] for s in reversed(chain) if _changes_training(s))
     named = replace(
@@ -211,7 +234,7 @@ def _chain(config: RunConfig, recipe: str) -> list[Mapping[str, Any]]:
             what = "starts from itself" if recipe in known else "is unknown"
             raise ConfigError(f"recipe {recipe!r} {what}; there are {', '.join(known)}")
         step = known[recipe]
-        strange = set(step) - {"about", "base", "method", *SECTIONS}
+        strange = set(step) - {"about", "base", "method", "swap_u", *SECTIONS}
         if strange:
             raise ConfigError(
                 f"[recipes.{recipe}] has no key {strange.pop()!r}; use about, base, "
@@ -235,7 +258,8 @@ def _named(
     def filled(value: Any) -> Any:
         if not isinstance(value, list):
             return value
-        return [name for item in value for name in names.get(item, [item])]
+        # Items of `train.hidden` are lists themselves.
+        return [name for item in value for name in names.get(str(item), [item])]
 
     return {s: {k: filled(v) for k, v in part.items()} for s, part in changes.items()}
 
@@ -246,9 +270,8 @@ def _apply(config: RunConfig, changes: dict[str, dict[str, Any]], recipe: str) -
     return replace(config, **{section: getattr(changed, section) for section in SECTIONS})
 
 
-def _with_u_of(config: RunConfig, target: str) -> RunConfig:
-    """Return the configuration with the u-type band that the target field has."""
-    u = _u_band(config, target)
+def _with_u(config: RunConfig, u: str) -> RunConfig:
+    """Return the configuration with this u-type band in the place of either."""
     bands = tuple(u if band in ("u", "us") else band for band in config.train.bands)
     return replace(config, train=replace(config.train, bands=bands))
 

@@ -6,8 +6,9 @@ device where there is room; a random draw of an epoch is then only a permutation
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import torch
@@ -19,22 +20,41 @@ from hscz.errors import StoreError
 from hscz.stores import IMAGE_CHUNK
 
 
-def band_index(store: xr.Dataset, bands: Sequence[str], name: str) -> list[int]:
-    """Return where the wanted bands stand in a store.
+def band_index(
+    store: xr.Dataset, bands: Sequence[str], name: str, optional: Collection[str] = ()
+) -> list[int]:
+    """Return where the wanted bands stand in a store, -1 for optional ones that it lacks.
 
     Raises
     ------
     StoreError
-        If the store lacks a band.
+        If the store lacks another band.
     """
     have = [str(b) for b in store["band"].values]
-    missing = [b for b in bands if b not in have]
+    missing = [b for b in bands if b not in have and b not in optional]
     if missing:
         raise StoreError(
             f"{name}: the model needs band {missing[0]!r}, the store has {', '.join(have)}; "
             "choose other train.bands or ingest that band"
         )
-    return [have.index(b) for b in bands]
+    return [have.index(b) if b in have else -1 for b in bands]
+
+
+def pick_bands(image: Any, index: Sequence[int]) -> Any:
+    """Return stamps (n, band, y, x) in the bands at `index`; planes of NaN where that is -1.
+
+    NumPy arrays give NumPy arrays, Dask arrays lazy ones.
+
+    Examples
+    --------
+    >>> pick_bands(np.ones((1, 2, 1, 1), np.float16), [1, -1]).ravel().tolist()
+    [1.0, nan]
+    """
+    picked = image[:, [max(number, 0) for number in index]]
+    absent = np.array(index) < 0
+    if not absent.any():
+        return picked
+    return np.where(absent[:, None, None], np.float16(np.nan), picked)
 
 
 def central(store: xr.Dataset, input_px: int, name: str) -> slice:
@@ -86,7 +106,7 @@ def read_stamps(
     rows : ndarray of int
         Sorted rows to read.
     bands : sequence of int
-        Positions of the bands.
+        Positions of the bands, -1 for those to be filled with NaN.
     out : ndarray, shape (len(rows), len(bands), input_px, input_px), float16
         Where to put them; its side says how many central pixels are wanted.
     name : str
@@ -102,8 +122,9 @@ def read_stamps(
         first, last = np.searchsorted(rows, (start, start + IMAGE_CHUNK))
         if last > first:
             block = image[start : start + IMAGE_CHUNK].values
-            out[first:last] = block[rows[first:last] - start][:, list(bands), crop, crop]
-            check_finite(out[first:last], name)
+            stamps = block[rows[first:last] - start][..., crop, crop]
+            check_finite(stamps[:, [number for number in bands if number >= 0]], name)
+            out[first:last] = pick_bands(stamps, bands)
 
 
 @dataclass(frozen=True)

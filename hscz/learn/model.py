@@ -9,6 +9,7 @@ for what). While it is being trained, a model stands under ``NAME.part``.
 from __future__ import annotations
 
 import tomllib
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -24,6 +25,7 @@ from hscz.config import RunConfig
 from hscz.configfile import as_mapping, parse
 from hscz.errors import StoreError
 from hscz.learn.network import Network, on_device
+from hscz.learn.normalise import renormalise
 from hscz.learn.settings import NetworkConfig
 from hscz.learn.trainer import load_tensors
 from hscz.stores import part
@@ -45,6 +47,11 @@ class Model:
         Bins of its output.
     noise : tuple of float
         Sky noise that scales each band, counts.
+    optional : frozenset of str
+        Bands that a field may lack.
+    needs_statistics : bool
+        Whether the normalisation layers must be measured on a field before it is predicted:
+        in training each field was normalised by its own statistics.
     """
 
     network: Network
@@ -52,6 +59,8 @@ class Model:
     bands: tuple[str, ...]
     grid: RedshiftGrid
     noise: tuple[float, ...]
+    optional: frozenset[str] = frozenset()
+    needs_statistics: bool = False
 
     @classmethod
     def new(
@@ -73,6 +82,21 @@ class Model:
         with torch.inference_mode():
             pmf = torch.softmax(self.network(images).float(), 1).cpu().numpy()
         return np.asarray(pmf / self.grid.widths.astype(np.float32), np.float32)
+
+    def measure(self, batches: Iterable[Tensor]) -> None:
+        """Take the statistics of the normalisation layers from unlabelled stamps of a field.
+
+        Parameters
+        ----------
+        batches : iterable of Tensor, shape (n, band, y, x)
+
+        Raises
+        ------
+        ConfigError, InputError
+            As `hscz.learn.normalise.renormalise` does.
+        """
+        renormalise(self.network, batches)
+        self.needs_statistics = False
 
     def describe(self, folder: Path, run: RunConfig) -> None:
         """Write ``config.toml``: what the weights alone do not say, and the settings used."""
@@ -116,6 +140,9 @@ class Model:
                 seed=0,
             )
             model.network.load_state_dict(state)
+            used = parse({key: mapping[key] for key in ("train", "adapt")}, str(folder))
+            model.optional = used.train.optional
+            model.needs_statistics = used.adapt.keeps_apart and model.network.norm == "batch"
         except (OSError, KeyError, TypeError, ValueError, RuntimeError) as error:
             why = " ".join(str(error).split())[:120]
             raise StoreError(

@@ -27,30 +27,49 @@ SCALINGS = {
 
 
 class Scaling(nn.Module):
-    """Compress fluxes in units of each band's sky noise, and stack the bands as pairs."""
+    """Compress fluxes in units of each band's sky noise, and stack the bands as pairs.
+
+    With `masks`, a band whose plane is NaN throughout is missing: its fluxes become 0, and each
+    pair has two more planes that say which of its bands are there.
+    """
 
     noise: Tensor
     pairs: Tensor
 
-    def __init__(self, kind: str, noise: Sequence[float], input_px: int) -> None:
+    def __init__(
+        self, kind: str, noise: Sequence[float], input_px: int, masks: bool = False
+    ) -> None:
         super().__init__()
         if kind not in SCALINGS:
             raise ConfigError(f"network.scaling is {kind!r}; use one of {', '.join(SCALINGS)}")
         self.compress = SCALINGS[kind]
         self.input_px = input_px
+        self.masks = masks
         n = len(noise)
         self.register_buffer("noise", torch.tensor(noise, dtype=torch.float32).view(1, n, 1, 1))
         pairs = [band for first in range(n - 1) for band in (first, first + 1)] or [0]
         self.register_buffer("pairs", torch.tensor(pairs))
 
+    @property
+    def channels(self) -> int:
+        """Planes of the output."""
+        return len(self.pairs) * (2 if self.masks else 1)
+
     def forward(self, image: Tensor) -> Tensor:
-        """Return (n, 2 * pairs, input_px, input_px) from calibrated fluxes (n, band, y, x)."""
+        """Return (n, channels, input_px, input_px) from calibrated fluxes (n, band, y, x)."""
         margin = (image.shape[-1] - self.input_px) // 2
         if margin < 0:
             raise ConfigError(f"stamps of {image.shape[-1]} px are smaller than {self.input_px}")
         if margin:
             image = image[..., margin : margin + self.input_px, margin : margin + self.input_px]
-        return self.compress(image.float() / self.noise)[:, self.pairs]
+        scaled = self.compress(image.float() / self.noise)
+        if not self.masks:
+            return scaled[:, self.pairs]
+        missing = torch.isnan(scaled).all(-1, keepdim=True).all(-2, keepdim=True)
+        there = (~missing).to(scaled.dtype).expand_as(scaled)
+        planes = (scaled.masked_fill(missing, 0), there)
+        pairs = [plane[:, self.pairs].unflatten(1, (-1, 2)) for plane in planes]
+        return torch.cat(pairs, 2).flatten(1, 2)
 
 
 class Smooth(nn.Module):
@@ -169,8 +188,8 @@ class Network(nn.Module):
         if len(noise) < 1 or config.norm not in ("none", "batch"):
             raise ConfigError(f"network.norm is {config.norm!r}; use none or batch")
         self.norm = config.norm
-        self.scaling = Scaling(config.scaling, noise, config.input_px)
-        self.body = _body(config, pairs=max(1, len(noise) - 1), channels=len(self.scaling.pairs))
+        self.scaling = Scaling(config.scaling, noise, config.input_px, config.masks)
+        self.body = _body(config, pairs=max(1, len(noise) - 1), channels=self.scaling.channels)
         self.head = self._head(config.dense, n_bins)
 
     def _head(self, dense: Sequence[int], n_bins: int) -> nn.Sequential:

@@ -7,7 +7,8 @@ from unlabelled stamps of the field that the network is going to see.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 
 import torch
 from torch import Tensor, nn
@@ -42,7 +43,7 @@ def renormalise(network: nn.Module, batches: Iterable[Tensor]) -> None:
     >>> network[0].running_mean.tolist()
     [4.0]
     """
-    layers = [module for module in network.modules() if isinstance(module, nn.BatchNorm2d)]
+    layers = _layers(network)
     if not layers:
         raise ConfigError(
             "the network has no layer whose statistics could be measured on a target; "
@@ -64,3 +65,30 @@ def renormalise(network: nn.Module, batches: Iterable[Tensor]) -> None:
         layer.eval().momentum = momentum
     if not seen:
         raise InputError("no stamps to measure the statistics of a field on; give usable ones")
+
+
+@contextmanager
+def running_statistics_kept(network: nn.Module) -> Iterator[None]:
+    """Let batches be normalised by their own statistics and leave no trace in the running ones.
+
+    Examples
+    --------
+    >>> network = nn.BatchNorm2d(1)
+    >>> with running_statistics_kept(network):
+    ...     passed = network(torch.full((2, 1, 2, 2), 5.0))
+    >>> network.running_mean.tolist(), network.momentum
+    ([0.0], 0.1)
+    """
+    layers = _layers(network)
+    before = [layer.momentum for layer in layers]
+    for layer in layers:
+        layer.momentum = 0.0
+    try:
+        yield
+    finally:
+        for layer, momentum in zip(layers, before, strict=True):
+            layer.momentum = momentum
+
+
+def _layers(network: nn.Module) -> list[nn.BatchNorm2d]:
+    return [module for module in network.modules() if isinstance(module, nn.BatchNorm2d)]

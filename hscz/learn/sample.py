@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 
 import numpy as np
 import pandas as pd
@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from hscz.errors import StoreError
 from hscz.learn.loader import band_index, read_stamps
 from hscz.learn.settings import TrainConfig
-from hscz.schema import Flag
+from hscz.schema import C2020_ESTIMATES, Flag
 from hscz.zgrid import RedshiftGrid
 
 Fields = Mapping[str, xr.Dataset]
@@ -38,7 +38,8 @@ def divide(stores: Fields, settings: TrainConfig, fold: int = 0) -> pd.DataFrame
     pandas.DataFrame
         One row per object, by field and row of the store: ``field, row, object_id, ra, dec,
         mag_i, part`` (training or validation), ``used`` (whether its label serves),
-        ``z_label`` and ``sigma`` (width of the label, 0 for spectroscopic ones).
+        ``z_label``, ``sigma`` (width of the label, 0 for spectroscopic ones) and the estimates
+        behind labels from COSMOS2020.
 
     Raises
     ------
@@ -65,7 +66,11 @@ def divide(stores: Fields, settings: TrainConfig, fold: int = 0) -> pd.DataFrame
 
 
 def read_images(
-    stores: Fields, sample: pd.DataFrame, bands: tuple[str, ...], input_px: int
+    stores: Fields,
+    sample: pd.DataFrame,
+    bands: tuple[str, ...],
+    input_px: int,
+    optional: Collection[str] = (),
 ) -> NDArray[np.float16]:
     """Return the stamps of a sample from `divide`, held once.
 
@@ -77,29 +82,51 @@ def read_images(
     bands : tuple of str
     input_px : int
         Side of the central square to read.
+    optional : collection of str
+        Bands that a store may lack.
 
     Returns
     -------
     ndarray, shape (len(sample), band, input_px, input_px)
+        NaN in bands that a field lacks.
     """
     out = np.empty((len(sample), len(bands), input_px, input_px), np.float16)
     start = 0
     for name, store in stores.items():
         rows = sample.loc[sample["field"] == name, "row"].to_numpy()
-        read_stamps(
-            store, rows, band_index(store, bands, name), out[start : start + len(rows)], name
-        )
+        index = band_index(store, bands, name, optional)
+        read_stamps(store, rows, index, out[start : start + len(rows)], name)
         start += len(rows)
     return out
 
 
-def median_noise(stores: Fields, sample: pd.DataFrame, bands: tuple[str, ...]) -> tuple[float, ...]:
-    """Return the median sky noise of a sample in each band, counts."""
+def median_noise(
+    stores: Fields,
+    sample: pd.DataFrame,
+    bands: tuple[str, ...],
+    optional: Collection[str] = (),
+) -> tuple[float, ...]:
+    """Return the median sky noise of a sample in each band, counts, where fields have the band.
+
+    Raises
+    ------
+    StoreError
+        If no field has an optional band.
+    """
     noise = []
     for name, store in stores.items():
         rows = sample.loc[sample["field"] == name, "row"].to_numpy()
-        noise.append(store["sky_noise"].values[rows][:, band_index(store, bands, name)])
-    return tuple(np.median(np.concatenate(noise), axis=0).tolist())
+        index = np.array(band_index(store, bands, name, optional))
+        measured = store["sky_noise"].values[rows][:, index.clip(0)]
+        noise.append(np.where(index < 0, np.nan, measured))
+    measured = np.concatenate(noise)
+    nowhere = np.isnan(measured).all(axis=0)
+    if nowhere.any():
+        raise StoreError(
+            f"{', '.join(stores)}: none has band {bands[int(nowhere.argmax())]!r}; take it out of "
+            "train.bands and train.hidden"
+        )
+    return tuple(np.nanmedian(measured, axis=0).tolist())
 
 
 def _candidates(name: str, store: xr.Dataset, settings: TrainConfig) -> pd.DataFrame:
@@ -113,10 +140,18 @@ def _candidates(name: str, store: xr.Dataset, settings: TrainConfig) -> pd.DataF
     if not used.any():
         kind = "spectroscopic redshift" if spec_only else "label"
         raise StoreError(f"{name}: no usable object has a {kind} within 0 < z < {settings.z_max}")
-    sigma = np.zeros(len(object_id))
+    sigma, estimates = np.zeros(len(object_id)), {}
     if settings.label == "z_label" and not spec_only:
         from_c2020 = store["label_source"].values == "c2020"
         sigma = np.nan_to_num(np.where(from_c2020, store["z_c2020_sigma"].values, 0.0))
+        absent = [key for key in C2020_ESTIMATES if key not in store]
+        if absent and settings.targets == "mixture" and from_c2020.any():
+            raise StoreError(
+                f"{name}: has no {absent[0]}, which train.targets = 'mixture' needs; run "
+                "'hscz label --force'"
+            )
+        kept = [key for key in C2020_ESTIMATES if key in store]
+        estimates = {key: np.where(from_c2020, store[key].values, np.nan) for key in kept}
     table = pd.DataFrame(
         {
             "field": name,
@@ -129,6 +164,7 @@ def _candidates(name: str, store: xr.Dataset, settings: TrainConfig) -> pd.DataF
             "used": used,
             "z_label": z_label,
             "sigma": sigma,
+            **estimates,
         }
     )
     return table[table["used"]] if spec_only else table

@@ -40,6 +40,9 @@ class NetworkConfig:
     scaling: str = "sqrt"
     """Input flux scaling f(x/s), with s the median sky noise of the training set:
     sqrt: sign(x)(sqrt(1+|x|)-1), log: sign(x)ln(1+|x|), asinh, linear."""
+    masks: bool = False
+    """Let each pair of bands say which of the two a galaxy has, beside their fluxes; set by
+    train.hidden."""
 
 
 NETWORK_PRESETS = {
@@ -64,6 +67,9 @@ class TrainConfig:
     fields: tuple[str, ...] = ("COSMOS_UDF",)
     """Labelled source fields."""
     bands: tuple[str, ...] = ("u", "g", "r", "i", "z", "y")
+    hidden: tuple[tuple[str, ...], ...] = ()
+    """Sets of bands of which one, drawn for each stamp and each time, is hidden in training; a
+    field may lack any of them. [["u"], ["us"], []] makes one model for u, u* or both."""
     runs: int = 1
     """Networks of each fold, from different seeds; prediction averages their densities."""
     epochs: int = 50
@@ -75,7 +81,8 @@ class TrainConfig:
     """step (divided by 5 half-way), onecycle or constant."""
     weight_decay: float = 0.0
     targets: str = "one_hot"
-    """one_hot (the paper) or soft (a normal of the label's own width)."""
+    """one_hot (the paper), soft (a normal of the label's own width), or mixture (of the four
+    COSMOS2020 redshifts where they are the label, else soft)."""
     soft_sigma: float = 0.015
     """Least width of a soft label, times 1 + z."""
     grid: str = "uniform"
@@ -97,6 +104,11 @@ class TrainConfig:
     """auto, cpu or cuda."""
     precision: str = "auto"
     """float32, bfloat16, or auto: bfloat16 on a GPU, float32 on a CPU."""
+
+    @property
+    def optional(self) -> frozenset[str]:
+        """Bands that a field may lack."""
+        return frozenset(band for bands in self.hidden for band in bands)
 
 
 @dataclass(frozen=True)
@@ -146,12 +158,22 @@ class AdaptConfig:
     """Partners farther than this in magnitude make no pair."""
     n_targets: int = 100_000
     """Random galaxies of each target field that one run sees."""
+    statistics: str = "apart"
+    """Statistics of the normalisation layers, if there are such, while an adversary watches:
+    apart (each field's own, and in prediction those of the field predicted) or mixed."""
     degrade: bool = False
-    """Give each source stamp, each time, the noise, seeing and dust of a random target one."""
+    """Give source stamps, each time, the noise, seeing and dust of a random target one."""
+    degrade_share: float = 1.0
+    """Share of the batches that are degraded; the others stay as they were observed."""
     degrade_scatter: float = 0.1
     """Scatter of the drawn noise and seeing around the target's, as a fraction."""
     zero_point_scatter_mag: float = 0.0
     """Random shift of the zero point of each band, where stamps are degraded."""
+
+    @property
+    def keeps_apart(self) -> bool:
+        """Whether source and target stamps are normalised by their own statistics."""
+        return self.adversary != "none" and self.statistics == "apart"
 
 
 @dataclass(frozen=True)

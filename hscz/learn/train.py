@@ -156,7 +156,8 @@ def _train_member(
     if not (resume and read_json(folder / "provenance.json").get("fingerprint") == key):
         shutil.rmtree(folder, ignore_errors=True)
     settings = replace(config.train, seed=1000 * config.train.seed + member)
-    model = Model.new(config.network, settings.bands, source.grid, source.noise, settings.seed)
+    network = replace(config.network, masks=bool(settings.hidden))
+    model = Model.new(network, settings.bands, source.grid, source.noise, settings.seed)
     model.describe(folder, config)
     write_atomic(folder / "split.parquet", source.folds[fold].to_parquet)
     note = provenance(fingerprint=key, seed=settings.seed, stores=_inputs(config))

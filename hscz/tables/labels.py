@@ -11,6 +11,7 @@ from numpy.typing import ArrayLike, NDArray
 from scipy.spatial import cKDTree
 
 from hscz.errors import InputError
+from hscz.schema import C2020_ESTIMATES
 from hscz.sphere import chord_length, unit_vectors
 from hscz.tables.descriptor import CatalogueDescriptor
 from hscz.tables.match import match_one_to_one
@@ -78,7 +79,8 @@ def c2020_table(
     Returns
     -------
     pandas.DataFrame
-        Columns ``ra``, ``dec`` (those of CLASSIC, degrees), ``z_c2020``, ``z_c2020_sigma``.
+        Columns ``ra``, ``dec`` (those of CLASSIC, degrees), ``z_c2020``, ``z_c2020_sigma`` and the
+        four estimates themselves, named as in `hscz.schema.C2020_ESTIMATES`.
 
     Raises
     ------
@@ -89,8 +91,8 @@ def c2020_table(
     --------
     >>> row = {"ra": [150.0], "dec": [2.0], "lp_type": [0], "z_eazy": [1.0], "z_lephare": [1.2]}
     >>> table = c2020_table(pd.DataFrame(row), pd.DataFrame(row), galaxies="lp_type == 0")
-    >>> table[["z_c2020", "z_c2020_sigma"]].round(3).values.tolist()
-    [[1.1, 0.1]]
+    >>> table[["z_c2020", "z_c2020_sigma", "z_farmer_eazy"]].round(3).values.tolist()
+    [[1.1, 0.1, 1.0]]
     """
     for name, table in (("COSMOS2020 CLASSIC", classic), ("COSMOS2020 FARMER", farmer)):
         absent = {lephare, eazy} - set(table.columns)
@@ -102,8 +104,10 @@ def c2020_table(
         classic["ra"], classic["dec"], farmer["ra"], farmer["dec"], radius_arcsec
     )
     classic, farmer = classic.iloc[i], farmer.iloc[j]
-    mean, sigma = consensus(np.hstack([classic[[lephare, eazy]], farmer[[lephare, eazy]]]))
+    four = np.hstack([classic[[lephare, eazy]], farmer[[lephare, eazy]]])
+    mean, sigma = consensus(four)
     table = classic[["ra", "dec"]].assign(z_c2020=mean, z_c2020_sigma=sigma)
+    table[list(C2020_ESTIMATES)] = four
     return table[sigma <= sigma_max * (1 + mean)].reset_index(drop=True)
 
 
@@ -180,8 +184,8 @@ def assign_labels(
     -------
     pandas.DataFrame
         One row per object, in order: ``z_spec``, ``z_spec_flag``, ``z_spec_survey``,
-        ``z_c2020``, ``z_c2020_sigma``, ``z_label`` and ``label_source`` (``spec``, ``c2020``
-        or empty). NaN or empty where unknown.
+        ``z_c2020``, ``z_c2020_sigma`` and its four estimates where they are known, ``z_label``
+        and ``label_source`` (``spec``, ``c2020`` or empty). NaN or empty where unknown.
 
     Examples
     --------
@@ -202,8 +206,9 @@ def assign_labels(
     )
     if c2020 is not None:
         found = _matched(objects, c2020, radius_arcsec)
-        for name in ("z_c2020", "z_c2020_sigma"):
-            labels.loc[found["row"], name] = found[name].to_numpy()
+        for name in ("z_c2020", "z_c2020_sigma", *C2020_ESTIMATES):
+            if name in found:
+                labels.loc[found["row"], name] = found[name].to_numpy()
     if spec:
         found = _best(pd.concat([_matched(objects, table, radius_arcsec) for table in spec]))
         for name, column in (("z", "z_spec"), ("flag", "z_spec_flag"), ("survey", "z_spec_survey")):

@@ -66,6 +66,45 @@ def soft_target(
     return target
 
 
+def mixture_target(
+    estimates: ArrayLike, sigma: ArrayLike, grid: RedshiftGrid, sigma_floor: float = 0.015
+) -> NDArray[np.float32]:
+    """Return labels as the mean of one normal distribution per estimate, shape (n, n_bins).
+
+    Where several methods disagree on a galaxy, all of their redshifts stay possible.
+
+    Parameters
+    ----------
+    estimates : array_like, shape (n, k)
+        NaN where a method has none; each row has at least one within the grid, and others
+        outside it do not count.
+    sigma : array_like, shape (n,) or scalar
+        Standard deviation of each estimate, at least sigma_floor (1 + z); NaN where unknown.
+    grid : RedshiftGrid
+    sigma_floor : float
+
+    Raises
+    ------
+    InputError
+        If a row has no estimate within the grid; the message counts them.
+
+    Examples
+    --------
+    >>> grid = RedshiftGrid.uniform(4, 2.0)
+    >>> mixture_target([[0.25, 1.25, np.nan]], np.nan, grid).round(3).tolist()
+    [[0.5, 0.0, 0.5, 0.0]]
+    """
+    each = np.asarray(estimates, dtype=np.float64)
+    width = np.broadcast_to(np.asarray(sigma, dtype=np.float64), len(each))
+    known = grid.index(each) >= 0
+    total = np.zeros((len(each), len(grid)), dtype=np.float32)
+    for column, there in zip(each.T, known.T, strict=True):
+        total[there] += soft_target(column[there], width[there], grid, sigma_floor)
+    count = known.sum(axis=1)
+    _bins_inside(np.where(count > 0, grid.centres[0], np.nan), grid)
+    return total / count[:, None].astype(np.float32)
+
+
 def _bins_inside(z_label: ArrayLike, grid: RedshiftGrid) -> NDArray[np.int64]:
     bins = grid.index(z_label)
     outside = bins < 0

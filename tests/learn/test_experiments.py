@@ -16,6 +16,7 @@ import zarr
 from hscz.cli import main
 from hscz.config import RunConfig
 from hscz.configfile import load
+from hscz.ensemble import usable_rows
 from hscz.errors import ConfigError, DivergedError, HsczError, StoreError
 from hscz.learn import train as train_module
 from hscz.learn.campaign import side_by_side, trainings
@@ -23,6 +24,7 @@ from hscz.learn.experiments import RECIPES, Experiment, experiments, seeded
 from hscz.learn.model import Model
 from hscz.learn.settings import AdaptConfig
 from hscz.learn.steps import Supervised
+from hscz.predict import predict
 from hscz.stores import open_cube, open_field, replace_columns
 
 CONFIG = """
@@ -57,7 +59,8 @@ device = "cpu"
 bootstraps = 10
 [experiments]
 targets = ["DEEP2"]
-recipes = ["v0", "v3", "v2", "recommended", "adabn", "oracle", "knn", "mine"]
+recipes = ["v0", "v3", "v2", "recommended", "adabn", "oracle", "knn", "mine",
+    "v0-both-u", "v0-swapped"]
 publish = "v2"
 [recipes.mine]
 base = "v2"
@@ -137,7 +140,9 @@ def test_recipes_differ_in_what_they_say(plan: dict[str, Experiment]) -> None:
     assert plan["mine"].config.adapt == replace(v2.adapt, weight=0.3, layer="inc1")
     assert plan["adabn"].config.models == v0.models
     assert plan["adabn"].output("DEEP2") != plan["v0"].output("DEEP2")
-    assert len(trainings(list(plan.values()))) == 6
+    assert plan["v0-swapped"].config.predict.stand_in == {"us": "u"}
+    assert plan["v0-swapped"].config.train.bands[0] == "us"
+    assert len(trainings(list(plan.values()))) == 8
 
 
 def test_no_label_of_the_target_reaches_the_training(
@@ -190,6 +195,23 @@ def test_adabn_changes_the_redshifts_and_not_the_weights(plan: dict[str, Experim
     usable = np.isfinite(v0["z_median"].values)
     np.testing.assert_array_equal(usable, np.isfinite(adabn["z_median"].values))
     assert (v0["z_median"].values != adabn["z_median"].values)[usable].mean() > 0.9
+
+
+def test_one_network_serves_fields_with_u_and_with_u_star(plan: dict[str, Experiment]) -> None:
+    one = plan["v0-both-u"].config
+    assert one.train.bands[:2] == ("u", "us")
+    # DEEP2 has no u*, the source has both; all their usable galaxies get a redshift.
+    for name in ("DEEP2", "COSMOS_UDF"):
+        cube = open_cube(one.cube(name), lazy=False)
+        usable = usable_rows(cube["flags"].values)
+        assert np.isfinite(cube["z_median"].values[usable]).all()
+    model, store = Model.load(one.models[0]), open_field(one.field_store("COSMOS_UDF"))
+    both = predict(store, [model])["z_median"].values
+    alone = predict(store.sel(band=[b for b in store["band"].values if b != "us"]), [model])
+    known = np.isfinite(both)
+    assert (both != alone["z_median"].values)[known].mean() > 0.9
+    with pytest.raises(StoreError, match="needs band 'g'"):
+        predict(store.sel(band=["u", "us", "r", "i", "z", "y"]), [model])
 
 
 def test_a_diverged_run_is_named_and_left_out(
@@ -255,6 +277,8 @@ def test_seeds_repeat_mock_and_training_in_their_own_folders(config: RunConfig) 
         ('adapt.adversary="inverted"', "adapt.targets is empty"),
         ("train.folds=6", "6 folds of train.validation_fraction = 0.2 are more than the whole"),
         ('train.label="z_sed"', "use z_label or z_true"),
+        ('train.hidden=[["us"]]', "train.hidden has 'us', not one of train.bands"),
+        ('train.hidden=[["u","g","r","i","z","y"]]', "train.hidden has a set of all"),
     ],
 )
 def test_bad_settings_are_named(config_file: Path, setting: str, message: str) -> None:

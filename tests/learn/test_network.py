@@ -87,3 +87,16 @@ def test_unknown_layer_lists_the_known_ones() -> None:
 def test_stamps_smaller_than_the_input_are_refused() -> None:
     with pytest.raises(ConfigError, match="smaller than 32"):
         Network(COMPACT, [1.0] * 6, 10)(torch.zeros(1, 6, 16, 16))
+
+
+def test_a_missing_band_is_told_from_a_dark_one() -> None:
+    config = dataclasses.replace(COMPACT, input_px=16, masks=True)
+    network = Network(config, [1.0] * 3, 10).eval()
+    image = torch.randn(2, 3, 16, 16)
+    dark, missing, damaged = image.clone(), image.clone(), image.clone()
+    dark[:, 1], missing[:, 1], damaged[:, 1, 3, 3] = 0, torch.nan, torch.nan
+    logits = [network(x) for x in (image, dark, missing)]
+    assert all(torch.isfinite(x).all() for x in logits)
+    assert not torch.allclose(logits[1], logits[2], atol=1e-4)
+    # A plane with a hole is no missing band, and must not pass for one.
+    assert torch.isnan(network(damaged)).all()

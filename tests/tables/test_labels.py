@@ -9,7 +9,7 @@ import pandas as pd
 import pytest
 
 from hscz.errors import InputError
-from hscz.schema import LABEL_COLUMNS
+from hscz.schema import C2020_ESTIMATES, LABEL_COLUMNS
 from hscz.tables.descriptor import load_descriptor
 from hscz.tables.labels import (
     assign_labels,
@@ -61,6 +61,9 @@ def test_c2020_keeps_galaxies_on_which_all_four_agree() -> None:
     assert table["z_c2020"].tolist() == pytest.approx([0.525, 2.125])
     four = [2.0, 2.0, 2.0, 2.5]
     assert table["z_c2020_sigma"].tolist()[1] == pytest.approx(np.std(four))
+    assert table.loc[1, list(C2020_ESTIMATES)].tolist() == four
+    labels = assign_labels(table[["ra", "dec"]], table)
+    assert labels.loc[1, list(C2020_ESTIMATES)].tolist() == four
 
 
 def test_c2020_takes_the_galaxies_of_the_rule() -> None:

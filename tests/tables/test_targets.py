@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from scipy.stats import norm
 
 from hscz.errors import InputError
-from hscz.tables.targets import one_hot_target, soft_target
+from hscz.tables.targets import mixture_target, one_hot_target, soft_target
 from hscz.zgrid import RedshiftGrid
 
 GRID = RedshiftGrid.uniform()
@@ -56,3 +56,14 @@ def test_labels_outside_the_grid_are_counted_and_refused(bad: float) -> None:
         one_hot_target([0.5, bad, 1.0], GRID)
     with pytest.raises(InputError, match=message):
         soft_target([0.5, bad, 1.0], [0.1, 0.1, 0.1], GRID)
+
+
+def test_a_mixture_keeps_every_estimate_possible() -> None:
+    four = [[0.5, 0.52, 2.1, 0.5], [1.0, np.nan, np.nan, 9.0]]
+    mixed = mixture_target(four, np.nan, GRID)
+    single = [soft_target([z], np.nan, GRID)[0] for z in four[0]]
+    np.testing.assert_allclose(mixed[0], np.mean(single, axis=0), atol=1e-7)
+    # What a method lacks, or puts beyond the grid, leaves the weight to the others.
+    np.testing.assert_array_equal(mixed[1], soft_target([1.0], np.nan, GRID)[0])
+    with pytest.raises(InputError, match="1 of 2 labels are missing"):
+        mixture_target([[0.5], [np.nan]], 0.1, GRID)
