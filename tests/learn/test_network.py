@@ -90,9 +90,9 @@ def test_stamps_smaller_than_the_input_are_refused() -> None:
 
 
 def test_a_missing_band_is_told_from_a_dark_one() -> None:
-    config = dataclasses.replace(COMPACT, input_px=16, masks=True)
+    config = dataclasses.replace(COMPACT, masks=True)
     network = Network(config, [1.0] * 3, 10).eval()
-    image = torch.randn(2, 3, 16, 16)
+    image = torch.randn(2, 3, 32, 32)
     dark, missing, damaged = image.clone(), image.clone(), image.clone()
     dark[:, 1], missing[:, 1], damaged[:, 1, 3, 3] = 0, torch.nan, torch.nan
     logits = [network(x) for x in (image, dark, missing)]
