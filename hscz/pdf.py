@@ -102,7 +102,7 @@ def draw(pdf: ArrayLike, edges: ArrayLike, rng: np.random.Generator) -> FloatArr
     Examples
     --------
     >>> z = draw([[0.0, 1.0, 3.0]] * 1000, [0.0, 1.0, 2.0, 3.0], np.random.default_rng(1))
-    >>> z.min() >= 1, bool(abs((z > 2).mean() - 0.75) < 0.03)
+    >>> bool(z.min() >= 1), bool(abs((z > 2).mean() - 0.75) < 0.03)
     (True, True)
     """
     density = np.asarray(pdf)

@@ -7,7 +7,7 @@ whose fingerprint is still the same is skipped.
 from __future__ import annotations
 
 import shutil
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
@@ -62,7 +62,7 @@ def stages(config: RunConfig, progress: bool = True) -> Iterator[Stage]:
     if config.experiments.recipes:
         yield from _experiment_stages(config, progress)
         return
-    yield from _field_stages(config, progress)
+    yield from _field_stages(config, progress, config.fields)
     yield _train(config, progress)
     for name in config.predict_fields:
         yield _predict(config, name, progress)
@@ -72,14 +72,14 @@ def stages(config: RunConfig, progress: bool = True) -> Iterator[Stage]:
         yield _export(config, name)
 
 
-def _field_stages(config: RunConfig, progress: bool) -> Iterator[Stage]:
-    for name in config.fields:
+def _field_stages(config: RunConfig, progress: bool, names: Iterable[str]) -> Iterator[Stage]:
+    for name in names:
         if config.mock is not None and name in config.mock.fields:
             yield _mock(config, config.mock, name, progress)
-    for name in config.fields:
+    for name in names:
         yield _ingest(config, name, progress)
-    for name, entry in config.fields.items():
-        if entry.has_labels:
+    for name in names:
+        if config.fields[name].has_labels:
             yield _label(config, name)
 
 
@@ -90,13 +90,24 @@ def _experiment_stages(config: RunConfig, progress: bool) -> Iterator[Stage]:
     repeats = list(seeded(config))
     plans = [experiments(each) for each in repeats]
     for each, plan in zip(repeats, plans, strict=True):
-        yield from _field_stages(each, progress)
+        yield from _field_stages(each, progress, _fields_of(plan))
         yield _train_experiments(each, plan, progress)
         yield _predict_experiments(each, plan, progress)
     yield _compare(config, [one for plan in plans for one in plan])
     for one in (one for plan in plans for one in plan):
         if one.recipe == config.experiments.publish:
             yield _export(one.config, one.target)
+
+
+def _fields_of(plan: list[Experiment]) -> list[str]:
+    """Return the fields that experiments learn from, adapt to or are judged on, each once."""
+    return list(
+        dict.fromkeys(
+            n
+            for one in plan
+            for n in (*one.config.train.fields, *one.fields, *one.config.adapt.targets)
+        )
+    )
 
 
 def _train_experiments(config: RunConfig, plan: list[Experiment], progress: bool) -> Stage:
@@ -113,7 +124,7 @@ def _train_experiments(config: RunConfig, plan: list[Experiment], progress: bool
 
         return all(is_trained(each) for each in trainings(plan))
 
-    inputs = tuple(config.field_store(name) for name in config.fields)
+    inputs = tuple(config.field_store(name) for name in _fields_of(plan))
     return Stage("train", None, config.root / "models", inputs, up_to_date, make)
 
 

@@ -146,7 +146,7 @@ def _targets(
     if settings.targets == "soft":
         return soft_target(z, objects["sigma"].to_numpy(), grid, settings.soft_sigma)
     if settings.targets == "mixture":
-        each = objects.reindex(columns=list(C2020_ESTIMATES)).to_numpy(np.float64)
+        each = np.array(objects.reindex(columns=list(C2020_ESTIMATES)), np.float64)
         single = np.isnan(each).all(axis=1)
         each[single, 0] = z[single]
         return mixture_target(each, np.nan, grid, settings.soft_sigma)

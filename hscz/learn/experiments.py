@@ -17,7 +17,8 @@ from hscz.configfile import as_mapping, parse
 from hscz.errors import ConfigError
 
 TARGET, ALL_TARGETS = "TARGET", "ALL_TARGETS"
-"""Stand, in a recipe, for the experiment's target field and for all of the file's."""
+"""Stand, in a recipe, for the experiment's target field and for all of the file's targets that
+have the same u-type band."""
 
 _ADVERSARY = {"targets": [TARGET], "adversary": "inverted"}
 _DEGRADED = {"targets": [TARGET], "degrade": True}
@@ -60,15 +61,16 @@ RECIPES: Mapping[str, Mapping[str, Any]] = {
     },
     "adabn": {"about": "v0 with AdaBN", "base": "v0", "predict": {"renormalise": True}},
     "degraded": {"about": "the source made like the target", "adapt": _DEGRADED},
-    "recommended": {
-        "about": "the source made like the target, and AdaBN",
+    "degraded-half": {
+        "about": "every other batch of the source made like the target, and AdaBN",
         "base": "degraded",
+        "adapt": {"degrade_share": 0.5},
         "predict": {"renormalise": True},
     },
-    "degraded-v2": {
-        "about": "v2 on the source made like the target",
-        "base": "degraded",
-        "adapt": {"adversary": "inverted"},
+    "recommended": {
+        "about": "v2 with every other batch of the source made like the target",
+        "base": "v2",
+        "adapt": {"degrade": True, "degrade_share": 0.5},
     },
     "v0-swapped": {
         "about": "v0 trained on u* for a target with u, or the reverse",
@@ -90,7 +92,7 @@ RECIPES: Mapping[str, Mapping[str, Any]] = {
     "v0-wide-bins": {"about": "v0 with bins even in ln(1+z)", "train": {"grid": "log1pz"}},
     "v0-not-flattened": {"about": "v0 with n(z) as it is", "flatten": {"enabled": False}},
     "v2-all": {
-        "about": "one v2 for all targets",
+        "about": "one v2 for all targets with the same u-type band",
         "base": "v2",
         "adapt": {"targets": [ALL_TARGETS]},
     },
@@ -203,16 +205,17 @@ def _experiment(config: RunConfig, recipe: str, target: str) -> Experiment:
     for step in chain:
         for section in SECTIONS:
             changes[section] |= step.get(section, {})
-    changes = _named(changes, target, config.experiments.targets)
     u = _u_band(config, target)
+    alike = [name for name in config.experiments.targets if _u_band(config, name) == u]
+    changes = _named(changes, target, alike)
     if any(step.get("swap_u") for step in chain):
         learnt = {"u": "us", "us": "u"}[u]
         changes["predict"]["stand_in"] = {learnt: u}
         u = learnt
     method = next((step["method"] for step in reversed(chain) if "method" in step), "network")
     resolved = _apply(_with_u(config, u), changes, recipe)
-    own = (*resolved.adapt.targets, *resolved.train.fields, *resolved.train.spec_fields)
-    suffix = target if target in own else u
+    own = {*resolved.adapt.targets, *resolved.train.fields, *resolved.train.spec_fields}
+    suffix = target if own & set(config.experiments.targets) == {target} else u
     if {"u", "us"} <= set(resolved.train.bands):
         suffix = "all"
     # A recipe that changes only the prediction uses the networks of the one it starts from.
@@ -250,10 +253,10 @@ def _changes_training(step: Mapping[str, Any]) -> bool:
 
 
 def _named(
-    changes: dict[str, dict[str, Any]], target: str, targets: tuple[str, ...]
+    changes: dict[str, dict[str, Any]], target: str, alike: list[str]
 ) -> dict[str, dict[str, Any]]:
     """Put field names in the place of `TARGET` and `ALL_TARGETS`."""
-    names = {TARGET: [target], ALL_TARGETS: list(targets)}
+    names = {TARGET: [target], ALL_TARGETS: alike}
 
     def filled(value: Any) -> Any:
         if not isinstance(value, list):

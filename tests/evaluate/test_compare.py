@@ -82,6 +82,21 @@ def test_table_holds_every_test_with_the_numbers_of_its_objects(
     assert row["sigma_mad"] == sigma_mad(residual(faint["z_median"], faint["z_true"]))
 
 
+def test_the_mean_pdf_is_judged_beside_the_medians() -> None:
+    """Medians of two-peaked PDFs pile up in between; redshifts drawn from them do not."""
+    rng = np.random.default_rng(3)
+    z_true = rng.choice([0.5, 2.5], 2000)
+    truth = pd.DataFrame({"object_id": range(2000), "mag_i": 24.5, "z_true": z_true})
+    made = truth.assign(z_median=1.5, z_draw=rng.choice([0.5, 2.5], 2000))
+    training = {1: pd.DataFrame({"z_label": rng.uniform(0.2, 3, 2000), "mag_i": 24.5})}
+    found = compare([Estimates("v0", "DEEP2", "DEEP2", 1, made)], training, SETTINGS)
+    faint = found[found["low"] == 24].set_index("test")["w1"]
+    assert faint["n_of_z_truth"] == pytest.approx(1.0, abs=0.05)
+    assert faint["n_of_z_truth_stacked"] < 0.1
+    slopes = found[found["by"] == "all"].set_index("test")["slope"]
+    assert slopes["label_shift_stacked"] == pytest.approx(1.0, abs=0.1)
+
+
 def test_missing_estimates_and_columns_are_counted_or_left_out() -> None:
     one = estimate("v0", "DEEP2", 1)
     bare = one.table[["object_id", "mag_i", "z_median", "z_spec"]].copy()

@@ -19,7 +19,9 @@ from hscz.configfile import load
 from hscz.ensemble import usable_rows
 from hscz.errors import ConfigError, DivergedError, HsczError, StoreError
 from hscz.learn import train as train_module
+from hscz.learn.batches import Epochs
 from hscz.learn.campaign import side_by_side, trainings
+from hscz.learn.data import Labelled, Unlabelled
 from hscz.learn.experiments import RECIPES, Experiment, experiments, seeded
 from hscz.learn.model import Model
 from hscz.learn.settings import AdaptConfig
@@ -60,7 +62,7 @@ bootstraps = 10
 [experiments]
 targets = ["DEEP2"]
 recipes = ["v0", "v3", "v2", "recommended", "adabn", "oracle", "knn", "mine",
-    "v0-both-u", "v0-swapped"]
+    "v0-both-u", "v0-swapped", "v0-mixture"]
 publish = "v2"
 [recipes.mine]
 base = "v2"
@@ -142,7 +144,7 @@ def test_recipes_differ_in_what_they_say(plan: dict[str, Experiment]) -> None:
     assert plan["adabn"].output("DEEP2") != plan["v0"].output("DEEP2")
     assert plan["v0-swapped"].config.predict.stand_in == {"us": "u"}
     assert plan["v0-swapped"].config.train.bands[0] == "us"
-    assert len(trainings(list(plan.values()))) == 8
+    assert len(trainings(list(plan.values()))) == 9
 
 
 def test_no_label_of_the_target_reaches_the_training(
@@ -171,6 +173,23 @@ def test_no_label_of_the_target_reaches_the_training(
     before = weights(plan["v3"].config.models[0])
     after = weights(v3.models[0])
     assert not all(torch.equal(before[key], after[key]) for key in before)
+
+
+def test_whole_batches_are_degraded_in_their_share(plan: dict[str, Experiment]) -> None:
+    one, cpu = plan["recommended"].config, torch.device("cpu")
+    source, target = Labelled(one, cpu), Unlabelled.read(one, 1, cpu)
+    noise = {}
+    for share in (0.0, 0.5, 1.0):
+        config = replace(one, adapt=replace(one.adapt, degrade_share=share))
+        batches = Epochs.of(config, source, target, 0, 1, cpu)
+        epochs = [batches(torch.Generator().manual_seed(seed)) for seed in range(3)]
+        corners = [images[:, :, :4, :4].std() for epoch in epochs for images, *_ in epoch]
+        noise[share] = torch.stack(corners)
+    # DEEP2 is shallower by more than a magnitude.
+    threshold = 0.5 * (noise[0.0].median() + noise[1.0].median())
+    assert (noise[0.0] > threshold).float().mean() < 0.2
+    assert (noise[1.0] > threshold).float().mean() > 0.8
+    assert 0.25 < (noise[0.5] > threshold).float().mean() < 0.75
 
 
 def test_each_object_is_predicted_by_networks_that_have_not_learnt_from_it(
