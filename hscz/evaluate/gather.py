@@ -38,7 +38,7 @@ SCORED_ON = 4096
 SCORED_FROM = 1000
 """Least number of them; scores of fewer say more of the draw than of the recipe."""
 
-CANDIDATES = ("v0", "v2", "degraded", "degraded-half", "recommended")
+CANDIDATES = ("v0", "v2", "degraded", "degraded-v2", "recommended")
 """Recipes among which the rule without labels chooses: those that share the source's labels
 and whose validation loss is measured in the same way."""
 

@@ -18,7 +18,7 @@ COLOURS = {
     "knn": "#8a9a1f",
     "boosting": "#4d5b0a",
     "degraded": "#f2b6a0",
-    "degraded-half": "#e0563f",
+    "degraded-v2": "#e0563f",
     "v2-mixed": "#a8590a",
     "control": "#7d8aa0",
     "uniform": "#f7c948",

@@ -61,13 +61,13 @@ RECIPES: Mapping[str, Mapping[str, Any]] = {
     },
     "adabn": {"about": "v0 with AdaBN", "base": "v0", "predict": {"renormalise": True}},
     "degraded": {"about": "the source made like the target", "adapt": _DEGRADED},
-    "degraded-half": {
+    "recommended": {
         "about": "every other batch of the source made like the target, and AdaBN",
         "base": "degraded",
         "adapt": {"degrade_share": 0.5},
         "predict": {"renormalise": True},
     },
-    "recommended": {
+    "degraded-v2": {
         "about": "v2 with every other batch of the source made like the target",
         "base": "v2",
         "adapt": {"degrade": True, "degrade_share": 0.5},
