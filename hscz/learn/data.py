@@ -103,7 +103,7 @@ class Unlabelled:
             Stamps(torch.from_numpy(images)).to(device),
             np.concatenate(mags).astype(np.float64),
             pd.factorize(sample["field"])[0].astype(np.int64),
-            _conditions(stores, sample, bands) if adapt.degrade else None,
+            _conditions(stores, sample, bands, partial=True) if adapt.degrade else None,
         )
 
 
@@ -164,9 +164,11 @@ def _groups(sample: pd.DataFrame) -> list[tuple[str, pd.DataFrame]]:
     return [(str(name), part) for name, part in sample.groupby("field", sort=False)]
 
 
-def _conditions(stores: Fields, sample: pd.DataFrame, bands: tuple[str, ...]) -> Conditions:
+def _conditions(
+    stores: Fields, sample: pd.DataFrame, bands: tuple[str, ...], partial: bool = False
+) -> Conditions:
     parts = [
-        Conditions.of(stores[name], part["row"].to_numpy(), bands, name)
+        Conditions.of(stores[name], part["row"].to_numpy(), bands, name, partial)
         for name, part in _groups(sample)
     ]
     return Conditions(

@@ -7,6 +7,7 @@ It reaches only what was measured: depth, seeing and dust, not an unknown error 
 
 from __future__ import annotations
 
+import logging
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -21,6 +22,8 @@ from torch import Tensor
 from hscz.errors import StoreError
 from hscz.learn.loader import band_index
 from hscz.survey import PIXEL_SCALE_ARCSEC
+
+logger = logging.getLogger(__name__)
 
 HALF_WIDTH_PX = 10
 """How far the smoothing kernel reaches. It is a Gaussian up to a FWHM of 9 px (1.5 arcsec); wider
@@ -53,10 +56,12 @@ class Conditions:
         rows: NDArray[np.int64],
         bands: Sequence[str],
         name: str = "field store",
+        partial: bool = False,
     ) -> Conditions:
         """Return the measured conditions of some galaxies of a field store.
 
-        Where no seeing or dust is known, the field's median stands in.
+        Where no seeing or dust is known, the field's median stands in. A small field may have too
+        few stars for any: with `partial` these are NaN then, which `degrade` leaves as they are.
 
         Parameters
         ----------
@@ -66,25 +71,28 @@ class Conditions:
             Usable galaxies.
         bands : sequence of str
         name : str
-            What the store is called in error messages.
+            What the store is called in messages.
+        partial : bool
+            Warn of seeing or dust that is known nowhere, rather than refuse it.
 
         Raises
         ------
         StoreError
-            If the store lacks a band, or the seeing of a band or the dust is known nowhere.
+            If the store lacks a band, or, unless `partial`, the seeing of a band or the dust is
+            known nowhere.
         """
         index = band_index(store, bands, name)
         fwhm = store["psf_fwhm"].values[:, index]
         for band, values in zip(bands, fwhm.T, strict=True):
-            _fill(
-                values,
+            message = (
                 f"{name}: psf_fwhm of band {band!r} is NaN for every object, as too few stars "
-                "were found; ingest larger images or set adapt.degrade = false",
+                "were found; ingest larger images or set adapt.degrade = false"
             )
+            _fill(values, message, partial)
         columns = (
             store["sky_noise"].values[rows][:, index],
             fwhm[rows],
-            image_ebv(store, name)[rows],
+            image_ebv(store, name, partial)[rows],
         )
         return cls(*(torch.from_numpy(np.asarray(c, np.float32)) for c in columns))
 
@@ -96,28 +104,33 @@ class Conditions:
         return Conditions(self.sky_noise[indices], self.psf_fwhm_arcsec[indices], self.ebv[indices])
 
 
-def image_ebv(store: xr.Dataset, name: str = "field store") -> NDArray[np.float32]:
+def image_ebv(
+    store: xr.Dataset, name: str = "field store", partial: bool = False
+) -> NDArray[np.float32]:
     """Return the E(B-V) of the dust that dims each stamp: 0 where images were corrected for it.
 
     Raises
     ------
     StoreError
-        If it is known of no object.
+        If it is known of no object, unless `partial`: then it is NaN.
     """
     if store.attrs.get("image_extinction_corrected"):
         return np.zeros(store.sizes["object"], np.float32)
-    return _fill(
-        store["ebv"].values.astype(np.float32),
+    message = (
         f"{name}: ebv is NaN for every object; name the column of E(B-V) in the descriptor of its "
-        "catalogue and ingest again",
+        "catalogue and ingest again"
     )
+    return _fill(store["ebv"].values.astype(np.float32), message, partial)
 
 
-def _fill(values: NDArray[np.float32], message: str) -> NDArray[np.float32]:
+def _fill(values: NDArray[np.float32], message: str, partial: bool) -> NDArray[np.float32]:
     """Put the median in place of NaN."""
     missing = np.isnan(values)
-    if missing.all():
+    if missing.all() and not partial:
         raise StoreError(message)
+    if missing.all():
+        logger.warning("%s. Source stamps keep their own", message)
+        return values
     values[missing] = np.median(values[~missing])
     return values
 
@@ -158,7 +171,7 @@ def degrade(
     generator: torch.Generator,
     zero_point_scatter_mag: float = 0.0,
 ) -> Tensor:
-    """Make stamps look as if observed under other conditions, as far as those are worse.
+    """Make stamps look as if observed under other conditions, as far as those are worse and known.
 
     The flux is dimmed, or brightened, to the dust wanted, blurred by the Gaussian that widens the
     seeing, and given the white noise that the sky then still lacks. Where the seeing is wider or
@@ -195,6 +208,12 @@ def degrade(
     >>> bool(abs(degraded.std() - 0.3) < 0.02)
     True
     """
+    want = Conditions(
+        *(
+            torch.where(getattr(want, key).isnan(), getattr(have, key), getattr(want, key))
+            for key in Conditions.__annotations__
+        )
+    )
     n, bands, side = images.shape[:3]
     shift = zero_point_scatter_mag * _normal((n, bands), generator, have.ebv.device)
     scale = 10 ** (-0.4 * (torch.outer(want.ebv - have.ebv, extinction_per_ebv) + shift))

@@ -180,3 +180,25 @@ def test_images_corrected_for_dust_have_none() -> None:
 def test_what_is_known_of_no_object_is_named(change: dict, message: str) -> None:
     with pytest.raises(StoreError, match=message):
         Conditions.of(store(**change), np.arange(3), ["g", "i"], "DEEP2")
+
+
+def test_what_is_unknown_of_a_target_stays_that_of_the_source(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    source = Conditions.of(store(), np.arange(3), ["g", "i"])
+    change = {"psf_fwhm": [[0.9, np.nan]] * 3, "ebv": [np.nan] * 3}
+    target = Conditions.of(store(**change), np.arange(3), ["g", "i"], "DC2", partial=True)
+    assert "DC2: psf_fwhm of band 'i' is NaN" in caplog.text
+    assert "DC2: ebv is NaN" in caplog.text
+    known = Conditions(
+        target.sky_noise,
+        torch.stack([target.psf_fwhm_arcsec[:, 0], source.psf_fwhm_arcsec[:, 1]], 1),
+        source.ebv,
+    )
+    images, extinction = torch.randn(3, 2, 32, 32), torch.tensor([3.0, 1.6])
+    made = [
+        degrade(images, source, want, extinction, torch.Generator().manual_seed(1))
+        for want in (target, known)
+    ]
+    assert torch.equal(*made)
+    assert torch.isfinite(made[0]).all()
