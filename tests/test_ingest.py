@@ -24,7 +24,6 @@ title = "test"
 survey = "test"
 reference = "none"
 bibcode = ""
-archive = ""
 selection = "all"
 extinction_corrected = true
 z_range = [0.0, 6.0]

@@ -12,6 +12,8 @@ from hscz.errors import ConfigError, InputError
 from hscz.survey import BANDS
 from hscz.tables.select import names_in, suggest
 
+SERVICES = ("vizier", "irsa", "sdss", "cadc", "url", "manual")
+
 FORMATS = ("fits", "csv", "text", "parquet")
 
 STANDARD_COLUMNS: Mapping[str, str] = {
@@ -41,6 +43,41 @@ class Confidence:
 
 
 @dataclass(frozen=True)
+class Archive:
+    """Where a source catalogue comes from.
+
+    Attributes
+    ----------
+    service : str
+        One of `SERVICES`; ``manual`` where a person must fetch the file.
+    table : str
+        Name of the table in the service.
+    urls : tuple of str
+        Addresses of the files, of service ``url``.
+    where : str
+        Rows to ask for, a condition in the service's own language.
+    note : str
+        What a person should know; for ``manual``, why and where to fetch the file.
+    """
+
+    service: str = "manual"
+    table: str = ""
+    urls: tuple[str, ...] = ()
+    where: str = ""
+    note: str = ""
+
+    def __post_init__(self) -> None:
+        if self.service not in SERVICES:
+            raise ConfigError(
+                f"[archive] service {self.service!r} is unknown; use one of {', '.join(SERVICES)}"
+            )
+        if self.service == "url" and not self.urls:
+            raise ConfigError("[archive] of service 'url' needs urls")
+        if self.service not in ("url", "manual") and not self.table:
+            raise ConfigError(f"[archive] of service {self.service!r} needs a table")
+
+
+@dataclass(frozen=True)
 class CatalogueDescriptor:
     """One source catalogue: where it comes from, its columns and its rules.
 
@@ -48,9 +85,10 @@ class CatalogueDescriptor:
     ----------
     name : str
         Name of the TOML file.
-    title, survey, reference, bibcode, archive, selection : str
-        What it is, short name of the survey, what to cite, where to get it, how its objects
-        were chosen.
+    title, survey, reference, bibcode, selection : str
+        What it is, short name of the survey, what to cite, how its objects were chosen.
+    archive : Archive
+        Where to get it.
     unconfirmed : tuple of str
         Keys of this file that were not seen in the published catalogue itself.
     format : str
@@ -82,7 +120,6 @@ class CatalogueDescriptor:
     survey: str
     reference: str
     bibcode: str
-    archive: str
     selection: str
     extinction_corrected: bool
     columns: Mapping[str, str]
@@ -97,6 +134,7 @@ class CatalogueDescriptor:
     secure: str = ""
     confidence: tuple[Confidence, ...] = ()
     resolution: float = 0.0
+    archive: Archive = field(default_factory=Archive)
 
     def __post_init__(self) -> None:
         _check_keys(self.name, "[columns]", self.columns, list(STANDARD_COLUMNS))
@@ -201,16 +239,24 @@ def _frozen(name: str, content: dict[str, Any]) -> dict[str, Any]:
     for key, value in content.items():
         want = _TYPES.get(key, str)
         whole = want is float and type(value) is int
-        texts = want is not dict or all(isinstance(v, str) for v in value.values())
+        texts = key not in _TEXTS or all(isinstance(v, str) for v in value.values())
         if not (isinstance(value, want) or whole) or not texts:
             raise ConfigError(f"{name}: {key} = {value!r} should be a {want.__name__}")
-    frozen = {key: tuple(v) if isinstance(v, list) else v for key, v in content.items()}
+    frozen = _tuples(content)
     frozen["confidence"] = tuple(Confidence(**entry) for entry in frozen.get("confidence", ()))
+    frozen["archive"] = Archive(**_tuples(frozen.get("archive", {})))
     return frozen
 
 
+def _tuples(content: dict[str, Any]) -> dict[str, Any]:
+    return {key: tuple(v) if isinstance(v, list) else v for key, v in content.items()}
+
+
+_TEXTS = ("columns", "mag", "mag_err")
+
+
 _TYPES: Mapping[str, type] = {
-    **dict.fromkeys(("columns", "mag", "mag_err"), dict),
+    **dict.fromkeys((*_TEXTS, "archive"), dict),
     **dict.fromkeys(("missing", "unconfirmed", "z_range", "confidence"), list),
     "hdu": int,
     "resolution": float,

@@ -57,7 +57,6 @@ title = "a survey"
 survey = "X"
 reference = "none"
 bibcode = "none"
-archive = "none"
 selection = "all"
 extinction_corrected = false
 z_range = [0.0, 2.0]

@@ -18,7 +18,6 @@ title = "Mine"
 survey = "MINE"
 reference = "me"
 bibcode = "-"
-archive = "here"
 selection = "all"
 extinction_corrected = false
 z_range = [0.0, 1.0]

@@ -218,7 +218,7 @@ def test_null_integers_are_missing(tmp_path: Path) -> None:
 def test_pixel_positions_need_the_image(tmp_path: Path) -> None:
     toml = tmp_path / "pixels.toml"
     toml.write_text(
-        'title = "p"\nsurvey = "P"\nreference = "-"\nbibcode = "-"\narchive = "-"\n'
+        'title = "p"\nsurvey = "P"\nreference = "-"\nbibcode = "-"\n'
         'selection = "-"\nextinction_corrected = false\nz_range = [0.0, 1.0]\n'
         '[columns]\nx = "x"\ny = "y"\n'
     )
