@@ -11,7 +11,6 @@ from pathlib import Path
 import torch
 from torch import nn
 
-from benchmarks import synthetic
 from hscz.config import PredictConfig, RunConfig
 from hscz.learn.adversary import Adversarial
 from hscz.learn.loader import Stamps
@@ -19,6 +18,7 @@ from hscz.learn.model import Model
 from hscz.learn.settings import NETWORK_PRESETS, AdaptConfig, TrainConfig
 from hscz.learn.steps import Batch, Supervised, autocast
 from hscz.learn.trainer import Trainer, choose_device
+from hscz.plan import synthetic
 from hscz.predict import predict_field
 from hscz.zgrid import RedshiftGrid
 

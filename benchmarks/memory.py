@@ -91,7 +91,7 @@ def training_set(fraction: float) -> dict[str, float]:
 
 
 def _training_peak_mb(fraction: float) -> tuple[int, float]:
-    from benchmarks import synthetic
+    from hscz.plan import synthetic
 
     sizes = {"SOURCE": round(fraction * SOURCE_STAMPS), "TARGET": round(fraction * TARGET_STAMPS)}
     with tempfile.TemporaryDirectory() as name:
@@ -147,7 +147,7 @@ def _write_catalogue(folder: Path, n: int) -> Path:
     table = pd.DataFrame({"id": np.arange(n), "ra": sky[0], "dec": sky[1], "mag_i": 22.0})
     table.to_csv(folder / "cat.csv", index=False)
     (folder / "own.toml").write_text(
-        'title = "noise"\nsurvey = "noise"\nreference = "none"\nbibcode = ""\narchive = ""\n'
+        'title = "noise"\nsurvey = "noise"\nreference = "none"\nbibcode = ""\n'
         'selection = "all"\nextinction_corrected = false\nz_range = [0.0, 6.0]\nformat = "csv"\n'
         '[columns]\nobject_id = "id"\nra = "ra"\ndec = "dec"\n[mag]\ni = "mag_i"\n'
     )

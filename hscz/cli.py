@@ -9,12 +9,17 @@ import sys
 import time
 from collections.abc import Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from hscz import __version__
 from hscz.errors import ConfigError, HsczError
 
+if TYPE_CHECKING:
+    from hscz.config import RunConfig
+
 VERBS = {
     "run": "go through all stages, skipping what is up to date",
+    "plan": "say what a run will take: files, disk, memory, time",
     "mock": "make a mock survey: FITS mosaics and catalogues with known truth",
     "ingest": "FITS mosaics and a catalogue to field stores",
     "label": "put redshift labels into field stores",
@@ -74,6 +79,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
             print(describe_artefact(options.path))
             return 0
+        if options.verb == "plan":
+            return _plan(options)
         return _run_stages(options, started)
     except ConfigError as error:
         print(f"hscz {options.verb}: {error}", file=sys.stderr)
@@ -86,16 +93,31 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return 1
 
 
-def _run_stages(options: argparse.Namespace, started: float) -> int:
+def _plan(options: argparse.Namespace) -> int:
+    """Print what a run will take; 1 where it does not fit."""
+    from hscz.plan.survey import plan, text
+
+    config = _config(options)
+    found = plan(config, progress=not options.quiet)
+    print(text(found, config.name))
+    return 1 if found.problems else 0
+
+
+def _config(options: argparse.Namespace) -> RunConfig:
     from hscz.configfile import load
-    from hscz.run import stages
 
     file = options.config_option or options.config
     if not file:
         raise ConfigError("give the run's TOML file, for example examples/demo.toml")
-    config = load(file, options.set)
+    return load(file, options.set)
+
+
+def _run_stages(options: argparse.Namespace, started: float) -> int:
+    from hscz.run import stages
+
+    config = _config(options)
     if getattr(options, "experiments", False) and not config.experiments.recipes:
-        raise ConfigError(f"{file}: has no [experiments] with recipes to compare")
+        raise ConfigError(f"{config.name}: has no [experiments] with recipes to compare")
     chosen = [
         stage
         for stage in stages(config, progress=not options.quiet)
@@ -103,7 +125,7 @@ def _run_stages(options: argparse.Namespace, started: float) -> int:
         and (not options.field or stage.field in (None, *options.field))
     ]
     if not chosen:
-        raise ConfigError(f"{file}: nothing to {options.verb}; see its sections and --field")
+        raise ConfigError(f"{config.name}: nothing to {options.verb}; see its sections and --field")
     resume = getattr(options, "resume", options.verb == "run")
     rewritten: set[Path] = set()
     for stage in chosen:

@@ -76,7 +76,7 @@ def ingest(config: RunConfig, name: str, progress: bool = True) -> Path:
         pattern = resample_pattern(pattern, entry.bands, folder, entry.zero_point)
     # Resampled files say their own zero point; the option is for headers that do not.
     zero_point = None if entry.resample else entry.zero_point
-    tiles = find_tiles(pattern, entry.bands, _tile_px(settings), settings.stamp_px, zero_point)
+    tiles = find_tiles(pattern, entry.bands, tile_px(settings), settings.stamp_px, zero_point)
     table, n_read = _catalogue(entry, settings)
     table, left_out, tile, x, y = _by_tile(table, tiles, entry, settings)
     columns = _columns(table, name, entry, settings, [t.name for t in tiles], tile)
@@ -145,7 +145,7 @@ def ingest_key(config: RunConfig, name: str) -> str:
     return fingerprint(entry.images, list(settings), descriptor, file_stamps(files))
 
 
-def _tile_px(settings: IngestConfig) -> int:
+def tile_px(settings: IngestConfig) -> int:
     """Return the side of the largest tile that fits into the memory limit."""
     if not settings.memory_limit_mb:
         return settings.tile_px

@@ -7,7 +7,7 @@ whose fingerprint is still the same is skipped.
 from __future__ import annotations
 
 import shutil
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
@@ -90,7 +90,7 @@ def _experiment_stages(config: RunConfig, progress: bool) -> Iterator[Stage]:
     repeats = list(seeded(config))
     plans = [experiments(each) for each in repeats]
     for each, plan in zip(repeats, plans, strict=True):
-        yield from _field_stages(each, progress, _fields_of(plan))
+        yield from _field_stages(each, progress, fields_of(plan))
         yield _train_experiments(each, plan, progress)
         yield _predict_experiments(each, plan, progress)
     yield _compare(config, [one for plan in plans for one in plan])
@@ -99,7 +99,7 @@ def _experiment_stages(config: RunConfig, progress: bool) -> Iterator[Stage]:
             yield _export(one.config, one.target)
 
 
-def _fields_of(plan: list[Experiment]) -> list[str]:
+def fields_of(plan: Sequence[Experiment]) -> list[str]:
     """Return the fields that experiments learn from, adapt to or are judged on, each once."""
     return list(
         dict.fromkeys(
@@ -124,7 +124,7 @@ def _train_experiments(config: RunConfig, plan: list[Experiment], progress: bool
 
         return all(is_trained(each) for each in trainings(plan))
 
-    inputs = tuple(config.field_store(name) for name in _fields_of(plan))
+    inputs = tuple(config.field_store(name) for name in fields_of(plan))
     return Stage("train", None, config.root / "models", inputs, up_to_date, make)
 
 

@@ -1,4 +1,4 @@
-"""A field store and a model without astronomy, for timing alone."""
+"""Field stores, images and models without astronomy, for timing alone."""
 
 from __future__ import annotations
 
@@ -13,12 +13,15 @@ from hscz.config import RunConfig
 from hscz.learn.model import Model
 from hscz.learn.settings import NetworkConfig
 from hscz.schema import FIELD_STORE
+from hscz.survey import STAMP_PX
 from hscz.zgrid import RedshiftGrid
 
 BANDS = ("u", "g", "r", "i", "z", "y")
 
 
-def field_store(path: Path, n: int, blank: bool = False) -> Path:
+def field_store(
+    path: Path, n: int, blank: bool = False, bands: tuple[str, ...] = BANDS, side_px: int = STAMP_PX
+) -> Path:
     """Write a labelled field store of `n` noise stamps, or of zeros that take no disk."""
     text = np.dtypes.StringDType()
     rng = np.random.default_rng(1)
@@ -28,17 +31,19 @@ def field_store(path: Path, n: int, blank: bool = False) -> Path:
     labels = {"z_label": rng.uniform(0.01, 5.99, n), "z_c2020_sigma": rng.uniform(0.0, 0.1, n)}
     labels["label_source"] = np.full(n, "c2020", text)
     columns = xr.Dataset(
-        {key: (("object", "band"), rng.random((n, 6))) for key in ("mag", "mag_err")}
+        {key: (("object", "band"), rng.random((n, len(bands)))) for key in ("mag", "mag_err")}
         | {key: ("object", value) for key, value in labels.items()},
         attrs={"labels": "random"},
         coords={key: ("object", value) for key, value in per_object.items()}
         | {
             "object_id": ("object", number),
             "field": ("object", np.full(n, "NOISE", text)),
-            "band": ("band", np.array(BANDS, text)),
+            "band": ("band", np.array(bands, text)),
         },
     )
-    shapes = {"image": (n, 6, 64, 64), "sky_noise": (n, 6), "psf_fwhm": (n, 6), "flags": (n,)}
+    stamp = len(bands), side_px, side_px
+    shapes = {"image": (n, *stamp), "flags": (n,)}
+    shapes |= dict.fromkeys(("sky_noise", "psf_fwhm"), (n, len(bands)))
     types = {"image": np.float16, "flags": np.int32}
     bulk = {
         key: xr.Variable(
@@ -46,16 +51,16 @@ def field_store(path: Path, n: int, blank: bool = False) -> Path:
         )
         for key, shape in shapes.items()
     }
-    stores.create(path, columns, bulk, "benchmark", [])
+    stores.create(path, columns, bulk, "synthetic", [])
     if blank:
         about = stores.part(path) / "store" / "image" / "zarr.json"
         write_json(about, read_json(about) | {"fill_value": 0.0})
-    noise = rng.standard_normal((stores.IMAGE_CHUNK, 6, 64, 64), np.float32).astype(np.float16)
+    noise = rng.standard_normal((stores.IMAGE_CHUNK, *stamp), np.float32).astype(np.float16)
     for start in range(0, n, stores.IMAGE_CHUNK):
         rows = min(stores.IMAGE_CHUNK, n - start)
         block = {
-            "sky_noise": np.ones((rows, 6), np.float32),
-            "psf_fwhm": np.ones((rows, 6), np.float32),
+            "sky_noise": np.ones((rows, len(bands)), np.float32),
+            "psf_fwhm": np.ones((rows, len(bands)), np.float32),
             "flags": np.zeros(rows, np.int32),
         } | ({} if blank else {"image": noise[:rows]})
         stores.write_rows(path, start, block, f"b{start}")
@@ -73,3 +78,21 @@ def model(folder: Path, config: RunConfig, network: NetworkConfig) -> Model:
     pd.DataFrame(split | {"part": ["training"]}).to_parquet(folder / "split.parquet")
     fresh.save_weights(folder)
     return Model.load(folder)
+
+
+def calexp(path: Path, side_px: int) -> Path:
+    """Write an image of noise in the i band, with its mask and variance."""
+    from astropy.wcs import WCS
+
+    from hscz.sky.fits import write_calexp
+    from hscz.survey import PIXEL_SCALE_ARCSEC
+
+    wcs = WCS(naxis=2)
+    wcs.wcs.ctype = ["RA---TAN", "DEC--TAN"]
+    wcs.wcs.crval = [150.0, 2.0]
+    wcs.wcs.crpix = [side_px / 2, side_px / 2]
+    wcs.wcs.cdelt = [-PIXEL_SCALE_ARCSEC / 3600, PIXEL_SCALE_ARCSEC / 3600]
+    shape = (side_px, side_px)
+    noise = np.random.default_rng(1).standard_normal(shape, np.float32)
+    planes = np.zeros(shape, np.int32), np.ones(shape, np.float32)
+    return write_calexp(path, noise, *planes, wcs, "HSC-I")
