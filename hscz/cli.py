@@ -27,7 +27,7 @@ VERBS = {
     "predict": "field stores and models to PDF cubes",
     "export": "PDF cubes to FITS and Parquet catalogues",
     "evaluate": "metrics of PDF cubes against known redshifts",
-    "info": "what a field store, model or PDF cube holds",
+    "info": "what a field store, model, PDF cube or source catalogue holds",
 }
 
 
@@ -39,7 +39,8 @@ def parser() -> argparse.ArgumentParser:
     for verb, summary in VERBS.items():
         sub = verbs.add_parser(verb, help=summary, description=summary.capitalize() + ".")
         if verb == "info":
-            sub.add_argument("path", type=Path, help="a field store, model or PDF cube")
+            sub.add_argument("path", help="a field store, model or PDF cube, or 'catalogs'")
+            sub.add_argument("name", nargs="?", help="one of the source catalogues")
             continue
         sub.add_argument("config", nargs="?", help="the run's TOML file")
         sub.add_argument("--config", dest="config_option", metavar="FILE", help="the same")
@@ -75,9 +76,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     started = time.monotonic()
     try:
         if options.verb == "info":
-            from hscz.info import describe_artefact
+            from hscz.info import describe
 
-            print(describe_artefact(options.path))
+            print(describe(options.path, options.name))
             return 0
         if options.verb == "plan":
             return _plan(options)

@@ -1,4 +1,4 @@
-"""What an artefact on disk is, in a few lines of text."""
+"""What an artefact on disk or a source catalogue is, in a few lines of text."""
 
 from __future__ import annotations
 
@@ -9,9 +9,39 @@ import numpy as np
 import pandas as pd
 
 from hscz.atomic import read_json
-from hscz.errors import StoreError
+from hscz.errors import ConfigError, StoreError
 from hscz.schema import SINGLE_FLAGS
 from hscz.stores import attributes, open_cube, open_field, part
+from hscz.tables.listing import describe_catalogue, list_catalogues
+
+
+def describe(what: str, name: str | None = None) -> str:
+    """Return a description of an artefact, of all source catalogues, or of one.
+
+    Parameters
+    ----------
+    what : str
+        ``catalogs``, or the path of an artefact; a folder of that name is ``./catalogs``.
+    name : str, optional
+        One of the catalogues, or the path of a descriptor.
+
+    Raises
+    ------
+    ConfigError
+        If a descriptor cannot be found or read, or a name comes with a path.
+    StoreError
+        If the path is no artefact.
+
+    Examples
+    --------
+    >>> describe("catalogs", "deep2").splitlines()[1]
+    '  survey       DEEP2'
+    """
+    if what == "catalogs":
+        return describe_catalogue(name) if name else list_catalogues()
+    if name:
+        raise ConfigError(f"{name!r} after {what!r}: a name goes with 'catalogs' alone")
+    return describe_artefact(what)
 
 
 def describe_artefact(path: str | Path) -> str:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import os
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any
@@ -11,10 +12,14 @@ from typing import Any
 from hscz.errors import ConfigError, InputError
 from hscz.survey import BANDS
 from hscz.tables.select import names_in, suggest
+from hscz.tables.units import check_units
 
 SERVICES = ("vizier", "irsa", "sdss", "cadc", "url", "manual")
 
 FORMATS = ("fits", "csv", "text", "parquet")
+
+FOLDERS_VARIABLE = "HSCZ_CATALOGS"
+"""Environment variable: your folders of descriptors, searched before those of the package."""
 
 STANDARD_COLUMNS: Mapping[str, str] = {
     "object_id": "identifier, unique in the file; rows are numbered from 0 where it is absent",
@@ -56,6 +61,8 @@ class Archive:
         Addresses of the files, of service ``url``.
     where : str
         Rows to ask for, a condition in the service's own language.
+    release : str
+        Release of the service's data, such as ``12`` of SDSS; empty takes its newest.
     note : str
         What a person should know; for ``manual``, why and where to fetch the file.
     """
@@ -64,6 +71,7 @@ class Archive:
     table: str = ""
     urls: tuple[str, ...] = ()
     where: str = ""
+    release: str = ""
     note: str = ""
 
     def __post_init__(self) -> None:
@@ -90,7 +98,8 @@ class CatalogueDescriptor:
     archive : Archive
         Where to get it.
     unconfirmed : tuple of str
-        Keys of this file that were not seen in the published catalogue itself.
+        Keys of this file that no public source confirms, with dots where they stand in a
+        table: ``bibcode``, ``columns.z``, ``archive.table``.
     format : str
         ``fits``, ``csv``, ``text`` (whitespace, header in a ``#`` line) or ``parquet``; a
         file whose suffix says otherwise is read by its suffix.
@@ -103,6 +112,9 @@ class CatalogueDescriptor:
     columns, mag, mag_err : mapping of str to str
         Column of the file for each name of `STANDARD_COLUMNS`, and AB magnitude and error
         for each band.
+    units : mapping of str to str or float
+        Units of ``ra``, ``dec`` and ``mag`` in the file where they are not the standard ones;
+        see `hscz.tables.units`. Rules see these columns in standard units.
     select : str
         Rows to take by default; see `hscz.tables.select.select`.
     secure : str
@@ -130,6 +142,7 @@ class CatalogueDescriptor:
     missing: tuple[float, ...] = ()
     mag: Mapping[str, str] = field(default_factory=dict)
     mag_err: Mapping[str, str] = field(default_factory=dict)
+    units: Mapping[str, str | float] = field(default_factory=dict)
     select: str = ""
     secure: str = ""
     confidence: tuple[Confidence, ...] = ()
@@ -137,20 +150,30 @@ class CatalogueDescriptor:
     archive: Archive = field(default_factory=Archive)
 
     def __post_init__(self) -> None:
-        _check_keys(self.name, "[columns]", self.columns, list(STANDARD_COLUMNS))
-        _check_keys(self.name, "[mag]", self.mag, list(BANDS))
-        _check_keys(self.name, "[mag_err]", self.mag_err, list(self.mag))
-        _check_keys(self.name, "unconfirmed", self.unconfirmed, _keys())
+        _check_keys("[columns]", self.columns, list(STANDARD_COLUMNS))
+        _check_keys("[mag]", self.mag, list(BANDS))
+        _check_keys("[mag_err]", self.mag_err, list(self.mag))
+        _check_keys("unconfirmed", self.unconfirmed, list(self._dotted_keys()))
+        check_units(self.units)
         if self.format not in FORMATS:
-            raise ConfigError(
-                f"{self.name}: format {self.format!r} is unknown; use one of {', '.join(FORMATS)}"
-            )
+            raise ConfigError(f"format {self.format!r} is unknown; use one of {', '.join(FORMATS)}")
         if not ({"ra", "dec"} <= set(self.columns) or {"x", "y"} <= set(self.columns)):
-            raise ConfigError(f"{self.name}: [columns] needs ra and dec, or x and y")
+            raise ConfigError("[columns] needs ra and dec, or x and y")
+        if len(self.z_range) != 2 or not 0 <= self.z_range[0] < self.z_range[1]:
+            raise ConfigError(f"z_range = {list(self.z_range)} should be two rising redshifts")
         try:
             self.rule_columns  # noqa: B018 (a rule that cannot be read is refused here)
         except InputError as error:
-            raise ConfigError(f"{self.name}: {error}") from None
+            raise ConfigError(str(error)) from None
+
+    def _dotted_keys(self) -> Iterable[str]:
+        """Yield every key of the file, those of its tables with the table before a dot."""
+        for key in _keys():
+            yield key
+            value = getattr(self, key)
+            inner = [f.name for f in fields(value)] if isinstance(value, Archive) else value
+            if isinstance(value, Archive | Mapping):
+                yield from (f"{key}.{name}" for name in inner)
 
     @property
     def rule_columns(self) -> list[str]:
@@ -165,7 +188,8 @@ def load_descriptor(name_or_path: str | Path) -> CatalogueDescriptor:
     Parameters
     ----------
     name_or_path : str or Path
-        Name of one that comes with the package, or the path of your own ``.toml``.
+        Path of your own ``.toml``, or a name. A name is looked for in the folders of
+        ``HSCZ_CATALOGS`` (a path list), then among the descriptors of the package.
 
     Returns
     -------
@@ -174,7 +198,8 @@ def load_descriptor(name_or_path: str | Path) -> CatalogueDescriptor:
     Raises
     ------
     ConfigError
-        If there is none of that name, or a key is unknown, missing or of the wrong type.
+        If there is none of that name, or a key is unknown, missing or of the wrong type; the
+        message begins with the path of the file.
 
     Examples
     --------
@@ -184,24 +209,47 @@ def load_descriptor(name_or_path: str | Path) -> CatalogueDescriptor:
     path = _find(name_or_path)
     try:
         content = tomllib.loads(path.read_text(encoding="utf-8"))
+        _check_keys("the file", content, _keys())
+        return CatalogueDescriptor(name=path.stem, **_frozen(content))
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise ConfigError(f"{path}: not valid TOML: {error}") from None
-    _check_keys(str(path), "the file", content, _keys())
-    try:
-        return CatalogueDescriptor(name=path.stem, **_frozen(str(path), content))
     except TypeError as error:
         raise ConfigError(f"{path}: {str(error).partition('__init__() ')[2] or error}") from None
+    except ConfigError as error:
+        raise ConfigError(f"{path}: {error}") from None
 
 
-def descriptor_names() -> list[str]:
-    """Return the names of the descriptors that come with the package.
+def descriptor_paths() -> dict[str, Path]:
+    """Return the file of each descriptor that can be had by name, sorted by name.
 
     Examples
     --------
-    >>> "cosmos2020-classic" in descriptor_names()
-    True
+    >>> descriptor_paths()["cosmos2020-classic"].name
+    'cosmos2020-classic.toml'
     """
-    return sorted(path.stem for path in _folder().glob("*.toml"))
+    found: dict[str, Path] = {}
+    for folder in (*_own_folders(), _folder()):
+        for path in folder.glob("*.toml"):
+            found.setdefault(path.stem, path)
+    return dict(sorted(found.items()))
+
+
+def is_own(path: Path) -> bool:
+    """Return whether a descriptor lies elsewhere than in the package."""
+    return path.parent != _folder()
+
+
+def _own_folders() -> list[Path]:
+    """Return the user's folders of descriptors."""
+    listed = os.environ.get(FOLDERS_VARIABLE, "").split(os.pathsep)
+    folders = [Path(entry).expanduser() for entry in listed if entry]
+    for folder in folders:
+        if not folder.is_dir():
+            raise ConfigError(
+                f"{folder}: no such folder; mend {FOLDERS_VARIABLE}, a list of folders with "
+                f"{os.pathsep!r} between them"
+            )
+    return folders
 
 
 def _folder() -> Path:
@@ -212,15 +260,16 @@ def _folder() -> Path:
 
 
 def _find(name_or_path: str | Path) -> Path:
+    """Return the file of a descriptor given by name or path."""
     path = Path(name_or_path)
-    if path.suffix != ".toml":
-        path = _folder() / f"{name_or_path}.toml"
-    if path.is_file():
+    paths = descriptor_paths() if path.suffix != ".toml" else {}
+    path = paths.get(str(name_or_path), path)
+    if path.suffix == ".toml" and path.is_file():
         return path
     raise ConfigError(
         f"no catalogue descriptor {str(name_or_path)!r}"
-        f"{suggest(Path(name_or_path).stem, descriptor_names())}; "
-        "or give the path of your own .toml"
+        f"{suggest(path.stem, list(descriptor_paths()))}; or give the path of your own .toml, "
+        f"or its folder in {FOLDERS_VARIABLE}"
     )
 
 
@@ -228,24 +277,33 @@ def _keys() -> list[str]:
     return [f.name for f in fields(CatalogueDescriptor) if f.name != "name"]
 
 
-def _check_keys(name: str, place: str, found: Any, known: list[str]) -> None:
+def _check_keys(place: str, found: Iterable[str], known: list[str]) -> None:
     for key in found:
         if key not in known:
-            raise ConfigError(f"{name}: {place} has the unknown key {key!r}{suggest(key, known)}")
+            raise ConfigError(f"{place} has the unknown key {key!r}{suggest(key, known)}")
 
 
-def _frozen(name: str, content: dict[str, Any]) -> dict[str, Any]:
+def _frozen(content: dict[str, Any]) -> dict[str, Any]:
     """Check the types of the TOML values and turn lists into tuples."""
     for key, value in content.items():
-        want = _TYPES.get(key, str)
-        whole = want is float and type(value) is int
-        texts = key not in _TEXTS or all(isinstance(v, str) for v in value.values())
-        if not (isinstance(value, want) or whole) or not texts:
-            raise ConfigError(f"{name}: {key} = {value!r} should be a {want.__name__}")
+        _check_type(key, value, _TYPES.get(key, str))
+        if key in _TEXTS and not all(isinstance(v, str) for v in value.values()):
+            raise ConfigError(f"{key} = {value!r} should be a dict of text")
+    archive = content.get("archive", {})
+    _check_keys("[archive]", archive, [f.name for f in fields(Archive)])
+    for key, value in archive.items():
+        _check_type(f"archive.{key}", value, list if key == "urls" else str)
+    if not all(isinstance(entry, dict) for entry in content.get("confidence", ())):
+        raise ConfigError(f"confidence = {content['confidence']!r} should be a list of tables")
     frozen = _tuples(content)
     frozen["confidence"] = tuple(Confidence(**entry) for entry in frozen.get("confidence", ()))
-    frozen["archive"] = Archive(**_tuples(frozen.get("archive", {})))
+    frozen["archive"] = Archive(**_tuples(archive))
     return frozen
+
+
+def _check_type(key: str, value: Any, want: type) -> None:
+    if not (isinstance(value, want) or (want is float and type(value) is int)):
+        raise ConfigError(f"{key} = {value!r} should be a {want.__name__}")
 
 
 def _tuples(content: dict[str, Any]) -> dict[str, Any]:
@@ -256,7 +314,7 @@ _TEXTS = ("columns", "mag", "mag_err")
 
 
 _TYPES: Mapping[str, type] = {
-    **dict.fromkeys((*_TEXTS, "archive"), dict),
+    **dict.fromkeys((*_TEXTS, "units", "archive"), dict),
     **dict.fromkeys(("missing", "unconfirmed", "z_range", "confidence"), list),
     "hdu": int,
     "resolution": float,

@@ -16,6 +16,7 @@ from hscz.schema import check_unique_ids
 from hscz.survey import BANDS
 from hscz.tables.descriptor import STANDARD_COLUMNS, CatalogueDescriptor, load_descriptor
 from hscz.tables.select import find_name, suggest
+from hscz.tables.units import in_standard_units
 
 SUFFIXES: Mapping[str, str] = {
     ".fits": "fits",
@@ -89,7 +90,8 @@ def read_catalogue(
         raw = source.load(list(dict.fromkeys([*standard.values(), *own])))
     if raw.empty:
         raise InputError(f"{path}: the table has no rows; give the whole catalogue")
-    table = _standard_table(path, raw, standard, descriptor.missing)
+    in_units = in_standard_units(str(path), raw, standard, descriptor)
+    table = _standard_table(path, in_units, standard, descriptor.missing)
     table["object_id"] = _identifiers(path, table)
     table["ra"], table["dec"] = _sky_positions(path, table, wcs)
     renamed = {column: name for name, column in standard.items()}

@@ -1,0 +1,169 @@
+"""Positions and fluxes of source catalogues from their own units to degrees and AB magnitudes.
+
+A descriptor says under ``[units]`` where a file departs from the standard: ``ra`` and ``dec``
+take an angle such as ``"hourangle"`` or ``"rad"``, for numbers or for text such as
+``10:00:28.6``; ``mag`` takes the unit of a flux density such as ``"uJy"``, or the AB zero point
+of fluxes in counts, for all bands at once.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pandas as pd
+from numpy.typing import ArrayLike, NDArray
+
+from hscz.errors import ConfigError, InputError
+
+if TYPE_CHECKING:
+    from hscz.tables.descriptor import CatalogueDescriptor
+
+KINDS: Mapping[str, str] = {"ra": "deg", "dec": "deg", "mag": "Jy"}
+"""What a descriptor may give a unit for, and a unit that it must be convertible to."""
+
+
+def check_units(units: Mapping[str, str | float]) -> None:
+    """Refuse units that cannot be converted.
+
+    Raises
+    ------
+    ConfigError
+        If a unit is unknown, or of another kind than its column.
+
+    Examples
+    --------
+    >>> check_units({"ra": "hourangle", "mag": "uJy"})
+    >>> check_units({"ra": "hours"})
+    Traceback (most recent call last):
+    ...
+    hscz.errors.ConfigError: [units] ra = 'hours' is not a unit like 'deg'; write 'hourangle'
+    """
+    from astropy.units import Unit
+
+    for key, unit in units.items():
+        if key not in KINDS:
+            raise ConfigError(f"[units] has the unknown key {key!r}; use {', '.join(KINDS)}")
+        if key == "mag" and isinstance(unit, float | int) and not isinstance(unit, bool):
+            continue
+        known = isinstance(unit, str) and Unit(unit, parse_strict="silent")
+        if not known or not known.is_equivalent(KINDS[key]):
+            mend = "write 'hourangle'" if key == "ra" else "see hscz.tables.units"
+            raise ConfigError(f"[units] {key} = {unit!r} is not a unit like {KINDS[key]!r}; {mend}")
+
+
+def zero_point(unit: str | float) -> float:
+    """Return the AB magnitude of one unit of flux.
+
+    Examples
+    --------
+    >>> round(zero_point("uJy"), 3), zero_point(27.0)
+    (23.9, 27.0)
+    """
+    from astropy.units import ABmag, Unit
+
+    return float((1 * Unit(unit)).to_value(ABmag)) if isinstance(unit, str) else float(unit)
+
+
+def ab_magnitudes(
+    flux: ArrayLike, flux_err: ArrayLike, zero_point_mag: float
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Return AB magnitudes, and their errors to first order; NaN where the flux is not positive.
+
+    Parameters
+    ----------
+    flux, flux_err : array_like, shape (n,)
+    zero_point_mag : float
+        Magnitude of a flux of 1.
+
+    Returns
+    -------
+    mag, mag_err : ndarray, shape (n,)
+
+    Examples
+    --------
+    >>> mag, err = ab_magnitudes([100.0, -1.0], [10.0, 1.0], 23.9)
+    >>> mag.round(3).tolist(), err.round(3).tolist()
+    ([18.9, nan], [0.109, nan])
+    """
+    values = np.asarray(flux, dtype=np.float64)
+    values = np.where(values > 0, values, np.nan)
+    mag = zero_point_mag - 2.5 * np.log10(values)
+    return mag, 2.5 / np.log(10) * np.asarray(flux_err, dtype=np.float64) / values
+
+
+def in_standard_units(
+    name: str, raw: pd.DataFrame, standard: Mapping[str, str], descriptor: CatalogueDescriptor
+) -> pd.DataFrame:
+    """Return a table as read with its positions in degrees and its fluxes as AB magnitudes.
+
+    Parameters
+    ----------
+    name : str
+        What the table is called in error messages.
+    raw : pandas.DataFrame
+        Columns of the file, under their own names.
+    standard : mapping of str to str
+        Column of the file for each standard name.
+    descriptor : CatalogueDescriptor
+        Its `units` and, for fluxes, sentinels of missing values.
+
+    Raises
+    ------
+    InputError
+        If positions are text and no unit is given, or cannot be read in the unit given.
+
+    Examples
+    --------
+    >>> from dataclasses import replace
+    >>> from hscz.tables.descriptor import load_descriptor
+    >>> hours = replace(load_descriptor("udsz"), units={"ra": "hourangle"})
+    >>> raw = pd.DataFrame({"RA": ["02:17:48"], "DEC": [-5.1]})
+    >>> in_standard_units("mine.csv", raw, {"ra": "RA", "dec": "DEC"}, hours)["RA"].round(3).item()
+    34.45
+    """
+    changed: dict[str, NDArray] = {}
+    for axis in ("ra", "dec"):
+        if axis in standard:
+            unit = str(descriptor.units.get(axis, ""))
+            values = raw[standard[axis]]
+            if unit:
+                changed[standard[axis]] = _degrees(name, values, unit)
+            elif not pd.api.types.is_numeric_dtype(values):
+                hint = 'ra = "hourangle", dec = "deg"'
+                raise InputError(
+                    f"{name}: column {values.name!r} needs numbers, not {values.iloc[0]!r}; "
+                    f"write {hint} under [units] of the descriptor {descriptor.name!r}"
+                )
+    if "mag" in descriptor.units:
+        one = zero_point(descriptor.units["mag"])
+        for band in descriptor.mag:
+            mag, mag_err = standard.get(f"mag_{band}"), standard.get(f"mag_err_{band}")
+            if mag is None:
+                continue
+            flux, flux_err = _known(raw, mag, descriptor), _known(raw, mag_err, descriptor)
+            changed[mag], error = ab_magnitudes(flux, flux_err, one)
+            if mag_err is not None:
+                changed[mag_err] = error
+    return raw.assign(**changed) if changed else raw
+
+
+def _known(raw: pd.DataFrame, column: str | None, descriptor: CatalogueDescriptor) -> NDArray:
+    """Return a column with NaN for sentinels; NaN alone where there is no column."""
+    if column is None:
+        return np.full(len(raw), np.nan)
+    return raw[column].mask(raw[column].isin(descriptor.missing)).to_numpy()
+
+
+def _degrees(name: str, values: pd.Series, unit: str) -> NDArray[np.float64]:
+    """Return angles in degrees, from numbers or text."""
+    from astropy.coordinates import Angle
+
+    try:
+        return np.asarray(Angle(values.to_numpy(), unit=unit).degree, dtype=np.float64)
+    except (ValueError, TypeError) as error:
+        raise InputError(
+            f"{name}: column {values.name!r} cannot be read as {unit}: {error}; mend it, or "
+            "[units] of the descriptor"
+        ) from None
