@@ -16,7 +16,7 @@ from hscz.schema import check_unique_ids
 from hscz.survey import BANDS
 from hscz.tables.descriptor import STANDARD_COLUMNS, CatalogueDescriptor, load_descriptor
 from hscz.tables.select import find_name, suggest
-from hscz.tables.units import in_standard_units
+from hscz.tables.units import check_file_units, in_standard_units
 
 SUFFIXES: Mapping[str, str] = {
     ".fits": "fits",
@@ -90,6 +90,7 @@ def read_catalogue(
         raw = source.load(list(dict.fromkeys([*standard.values(), *own])))
     if raw.empty:
         raise InputError(f"{path}: the table has no rows; give the whole catalogue")
+    check_file_units(str(path), source.units, standard, descriptor)
     in_units = in_standard_units(str(path), raw, standard, descriptor)
     table = _standard_table(path, in_units, standard, descriptor.missing)
     table["object_id"] = _identifiers(path, table)
@@ -120,11 +121,12 @@ def read_columns(path: str | Path, columns: Sequence[str]) -> pd.DataFrame:
 
 
 class _Source(NamedTuple):
-    """A file that was opened: its column names, and how to load some of them."""
+    """A file that was opened: its column names, how to load some of them, units it states."""
 
     names: list[str]
     load: Callable[[list[str]], pd.DataFrame]
     kind: str = ""
+    units: Mapping[str, str] = {}
 
 
 def _open(path: Path, kind: str = "parquet", hdu: int = 1) -> _Source:
@@ -158,13 +160,16 @@ def _open_fits(path: Path, hdu: int) -> _Source:
         if hdu >= len(hdus) or not isinstance(hdus[hdu], fits.BinTableHDU):
             raise InputError(f"{path}: HDU {hdu} is not a table; set hdu in the descriptor")
         record = hdus[hdu].data.dtype
+        units = {column.name: column.unit for column in hdus[hdu].columns if column.unit}
     flat: dict[str, tuple[str, int]] = {}
     for column in record.names:
         size = int(np.prod(record[column].shape))
         flat |= {
             f"{column}_{k}" if record[column].shape else column: (column, k) for k in range(size)
         }
-    return _Source(list(flat), lambda wanted: _load_fits(path, hdu, {n: flat[n] for n in wanted}))
+    return _Source(
+        list(flat), lambda wanted: _load_fits(path, hdu, {n: flat[n] for n in wanted}), units=units
+    )
 
 
 def _load_fits(path: Path, hdu: int, wanted: Mapping[str, tuple[str, int]]) -> pd.DataFrame:

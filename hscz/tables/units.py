@@ -93,6 +93,59 @@ def ab_magnitudes(
     return mag, 2.5 / np.log(10) * np.asarray(flux_err, dtype=np.float64) / values
 
 
+def check_file_units(
+    name: str,
+    stated: Mapping[str, str],
+    standard: Mapping[str, str],
+    descriptor: CatalogueDescriptor,
+) -> None:
+    """Refuse a file whose own header states other units than its descriptor.
+
+    A unit that is not a known one says nothing and is passed over.
+
+    Parameters
+    ----------
+    name : str
+        What the table is called in the error message.
+    stated : mapping of str to str
+        Unit of a column as the file gives it, for those columns that have one.
+    standard : mapping of str to str
+        Column of the file for each standard name.
+    descriptor : CatalogueDescriptor
+
+    Raises
+    ------
+    InputError
+        If a position or magnitude is in another unit than the descriptor says.
+
+    Examples
+    --------
+    >>> from hscz.tables.descriptor import load_descriptor
+    >>> udsz = load_descriptor("udsz")
+    >>> check_file_units("mine.fits", {"RA": "hourangle"}, {"ra": "RA"}, udsz)
+    Traceback (most recent call last):
+    ...
+    hscz.errors.InputError: mine.fits: column 'RA' is in hourangle by its header, but the \
+descriptor 'udsz' says deg; write ra = "hourangle" under its [units], or mend the header
+    """
+    from astropy.units import MagUnit, Unit, UnrecognizedUnit
+
+    for key, column in standard.items():
+        kind = "mag" if key.startswith("mag_") else key
+        declared = descriptor.units.get(kind, "mag" if kind == "mag" else "deg")
+        text = stated.get(column, "")
+        unit = Unit(text, parse_strict="silent")
+        told = kind in KINDS and text and isinstance(declared, str)
+        if not told or isinstance(unit, UnrecognizedUnit | MagUnit) or unit == Unit(declared):
+            continue
+        written = "hourangle" if unit == Unit("h") else text
+        raise InputError(
+            f"{name}: column {column!r} is in {text} by its header, but the descriptor "
+            f'{descriptor.name!r} says {declared}; write {kind} = "{written}" under its '
+            "[units], or mend the header"
+        )
+
+
 def in_standard_units(
     name: str, raw: pd.DataFrame, standard: Mapping[str, str], descriptor: CatalogueDescriptor
 ) -> pd.DataFrame:

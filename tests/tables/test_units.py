@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
+from astropy.io import fits
 
 from hscz.errors import InputError
 from hscz.tables.descriptor import load_descriptor
@@ -90,6 +91,43 @@ def test_a_rule_sees_magnitudes(tmp_path: Path) -> None:
     descriptor.write_text('select = "mag_i < 25"\n' + DESCRIPTOR + units)
     rule = load_descriptor(descriptor).select
     assert select(read_catalogue(file, descriptor), rule).tolist() == [True, False]
+
+
+def stated(folder: Path, column: str, unit: str, units: str = "") -> pd.DataFrame:
+    columns = {"RA": 150.0, "DEC": 2.0, "redshift": 0.5, "flux_i": 21.0, "err_i": 0.1}
+    made = [
+        fits.Column(key, "D", unit=unit if key == column else None, array=[value])
+        for key, value in columns.items()
+    ]
+    fits.BinTableHDU.from_columns(made).writeto(folder / "mine.fits", overwrite=True)
+    (folder / "mine.toml").write_text(DESCRIPTOR + units)
+    return read_catalogue(folder / "mine.fits", folder / "mine.toml")
+
+
+@pytest.mark.parametrize(
+    ("column", "unit", "said"),
+    [
+        ("RA", "hourangle", 'ra = "hourangle"'),
+        ("RA", "h", 'ra = "hourangle"'),
+        ("DEC", "rad", 'dec = "rad"'),
+        ("flux_i", "uJy", 'mag = "uJy"'),
+    ],
+)
+def test_a_header_with_other_units_is_noticed(
+    tmp_path: Path, column: str, unit: str, said: str
+) -> None:
+    with pytest.raises(InputError, match=rf"mine\.fits: column '{column}' is in {unit}.*{said}"):
+        stated(tmp_path, column, unit)
+
+
+def test_a_header_that_agrees_is_fine(tmp_path: Path) -> None:
+    assert stated(tmp_path, "RA", "deg")["ra"].item() == 150.0
+    assert stated(tmp_path, "flux_i", "mag")["mag_i"].item() == 21.0
+    assert stated(tmp_path, "flux_i", "mag(AB)")["mag_i"].item() == 21.0
+    flux = stated(tmp_path, "flux_i", "uJy", "[units]\nmag = 'uJy'\n")
+    assert flux["mag_i"].item() == pytest.approx(20.594, abs=1e-3)
+    assert stated(tmp_path, "flux_i", "counts", "[units]\nmag = 27.0\n")["mag_i"].item() > 23
+    assert stated(tmp_path, "redshift", "km / s")["z"].item() == 0.5
 
 
 def test_real_fluxes_in_mjy(shared_data: Path, tmp_path: Path) -> None:
