@@ -136,7 +136,9 @@ descriptor 'udsz' says deg; write ra = "hourangle" under its [units], or mend th
         text = stated.get(column, "")
         unit = Unit(text, parse_strict="silent")
         told = kind in KINDS and text and isinstance(declared, str)
-        if not told or isinstance(unit, UnrecognizedUnit | MagUnit) or unit == Unit(declared):
+        if not told or isinstance(unit, UnrecognizedUnit) or unit == Unit(declared):
+            continue
+        if declared == "mag" and isinstance(unit, MagUnit):  # such as mag(AB)
             continue
         written = "hourangle" if unit == Unit("h") else text
         raise InputError(
