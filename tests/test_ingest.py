@@ -132,8 +132,8 @@ def test_trails_of_the_catalogue_are_flagged(whole: xr.Dataset) -> None:
 
 
 def test_a_memory_limit_shrinks_the_tiles() -> None:
-    free = stage._tile_px(IngestConfig())
-    limited = stage._tile_px(IngestConfig(memory_limit_mb=400))
+    free = stage.tile_px(IngestConfig())
+    limited = stage.tile_px(IngestConfig(memory_limit_mb=400))
     assert 256 <= limited < free == 4200
 
 
