@@ -1,9 +1,9 @@
 """The paper's metrics of point redshifts, with bootstrap errors, in bins.
 
 Residuals are normalised, dz = (z_pred - z_true) / (1 + z_true). The paper (section 4.2) quotes
-bias, sigma_MAD and the fraction of outliers with |dz| > 0.15, with the scatter over 100
+bias, sigma_MAD and the fraction of outliers with ``|dz| > 0.15``, with the scatter over 100
 bootstrap samples as error; the photometric-redshift library RAIL takes sigma_IQR and calls
-|dz| > max(0.06, 3 sigma_IQR) an outlier. Both are given.
+``|dz| > max(0.06, 3 sigma_IQR)`` an outlier. Both are given.
 """
 
 from __future__ import annotations

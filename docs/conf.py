@@ -1,0 +1,88 @@
+"""The documentation site: this folder's pages, the notebooks of examples/, the docstrings."""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+from pathlib import Path
+
+from hscz import __version__
+
+HERE = Path(__file__).parent
+
+project = "hscz"
+author = "The hscz developers"
+copyright = "The hscz developers"
+release = version = __version__
+
+extensions = [
+    "myst_nb",
+    "numpydoc",
+    "sphinx.ext.autodoc",
+    "sphinx.ext.autosummary",
+    "sphinx.ext.intersphinx",
+    "sphinx.ext.viewcode",
+]
+# The site builds without a network; links into other projects need one.
+intersphinx_mapping = (
+    {
+        "python": ("https://docs.python.org/3", None),
+        "numpy": ("https://numpy.org/doc/stable", None),
+        "xarray": ("https://docs.xarray.dev/en/stable", None),
+        "dask": ("https://docs.dask.org/en/stable", None),
+        "astropy": ("https://docs.astropy.org/en/stable", None),
+    }
+    if os.environ.get("HSCZ_DOCS_ONLINE")
+    else {}
+)
+exclude_patterns = ["_build"]
+html_theme = "pydata_sphinx_theme"
+html_title = f"hscz {release}"
+html_theme_options = {"navigation_depth": 2, "show_toc_level": 2}
+
+myst_enable_extensions = ["dollarmath"]
+myst_heading_anchors = 3
+# Notebooks are run by the tests; HSCZ_DOCS_RUN=1 runs them for the site too, with their outputs.
+nb_execution_mode = "force" if os.environ.get("HSCZ_DOCS_RUN") else "off"
+nb_execution_timeout = 1200
+nb_execution_raise_on_error = True
+
+autosummary_generate = True
+autodoc_typehints = "none"
+numpydoc_show_class_members = False
+numpydoc_class_members_toctree = False
+
+
+PAGES = {"README.md": "start", "benchmarks/RESULTS.md": "results", "CHANGELOG.md": "changelog"}
+"""Texts of the project that are pages of the site too."""
+
+
+def gather(app: object) -> None:
+    """Put the notebooks and texts of the project where Sphinx looks for pages."""
+    target = HERE / "notebooks"
+    shutil.rmtree(target, ignore_errors=True)
+    target.mkdir()
+    for notebook in sorted((HERE.parent / "examples").glob("*.ipynb")):
+        shutil.copy(notebook, target)
+    for source, page in PAGES.items():
+        text = re.sub(r"(!?)\[([^]]*)\]\(([^)]+)\)", _link, (HERE.parent / source).read_text())
+        (HERE / f"{page}.md").write_text(text)
+
+
+def _link(found: re.Match[str]) -> str:
+    """Return a link of a text at the top of the project as the site has it."""
+    mark, words, path = found.groups()
+    file, _, part = path.partition("#")
+    if mark:
+        return f"![{words}](../{path})"
+    if page := PAGES.get(
+        file, file.removeprefix("docs/").removesuffix(".md") * file.startswith("docs/")
+    ):
+        return f"[{words}]({page}.md{'#' * bool(part)}{part})"
+    return found[0] if "://" in path else f"`{words}`"
+
+
+def setup(app: object) -> None:
+    """Register what happens before Sphinx reads its sources."""
+    app.connect("builder-inited", gather)  # type: ignore[attr-defined]
