@@ -79,6 +79,32 @@ def stellar_fwhm(
     return pixel_scale_arcsec * _moffat_fwhm(boxes[stars], dx[stars], dy[stars], sigma[stars])
 
 
+def profile_fwhm_px(image: np.ndarray) -> float:
+    """Return the full width at half maximum of the one star, or PSF, in an image.
+
+    Parameters
+    ----------
+    image : ndarray of shape (Y, X)
+
+    Returns
+    -------
+    float
+        Pixels; NaN where nothing stands out.
+
+    Examples
+    --------
+    >>> y, x = np.mgrid[-20:21, -20:21]
+    >>> round(profile_fwhm_px(np.exp(-0.5 * (x**2 + y**2) / 2.0**2)) / 2.3548, 1)
+    2.0
+    """
+    padded = np.pad(np.asarray(image, np.float64), HALF_PX)
+    y, x = np.unravel_index(np.argmax(padded), padded.shape)
+    box = _boxes(padded, np.array([y]), np.array([x]))
+    if not box.max() > 0:
+        return np.nan
+    return _moffat_fwhm(box, *_adaptive_moments(box))
+
+
 def _peaks(image: np.ndarray, threshold: float) -> tuple[np.ndarray, np.ndarray]:
     """Return isolated local maxima above a threshold, brightest first.
 
