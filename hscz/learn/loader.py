@@ -105,7 +105,7 @@ def check_finite(
     """
     if np.isfinite(stamps).all():
         return
-    absent = np.isnan(stamps).all(axis=(2, 3))
+    absent: NDArray[np.bool_] = np.asarray(np.isnan(stamps).all(axis=(2, 3)))
     for band, lacking in zip(bands, absent.T, strict=True):
         if lacking.any() and band not in optional:
             raise StoreError(
