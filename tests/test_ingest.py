@@ -153,3 +153,13 @@ def test_the_fingerprint_follows_the_descriptor(config: RunConfig) -> None:
     path.write_text(text + '[mag_err]\ni = "mag_i"\n')
     assert stage.ingest_key(config, "A") != before
     path.write_text(text)
+
+
+def test_the_report_counts_every_flag(config: RunConfig, whole: xr.Dataset) -> None:
+    trails = int((whole["flags"].values == 16).sum())
+    report = stage.ingest_report(config.field_store("A"))
+    assert f"{whole.sizes['object']} cut" in report
+    assert (
+        f"0 with defects that leave them without a redshift later; flags: {trails} trail" in report
+    )
+    assert "left out" not in report

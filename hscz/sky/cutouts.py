@@ -13,7 +13,7 @@ from hscz.sky.fits import BandImage
 from hscz.sky.mosaic import Tile, corner, holds_stamp
 from hscz.sky.noise import stamp_sky_noise
 from hscz.sky.psf import PsfFiles
-from hscz.sky.seeing import stellar_fwhm
+from hscz.sky.seeing import local_fwhm
 
 SATURATION_RADIUS_PX = 10
 """Saturated pixels within this distance of the centre set `Flag.SATURATED`."""
@@ -147,7 +147,7 @@ def cut_tile(
     stamp_px : int
         Side of the stamps; the object's pixel has the index ``stamp_px // 2``.
     psf : PsfFiles, optional
-        Models of the PSF; where there is none near, its width is that of the tile's stars.
+        Models of the PSF; where there is none near, its width is that of the stars around.
 
     Returns
     -------
@@ -183,27 +183,28 @@ def cut_tile(
         there = np.full(len(x), True)
         if band.band in tile.optional:
             there = (flags & int(Flag.UNUSABLE)) == 0
-        width = np.full(len(x), np.float32(seeing))
         if psf is not None:
             near = psf.fwhm_arcsec(band.band, *tile.wcs.all_pix2world(x, y, 0))
-            width = np.where(np.isnan(near), width, near)
+            seeing = np.where(np.isnan(near), seeing, near)
         cuts.images[there, number] = stamps[there]
         cuts.sky_noise[there, number] = noise[there]
-        cuts.psf_fwhm_arcsec[there, number] = width[there]
+        cuts.psf_fwhm_arcsec[there, number] = seeing[there]
         cuts.flags[there] |= flags[there]
     return cuts
 
 
 def _cut_band(
     tile: Tile, band: BandImage, x: np.ndarray, y: np.ndarray, stamp_px: int
-) -> tuple[np.ndarray, np.ndarray, float, np.ndarray]:
+) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
     """Return stamps, sky noise, seeing and flags of one band."""
     x0, y0 = corner(x, stamp_px), corner(y, stamp_px)
     plane, mask = band.read_image(tile.window), band.read_mask(tile.window)
-    seeing = _seeing(band, plane, mask)
+    # Saturated stars are left out, where the mask tells them.
+    unusable = None if mask is None else band.mask_bit(mask, "SAT", "NO_DATA")
+    seeing = local_fwhm(plane, band.pixel_scale_arcsec, x, y, unusable)
     stamps = gather(plane[None], x0, y0, stamp_px)[:, 0]
     bits = None if mask is None else gather(mask[None], x0, y0, stamp_px)[:, 0]
-    del plane, mask
+    del plane, mask, unusable
     missing = _missing(band, stamps, bits)
     stamps[missing] = np.nan
     noise = stamp_sky_noise(stamps, _detected(band, bits))
@@ -212,12 +213,6 @@ def _cut_band(
     flags = _defects(band, bits, missing)
     flags |= np.where(clipped, Flag.CLIPPED, 0) | np.where(noise > 0, 0, Flag.NO_NOISE)
     return half, noise, seeing, flags.astype(np.int32)
-
-
-def _seeing(band: BandImage, plane: np.ndarray, mask: np.ndarray | None) -> float:
-    """Return the seeing of a tile, leaving out saturated stars where the mask tells them."""
-    unusable = None if mask is None else band.mask_bit(mask, "SAT", "NO_DATA")
-    return stellar_fwhm(plane, band.pixel_scale_arcsec, unusable)
 
 
 def _missing(band: BandImage, stamps: np.ndarray, bits: np.ndarray | None) -> np.ndarray:

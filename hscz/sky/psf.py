@@ -12,13 +12,16 @@ from pathlib import Path
 
 import numpy as np
 from astropy.io import fits
+from scipy.ndimage import zoom
 from scipy.spatial import cKDTree
 
 from hscz.errors import ConfigError, InputError
 from hscz.sky.patches import list_files
-from hscz.sky.seeing import profile_fwhm_px
 from hscz.sphere import chord_length, unit_vectors
 from hscz.survey import PIXEL_SCALE_ARCSEC
+
+FINER = 10
+"""Finer pixels than those of the file, along each axis, to measure a width on."""
 
 REACH_ARCSEC = 360.0
 """A model stands for objects this far away: half the side of a patch."""
@@ -80,7 +83,8 @@ class PsfFiles:
 def psf_fwhm(path: str | Path, pixel_scale_arcsec: float = PIXEL_SCALE_ARCSEC) -> float:
     """Return the full width at half maximum of the PSF in a file, arcsec.
 
-    A Moffat profile is fitted to its image as to the stars of `hscz.sky.seeing`.
+    It is the diameter of a disc as large as the part of the image above half the peak, after
+    cubic interpolation; right to 1 % for Moffat profiles wider than 0.5 arcsec.
 
     Raises
     ------
@@ -95,10 +99,11 @@ def psf_fwhm(path: str | Path, pixel_scale_arcsec: float = PIXEL_SCALE_ARCSEC) -
         raise InputError(
             f"{path}: has {image.shape} pixels, which are no image of a PSF; fetch the file again"
         )
-    width_px = profile_fwhm_px(image)
-    if not width_px > 0:
+    if not image.max() > 0:
         raise InputError(f"{path}: has no peak, so it is no PSF; fetch the file again")
-    return pixel_scale_arcsec * width_px
+    fine = zoom(image, FINER, order=3, mode="nearest", grid_mode=True)
+    bright = int((fine > fine.max() / 2).sum())
+    return pixel_scale_arcsec * 2 * float(np.sqrt(bright / np.pi)) / FINER
 
 
 def _band_files(pattern: str, band: str) -> list[tuple[Path, tuple[float, float]]]:
