@@ -166,20 +166,20 @@ def _resample(
         for name, band, image, grid in jobs
     ]
     faults, kept = [], set()
-    for (name, band, _, _), made in zip(jobs, dask.compute(*tasks), strict=True):
+    for (name, band, image, _), made in zip(jobs, dask.compute(*tasks), strict=True):
         if isinstance(made, LeftOut):
             faults.append(made)
             del patches[name][band]
-        else:
-            patches[name][band] = made
-            kept.add(made.path)
+        elif made != image.path:
+            patches[name][band] = open_band(made, band)
+            kept.add(made)
     remove_others(folder, kept)
     return faults
 
 
 def _resample_one(
     patch: str, optional: bool, image: BandImage, grid: Grid, folder: Path
-) -> BandImage | LeftOut:
+) -> Path | LeftOut:
     """Resample one image if need be: the body of one Dask task."""
     try:
         return resample_patch(image, grid, patch, folder)

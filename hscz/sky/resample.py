@@ -22,8 +22,8 @@ from scipy.ndimage import maximum_filter
 
 from hscz.atomic import writing
 from hscz.errors import InputError
-from hscz.sky.fits import BandImage, Window, open_band, write_calexp
-from hscz.sky.mosaic import Images, first_image, has_survey_pixels, is_aligned
+from hscz.sky.fits import BandImage, Window, write_calexp
+from hscz.sky.mosaic import Images, has_survey_pixels, is_aligned
 from hscz.survey import PIXEL_SCALE_ARCSEC
 
 STRIP_ROWS = 512
@@ -71,17 +71,20 @@ def survey_grid(image: BandImage) -> Grid:
 def common_grid(images: Images) -> Grid:
     """Return the grid of a patch: that of an image with the survey's pixels, i before others.
 
-    Where none has such pixels, it is `survey_grid` of the first.
+    A smaller image comes before a mosaic of many patches. Where none has such pixels, the grid is
+    `survey_grid`.
     """
-    there = [image for image in images if image is not None and has_survey_pixels(image)]
-    there.sort(key=lambda image: image.band != "i")
-    if there:
+    there = sorted(
+        (image for image in images if image is not None),
+        key=lambda image: (not has_survey_pixels(image), np.prod(image.shape), image.band != "i"),
+    )
+    if has_survey_pixels(there[0]):
         return Grid(there[0].wcs, there[0].shape)
-    return survey_grid(first_image(images))
+    return survey_grid(there[0])
 
 
-def resample_patch(image: BandImage, grid: Grid, patch: str, folder: str | Path) -> BandImage:
-    """Return one band of a patch on a grid: as it is, or resampled into a file.
+def resample_patch(image: BandImage, grid: Grid, patch: str, folder: str | Path) -> Path:
+    """Return the file of one band of a patch on a grid: as it is, or resampled.
 
     Parameters
     ----------
@@ -99,15 +102,13 @@ def resample_patch(image: BandImage, grid: Grid, patch: str, folder: str | Path)
         If the image cannot be read or does not reach the grid.
     """
     if is_aligned(image, grid.wcs, grid.shape):
-        return image
+        return image.path
     if _window(image, grid.wcs, grid.shape) is None:
         raise InputError(
             f"{image.path}: does not reach patch {patch}; give band {image.band} an image that "
             "does, or make the band optional"
         )
-    return open_band(
-        resample_band(image, grid, Path(folder) / f"calexp-{image.band}-{patch}.fits"), image.band
-    )
+    return resample_band(image, grid, Path(folder) / f"calexp-{image.band}-{patch}.fits")
 
 
 def remove_others(folder: str | Path, kept: Collection[Path]) -> None:
