@@ -106,6 +106,11 @@ def check_finite(
     if np.isfinite(stamps).all():
         return
     absent: NDArray[np.bool_] = np.asarray(np.isnan(stamps).all(axis=(2, 3)))
+    if absent.all(axis=1).any() or not np.isfinite(stamps[~absent]).all():
+        raise StoreError(
+            f"{name}: a stamp without a flag has pixels that are not finite, so the store is "
+            "damaged; make it again with 'hscz ingest --force'"
+        )
     for band, lacking in zip(bands, absent.T, strict=True):
         if lacking.any() and band not in optional:
             raise StoreError(
@@ -113,11 +118,6 @@ def check_finite(
                 "of train.hidden, so that the network learns to do without, or take it out of "
                 "train.bands"
             )
-    if not np.isfinite(stamps[~absent]).all():
-        raise StoreError(
-            f"{name}: a stamp without a flag has pixels that are not finite, so the store is "
-            "damaged; make it again with 'hscz ingest --force'"
-        )
 
 
 def read_stamps(
