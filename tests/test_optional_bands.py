@@ -160,6 +160,10 @@ def test_the_mosaic_is_brought_to_the_grid_and_zero_point(store: xr.Dataset) -> 
     # The sky adds 0.2 counts of noise to either.
     np.testing.assert_allclose(j, i, rtol=0.02, atol=1.0)
     assert np.median(j / i) == pytest.approx(1, abs=0.01)
+    # All sources are stars here, so that their width is the seeing.
+    seeing = store["psf_fwhm"].values
+    np.testing.assert_allclose(seeing[have, 2], seeing[have, 1], rtol=0.02)
+    np.testing.assert_allclose(seeing[:, 1], 0.7, rtol=0.04)
 
 
 @pytest.fixture(scope="module")

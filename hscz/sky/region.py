@@ -16,7 +16,7 @@ import numpy as np
 from hscz.errors import InputError
 from hscz.sky.fits import BandImage, open_band
 from hscz.sky.mosaic import Images, Tile, assign, check_grid, divide, first_image
-from hscz.sky.patches import LeftOut, find_patches
+from hscz.sky.patches import LeftOut, find_patches, list_files
 from hscz.sky.resample import Grid, common_grid, remove_others, resample_patch
 
 
@@ -96,7 +96,7 @@ def open_region(
     ConfigError
         As `find_patches` and `hscz.sky.mosaic.divide`.
     InputError
-        If no patch is fit for use.
+        If no patch is fit for use, or none has a band.
     """
     found, left_out = find_patches(patterns, optional)
     patches: dict[str, dict[str, BandImage]] = {}
@@ -112,6 +112,9 @@ def open_region(
         fault for name, images in usable.items() for fault in _off_grid(name, images, optional)
     ]
     usable = _usable(usable, left_out)
+    for band in optional:
+        if not any(band in images for images in usable.values()):
+            raise InputError(_why_nowhere(band, patterns[band], left_out))
     tiles = []
     for name, images in usable.items():
         row: Images = tuple(images.get(band) for band in patterns)
@@ -150,6 +153,14 @@ def _usable(
         others = f" (none of {len(patches)} patches can be used)" if len(patches) > 1 else ""
         raise InputError(f"{worst.file}: {worst.reason}{others}")
     return usable
+
+
+def _why_nowhere(band: str, pattern: str, left_out: Sequence[LeftOut]) -> str:
+    """Say why no patch has an optional band."""
+    files = {str(path) for path in list_files(pattern, band)}
+    why = next((f"{one.file}: {one.reason} (" for one in left_out if one.file in files), "")
+    mend = f"no patch that can be used has band {band}; mend that, or take it out of the bands"
+    return f"{why}{mend})" if why else f"{pattern}: {mend}"
 
 
 def _resample(

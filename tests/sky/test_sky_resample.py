@@ -11,6 +11,7 @@ from astropy.io import fits
 from astropy.wcs import WCS
 from reproject import reproject_exact
 
+from hscz.errors import InputError
 from hscz.sky import resample
 from hscz.sky.cutouts import cut_tile, gather
 from hscz.sky.fits import HSC_MASK_PLANES, BandImage, Window, open_band, write_calexp
@@ -216,6 +217,42 @@ def test_a_mosaic_gives_every_patch_its_part(tmp_path):
         assert np.nansum(image[20:61, 40:81]) == pytest.approx(100, rel=0.005)
     assert tiles[2].bands[1] is None
     assert open_region(*asked).left_out[0].n_objects == 0
+
+
+def broken(path: Path) -> None:
+    """Compress a file and spoil some of its pixels, so that its headers stay as they are."""
+    with fits.open(path) as hdus:
+        image = fits.CompImageHDU(hdus[1].data, hdus[1].header, compression_type="GZIP_1")
+        fits.HDUList([hdus[0].copy(), image]).writeto(path, overwrite=True)
+    content = bytearray(path.read_bytes())
+    content[60_000:60_400] = bytes(400)
+    path.write_bytes(content)
+
+
+def test_an_image_that_cannot_be_resampled_costs_its_patch(tmp_path):
+    noise = np.random.default_rng(2).normal(size=SHAPE)
+    for patch in ("1", "2"):
+        for band in ("g", "i"):
+            path = tmp_path / f"{band}-{patch}.fits"
+            write_calexp(path, noise, None, None, make_wcs(0.2), f"HSC-{band.upper()}")
+    patterns = dict.fromkeys(("g", "i"), str(tmp_path / "{band}-{patch}.fits"))
+    broken(tmp_path / "g-2.fits")
+    asked = patterns, dict.fromkeys(patterns)
+    region = open_region(*asked, (), 4200, 64, tmp_path / "out")
+    assert [tile.name for tile in region.tiles] == ["1"]
+    (left_out,) = region.left_out
+    assert left_out.file == str(tmp_path / "g-2.fits")
+    assert left_out.reason.startswith("the IMAGE plane cannot be read")
+    ra, dec = make_wcs(0.2).all_pix2world(np.array([150.0, 10.0]), np.array([150.0, 10.0]), 0)
+    assert region.lost_by_patch(ra, dec, 64)[0].n_objects == 1
+    optional = open_region(*asked, ("g",), 4200, 64, tmp_path / "out")
+    assert [tile.bands[0] is None for tile in optional.tiles] == [False, True]
+    assert optional.lost_by_patch(ra, dec, 64)[0].n_objects == 0
+    broken(tmp_path / "g-1.fits")
+    with pytest.raises(InputError, match=r"g-[12].fits: the IMAGE .*\(none of 2 patches can be"):
+        open_region(*asked, (), 4200, 64, tmp_path / "out")
+    with pytest.raises(InputError, match=r"g-[12].fits: the IMAGE .*no patch .* has band g; mend"):
+        open_region(*asked, ("g",), 4200, 64, tmp_path / "out")
 
 
 SWARP = shutil.which("SWarp") or shutil.which("swarp")
