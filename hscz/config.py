@@ -31,6 +31,15 @@ class TableConfig:
 
 
 @dataclass(frozen=True)
+class ImagesConfig:
+    """Images of one band that lie apart from those of the others."""
+
+    images: str
+    """Path pattern; without {tract} and {patch}, one file that all patches take from."""
+    zero_point: float | None = None
+
+
+@dataclass(frozen=True)
 class FieldConfig:
     """Where the files of one field are."""
 
@@ -39,6 +48,13 @@ class FieldConfig:
     catalogue: TableConfig
     bands: tuple[str, ...]
     """Bands to put into the store, blue to red."""
+    optional: tuple[str, ...] = ()
+    """Those of them that a galaxy may lack, such as J, H and Ks; the network is told."""
+    apart: dict[str, ImagesConfig] = field(default_factory=dict)
+    """Bands whose images lie elsewhere or have another zero point, such as NIR mosaics."""
+    psf: str = ""
+    """Path pattern of PSF files, with {position} for the right ascension and declination in
+    their names; where there is none, the stars of the images tell the seeing."""
     zero_point: float | None = None
     """AB zero point of images whose headers have none."""
     resample: bool = False
@@ -51,6 +67,18 @@ class FieldConfig:
     """Narrow-band [OII] emitter candidates."""
     truth: str = ""
     """Parquet file with object_id and z_true, in simulations only."""
+
+    @property
+    def patterns(self) -> dict[str, str]:
+        """Path pattern of each band."""
+        return {b: self.apart[b].images if b in self.apart else self.images for b in self.bands}
+
+    @property
+    def zero_points(self) -> dict[str, float | None]:
+        """AB zero point, by band, of images whose headers have none."""
+        return {
+            b: self.apart[b].zero_point if b in self.apart else self.zero_point for b in self.bands
+        }
 
     @property
     def has_labels(self) -> bool:

@@ -105,6 +105,16 @@ def _check_lists(config: RunConfig, where: str) -> None:
         # The network pairs neighbours, so the order of the bands is part of what they mean.
         if list(names) != sorted(names, key=lambda name: BANDS[name].pivot_angstrom):
             raise ConfigError(f"{where}: {key} is {list(names)}; write them from blue to red")
+    for field, entry in config.fields.items():
+        for key, names in (("optional", entry.optional), ("apart", tuple(entry.apart))):
+            strange = [name for name in names if name not in entry.bands]
+            if strange:
+                raise ConfigError(
+                    f"{where}: fields.{field}.{key} has {strange[0]!r}, which is not one of its "
+                    f"bands, {', '.join(entry.bands)}; add it to them"
+                )
+        if set(entry.optional) == set(entry.bands):
+            raise ConfigError(f"{where}: fields.{field}.optional has all bands; require one")
     strange = [name for name in config.evaluate.reference if name not in LABEL_COLUMNS]
     if strange:
         raise ConfigError(

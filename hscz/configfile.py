@@ -214,7 +214,7 @@ def _resolve_paths(config: RunConfig, base: Path) -> RunConfig:
         return TableConfig(full(entry.file), full(entry.catalogue) if own else entry.catalogue)
 
     def resolve(entry: FieldConfig) -> FieldConfig:
-        paths = {key: full(getattr(entry, key)) for key in ("images", "truth")}
+        paths = {key: full(getattr(entry, key)) for key in ("images", "psf", "truth")}
         paths |= {key: full(getattr(entry, key)) for key in ("c2020_classic", "c2020_farmer")}
         return dataclasses.replace(
             entry,
@@ -222,6 +222,10 @@ def _resolve_paths(config: RunConfig, base: Path) -> RunConfig:
             catalogue=table(entry.catalogue),
             spec=tuple(table(t) for t in entry.spec),
             oii=table(entry.oii) if entry.oii else None,
+            apart={
+                band: dataclasses.replace(one, images=full(one.images))
+                for band, one in entry.apart.items()
+            },
         )
 
     config = dataclasses.replace(config, stores=full(config.stores))

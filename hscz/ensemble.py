@@ -79,7 +79,7 @@ def _measure(model: Model, path: Path, settings: PredictConfig, device: torch.de
     bands = check_fit(store, [model], str(path), settings)
     side = model.network_config.input_px
     images = np.empty((len(rows), len(bands), side, side), np.float16)
-    read_stamps(store, rows, bands, images, str(path))
+    read_stamps(store, rows, bands, images, str(path), model.optional)
     batches = torch.from_numpy(images).split(settings.batch_size)
     model.measure(batch.to(device).float() for batch in batches)
 
@@ -131,7 +131,7 @@ def _pdf(
         density = model.pdf(batch)
     # A redshift may be missing only where a flag says why.
     if not np.isfinite(density).all():
-        check_finite(stamps, where)
+        check_finite(stamps, where, model.bands, model.optional)
         raise StoreError(
             f"{where}: a network gives a usable stamp no PDF; set predict.precision to "
             "float32, or train again with a lower train.learning_rate"

@@ -7,11 +7,10 @@ cuts and writes its own rows, so neither memory nor the graph grows with the num
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import math
 import os
-from glob import glob
-from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -19,19 +18,21 @@ import dask
 import numpy as np
 import pandas as pd
 import xarray as xr
+from astropy.wcs import WCS
 from numpy.typing import NDArray
 
 from hscz import stores
 from hscz.atomic import write_atomic
 from hscz.config import FieldConfig, IngestConfig, RunConfig
 from hscz.configfile import file_stamps, fingerprint
+from hscz.cutting import blocks_of, cutting_tasks, read_notes, write_places
 from hscz.errors import InputError
 from hscz.progress import show_progress
-from hscz.schema import FIELD_STORE, Flag
-from hscz.sky.cutouts import cut_tile
-from hscz.sky.fits import open_band
-from hscz.sky.mosaic import Tile, assign, find_files, find_tiles, wildcard
-from hscz.sky.resample import resample_pattern
+from hscz.schema import FIELD_STORE, SINGLE_FLAGS, Flag
+from hscz.sky.mosaic import Tile, assign
+from hscz.sky.patches import LeftOut, list_files, summary
+from hscz.sky.psf import PsfFiles
+from hscz.sky.region import open_region
 from hscz.survey import FLUX_UNIT, PIXEL_SCALE_ARCSEC, ZERO_POINT_MAG
 from hscz.tables.descriptor import CatalogueDescriptor, load_descriptor
 from hscz.tables.read import read_catalogue
@@ -48,7 +49,8 @@ PROCESS_MB = 250
 def ingest(config: RunConfig, name: str, progress: bool = True) -> Path:
     """Make the store of one field.
 
-    An unfinished store of the same settings and files goes on where it stopped.
+    An unfinished store of the same settings and files goes on where it stopped. What cannot be
+    used, such as a damaged file or a patch that lacks a band, is left out and noted.
 
     Parameters
     ----------
@@ -62,47 +64,42 @@ def ingest(config: RunConfig, name: str, progress: bool = True) -> Path:
     -------
     Path
         The store. Objects that no tile holds whole are listed in ``NAME.lost.parquet``
-        beside it and counted in its attribute ``n_lost``.
+        beside it and counted in its attribute ``n_lost``; files and patches that were left out,
+        why, and how many objects that costs, in ``NAME.left_out.csv``.
 
     Raises
     ------
     InputError
-        If a file or column is missing or broken, or the selection is empty.
+        If a table or column is missing or broken, the selection is empty, or no patch can be
+        used.
     """
     entry, settings, path = config.fields[name], config.ingest, config.field_store(name)
-    pattern = entry.images
-    if entry.resample:
-        folder = path.parent / f"{name}.resampled"
-        pattern = resample_pattern(pattern, entry.bands, folder, entry.zero_point)
-    # Resampled files say their own zero point; the option is for headers that do not.
-    zero_point = None if entry.resample else entry.zero_point
-    tiles = find_tiles(pattern, entry.bands, tile_px(settings), settings.stamp_px, zero_point)
-    table, n_read = _catalogue(entry, settings)
-    table, left_out, tile, x, y = _by_tile(table, tiles, entry, settings)
-    columns = _columns(table, name, entry, settings, [t.name for t in tiles], tile)
-    columns.attrs |= {"n_read": n_read, "n_selected": len(table) + len(left_out)}
-    columns.attrs["n_lost"] = len(left_out)
-    bulk = _bulk(len(table), entry.bands, settings.stamp_px)
-    starts = np.searchsorted(tile, np.arange(len(tiles) + 1))
-    rows = {
-        f"{tiles[t].name}.{a}-{b}": (tiles[t], slice(a, b))
-        for t, (a, b) in enumerate(pairwise(starts.tolist()))
-        if b > a
-    }
-    stores.create(path, columns, bulk, ingest_key(config, name), list(rows))
-    done = stores.done_blocks(path)
-    known = _catalogue_flags(table)
-    tasks = [
-        dask.delayed(_cut_and_write, pure=False)(
-            whole, x[part], y[part], known[part], settings.stamp_px, path, part.start, block
+    folder = path.parent / f"{name}.resampled" if entry.resample else None
+    with show_progress(f"images {name}", progress and entry.resample):
+        region = open_region(
+            *(entry.patterns, entry.zero_points, entry.optional),
+            *(tile_px(settings), settings.stamp_px, folder),
         )
-        for block, (whole, part) in rows.items()
-        if block not in done
-    ]
+    table, n_read = _catalogue(entry, settings, region.first.wcs)
+    table, lost, tile, x, y = _by_tile(table, region.tiles, entry, settings)
+    left_out = region.lost_by_patch(
+        lost["ra"].to_numpy(), lost["dec"].to_numpy(), settings.stamp_px
+    )
+    columns = _columns(table, name, entry, settings, [t.name for t in region.tiles], tile)
+    columns.attrs |= {"n_read": n_read, "n_selected": len(table) + len(lost)}
+    columns.attrs["n_lost"] = len(lost)
+    bulk = _bulk(len(table), entry.bands, settings.stamp_px)
+    blocks = blocks_of(region.tiles, tile)
+    stores.create(path, columns, bulk, ingest_key(config, name), [b.name for b in blocks])
+    write_places(path, x, y, _catalogue_flags(table))
+    psf = PsfFiles.find(entry.psf, entry.bands) if entry.psf else None
     with show_progress(f"ingest {name}", progress):
-        dask.compute(*tasks)
+        dask.compute(*cutting_tasks(path, blocks, settings.stamp_px, psf))
+    left_out += read_notes(path, blocks)
     stores.commit(path, FIELD_STORE)
-    write_atomic(path.with_suffix(".lost.parquet"), left_out.to_parquet)
+    write_atomic(path.with_suffix(".lost.parquet"), lost.to_parquet)
+    notes = pd.DataFrame(left_out, columns=[f.name for f in dataclasses.fields(LeftOut)])
+    write_atomic(path.with_suffix(".left_out.csv"), lambda file: notes.to_csv(file, index=False))
     return path
 
 
@@ -122,27 +119,42 @@ def _by_tile(
 
 
 def ingest_report(path: Path) -> str:
-    """Return how many objects a store holds, and what became of the others."""
-    attrs = stores.attributes(path)
-    flags = stores.open_field(path, lazy=False)["flags"].values
+    """Return how many objects a store holds, what is wrong with them, and what was left out."""
+    attrs, store = stores.attributes(path), stores.open_field(path)
+    flags = store["flags"].values
     unusable = int(((flags & int(Flag.UNUSABLE)) != 0).sum())
-    return (
-        f"  {attrs['n_read']:,} rows read, {attrs['n_selected']:,} selected, {len(flags):,} cut, "
-        f"{attrs['n_lost']:,} in no tile\n"
-        f"  {unusable:,} with missing pixels or no noise: flagged, and without a redshift later"
-    )
+    counts = ((str(f.name).lower(), int(((flags & f) != 0).sum())) for f in SINGLE_FLAGS)
+    flagged = ", ".join(f"{count:,} {name}" for name, count in counts if count) or "none"
+    lines = [
+        f"{attrs['n_read']:,} rows read, {attrs['n_selected']:,} selected, {len(flags):,} cut, "
+        f"{attrs['n_lost']:,} in no tile",
+        f"{unusable:,} with defects that leave them without a redshift later; flags: {flagged}",
+    ]
+    have = store["sky_noise"].notnull().sum("object").compute()
+    lines += [
+        f"band {band}: {int(have.sel(band=band)):,} objects have it"
+        for band in attrs.get("optional_bands", [])
+    ]
+    notes = path.with_suffix(".left_out.csv")
+    left_out = pd.read_csv(notes, dtype={"patch": str}) if notes.exists() else pd.DataFrame()
+    if len(left_out):
+        rows = [LeftOut(*row) for row in left_out.itertuples(index=False)]
+        lines += [f"left out, see {notes}:", *(f"  {x}" for x in summary(rows).splitlines())]
+    return "\n".join(f"  {line}" for line in lines)
 
 
 def ingest_key(config: RunConfig, name: str) -> str:
     """Return the fingerprint of a store's settings and input files, without opening them."""
     entry = config.fields[name]
     files = [entry.catalogue.file]
-    for band in entry.bands:
-        files += sorted(glob(wildcard(entry.images, band)[0]))
+    for band, pattern in entry.patterns.items():
+        found = [list_files(pattern, band)] + ([list_files(entry.psf, band)] if entry.psf else [])
+        files += sorted(str(path) for paths in found for path in paths)
     descriptor = load_descriptor(entry.catalogue.catalogue)
     select_rule = config.ingest.select or descriptor.select
-    settings = entry.bands, entry.zero_point, entry.resample, select_rule, config.ingest.stamp_px
-    return fingerprint(entry.images, list(settings), descriptor, file_stamps(files))
+    images = entry.bands, entry.optional, entry.patterns, entry.zero_points, entry.resample
+    settings = [*images, select_rule, config.ingest.stamp_px]
+    return fingerprint(settings, descriptor, file_stamps(files))
 
 
 def tile_px(settings: IngestConfig) -> int:
@@ -155,14 +167,12 @@ def tile_px(settings: IngestConfig) -> int:
     return max(4 * settings.stamp_px, min(settings.tile_px, px))
 
 
-def _catalogue(entry: FieldConfig, settings: IngestConfig) -> tuple[pd.DataFrame, int]:
+def _catalogue(entry: FieldConfig, settings: IngestConfig, wcs: WCS) -> tuple[pd.DataFrame, int]:
     """Read the catalogue and keep the selected rows; return how many there were.
 
-    Pixel positions, where a catalogue has no others, are those of the first image as it came.
+    Pixel positions, where a catalogue has no others, are those of the image with this WCS.
     """
     descriptor = load_descriptor(entry.catalogue.catalogue)
-    first = next(iter(find_files(entry.images, entry.bands).values()))[0]
-    wcs = open_band(first, entry.bands[0], entry.zero_point).wcs
     expression = settings.select or descriptor.select
     table = read_catalogue(entry.catalogue.file, descriptor, wcs=wcs, extra=names_in(expression))
     _check_magnitudes(table, descriptor, entry)
@@ -231,6 +241,7 @@ def _columns(
             "image_extinction_corrected": 0,
             "mag_extinction_corrected": int(descriptor.extinction_corrected),
             "select": settings.select or descriptor.select,
+            "optional_bands": list(entry.optional),
             "provenance": json.dumps(
                 stores.provenance(images=entry.images, table=entry.catalogue.file)
             ),
@@ -260,24 +271,3 @@ def _catalogue_flags(table: pd.DataFrame) -> NDArray[np.int32]:
     """Return the defects that the catalogue knows: trails have no mask plane in HSC coadds."""
     trail = table["trail"] if "trail" in table else pd.Series(0, index=table.index)
     return np.where(trail.fillna(0) != 0, int(Flag.TRAIL), 0).astype(np.int32)
-
-
-def _cut_and_write(
-    tile: Tile,
-    x: NDArray[np.float64],
-    y: NDArray[np.float64],
-    known_flags: NDArray[np.int32],
-    stamp_px: int,
-    path: Path,
-    start: int,
-    block: str,
-) -> None:
-    """Cut the stamps of one tile and write their rows: the body of one Dask task."""
-    cuts = cut_tile(tile, x, y, stamp_px)
-    values = {
-        "image": cuts.images,
-        "sky_noise": cuts.sky_noise,
-        "psf_fwhm": cuts.psf_fwhm_arcsec,
-        "flags": cuts.flags | known_flags,
-    }
-    stores.write_rows(path, start, values, block)

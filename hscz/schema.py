@@ -28,7 +28,7 @@ class Flag(IntFlag):
     """
 
     MISSING_PIXELS = 1
-    """NaN or NO_DATA pixels in the stamp in at least one band."""
+    """NaN or NO_DATA pixels in the stamp in at least one band that is not optional."""
     ALL_MASKED = 2
     """Every pixel of one band is missing."""
     SATURATED = 4
@@ -36,13 +36,17 @@ class Flag(IntFlag):
     BRIGHT_OBJECT = 8
     """The centre lies in the mask of a bright star."""
     TRAIL = 16
-    """A satellite trail crosses the stamp, as far as the mask knows."""
+    """A satellite trail crosses the stamp, as far as mask and catalogue know."""
     CLIPPED = 32
     """A pixel was brighter than the stored type can hold and was clipped."""
     NO_NOISE = 64
     """The sky noise of at least one band could not be measured or is zero."""
+    EDGE = 128
+    """The stamp reaches pixels that the mask calls the edge of an image."""
+    UNREADABLE = 256
+    """The image of at least one band turned out to be damaged."""
 
-    UNUSABLE = MISSING_PIXELS | ALL_MASKED | NO_NOISE
+    UNUSABLE = MISSING_PIXELS | ALL_MASKED | NO_NOISE | UNREADABLE
 
 
 SINGLE_FLAGS = tuple(flag for flag in Flag if flag.value.bit_count() == 1)
@@ -55,7 +59,7 @@ def flag_meanings() -> str:
     Examples
     --------
     >>> flag_meanings()
-    '1 missing_pixels, 2 all_masked, 4 saturated, ...; no redshift where flags & 67'
+    '1 missing_pixels, 2 all_masked, 4 saturated, ...; no redshift where flags & 323'
     """
     bits = ", ".join(f"{flag.value} {str(flag.name).lower()}" for flag in SINGLE_FLAGS)
     return f"{bits}; no redshift where flags & {Flag.UNUSABLE.value}"

@@ -159,6 +159,9 @@ def commit(path: Path, contract: Mapping[str, Variable]) -> Path:
             f"{part(path)}: {len(missing)} blocks have not been written, such as "
             f"{min(missing)!r}; run the same verb again to go on"
         )
+    for stale in whole.rglob("*.partial"):
+        # What zarr was writing when a worker was killed; the block was written anew since.
+        stale.unlink()
     group = zarr.open_group(whole, mode="r+")
     empty = {name: xr.Variable((), 0) for name in group.array_keys()}
     notes = describe(xr.Dataset(empty), contract)

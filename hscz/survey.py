@@ -49,7 +49,7 @@ class Band:
     extinction_per_ebv: float
 
 
-BANDS: dict[str, Band] = {
+OPTICAL_BANDS: dict[str, Band] = {
     band.name: band
     for band in (
         Band("u", "MegaCam-u", "cfht_megacam-u", 3676.0, 4.138),
@@ -62,6 +62,22 @@ BANDS: dict[str, Band] = {
     )
 }
 """The seven bands of HSC-CLAUDS by short name; ``us`` is u* (CLAUDS filter 9301)."""
+
+# Pivot wavelengths are those of the VISTA filters in the SVO filter service. Filter names are
+# those of the HSCpipe catalogue of HSC-CLAUDS. speclite has no VISTA curves, 2MASS is nearest;
+# so is the extinction, A/E(B-V) of 2MASS in Schlafly & Finkbeiner (2011, table 6, R_V = 3.1).
+NEAR_INFRARED_BANDS: dict[str, Band] = {
+    band.name: band
+    for band in (
+        Band("J", "VIRCAM-J", "twomass-J", 12525.0, 0.723),
+        Band("H", "VIRCAM-H", "twomass-H", 16432.0, 0.460),
+        Band("Ks", "VIRCAM-Ks", "twomass-Ks", 21522.0, 0.310),
+    )
+}
+"""Bands of UltraVISTA (COSMOS) and VIDEO (XMM), which cover a part of those fields."""
+
+BANDS: dict[str, Band] = OPTICAL_BANDS | NEAR_INFRARED_BANDS
+"""All bands by short name, blue to red."""
 
 
 @dataclass(frozen=True)
@@ -108,7 +124,7 @@ FIELDS: dict[str, Field] = {
 
 
 def band(name: str) -> Band:
-    """Return a band by short name, filter name or one of the archive's aliases.
+    """Return a band by short name, filter name or one of the archives' aliases.
 
     Parameters
     ----------
@@ -134,7 +150,8 @@ def band(name: str) -> Band:
     # The archive wrote u2 for the new u and u1 for the old u*; HSC-R2 and HSC-I2 are the
     # replacement filters that the coadds of PDR2 on are named after without the digit.
     aliases = {"u*": "us", "u1": "us", "u2": "u", "uS": "us", "r2": "r", "i2": "i"}
-    aliases |= {"HSC-R2": "r", "HSC-I2": "i"}
+    # CFHT names its own files by camera and filter number, 9301 for u* and 9302 for the new u.
+    aliases |= {"HSC-R2": "r", "HSC-I2": "i", "u.MP9301": "us", "u.MP9302": "u"}
     aliases |= {b.filter_name: b.name for b in BANDS.values()}
     if name in aliases:
         return BANDS[aliases[name]]

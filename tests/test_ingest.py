@@ -13,6 +13,7 @@ import xarray as xr
 from astropy.wcs import WCS
 
 import hscz.ingest as stage
+from hscz import cutting
 from hscz.config import FieldConfig, IngestConfig, RunConfig, TableConfig
 from hscz.sky.fits import write_calexp
 from hscz.stores import attributes, open_field, part
@@ -91,7 +92,7 @@ def test_windows_of_a_mosaic_give_the_same_stamps(
 @pytest.fixture
 def cuts(monkeypatch: pytest.MonkeyPatch) -> list[int]:
     """Count the tiles that are cut, one after the other, and kill the run at the fourth."""
-    real, calls = stage.cut_tile, list[int]()
+    real, calls = cutting.cut_tile, list[int]()
 
     def killed_once(*arguments: object) -> object:
         calls.append(1)
@@ -99,7 +100,7 @@ def cuts(monkeypatch: pytest.MonkeyPatch) -> list[int]:
             raise KeyboardInterrupt
         return real(*arguments)  # type: ignore[arg-type]
 
-    monkeypatch.setattr(stage, "cut_tile", killed_once)
+    monkeypatch.setattr(cutting, "cut_tile", killed_once)
     return calls
 
 
@@ -152,3 +153,13 @@ def test_the_fingerprint_follows_the_descriptor(config: RunConfig) -> None:
     path.write_text(text + '[mag_err]\ni = "mag_i"\n')
     assert stage.ingest_key(config, "A") != before
     path.write_text(text)
+
+
+def test_the_report_counts_every_flag(config: RunConfig, whole: xr.Dataset) -> None:
+    trails = int((whole["flags"].values == 16).sum())
+    report = stage.ingest_report(config.field_store("A"))
+    assert f"{whole.sizes['object']} cut" in report
+    assert (
+        f"0 with defects that leave them without a redshift later; flags: {trails} trail" in report
+    )
+    assert "left out" not in report

@@ -55,7 +55,9 @@ class Labelled:
         self.stamps = Stamps(torch.from_numpy(images)).to(device)
         self.targets = torch.from_numpy(_targets(self.objects, self.grid, settings)).to(device)
         self.noise = median_noise(stores, self.objects, bands, optional)
-        self.conditions = _conditions(stores, self.objects, bands) if config.adapt.degrade else None
+        self.conditions = (
+            _conditions(stores, self.objects, settings) if config.adapt.degrade else None
+        )
 
     def rows(self, fold: int, part: str) -> NDArray[np.int64]:
         """Return where the training or validation galaxies of a fold stand in the stamps."""
@@ -103,7 +105,7 @@ class Unlabelled:
             Stamps(torch.from_numpy(images)).to(device),
             np.concatenate(mags).astype(np.float64),
             pd.factorize(sample["field"])[0].astype(np.int64),
-            _conditions(stores, sample, bands, partial=True) if adapt.degrade else None,
+            _conditions(stores, sample, config.train, partial=True) if adapt.degrade else None,
         )
 
 
@@ -165,10 +167,11 @@ def _groups(sample: pd.DataFrame) -> list[tuple[str, pd.DataFrame]]:
 
 
 def _conditions(
-    stores: Fields, sample: pd.DataFrame, bands: tuple[str, ...], partial: bool = False
+    stores: Fields, sample: pd.DataFrame, settings: TrainConfig, partial: bool = False
 ) -> Conditions:
+    bands, optional = settings.bands, settings.optional
     parts = [
-        Conditions.of(stores[name], part["row"].to_numpy(), bands, name, partial)
+        Conditions.of(stores[name], part["row"].to_numpy(), bands, name, partial, optional)
         for name, part in _groups(sample)
     ]
     return Conditions(

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import logging
 import math
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
 from functools import lru_cache
 
@@ -57,11 +57,13 @@ class Conditions:
         bands: Sequence[str],
         name: str = "field store",
         partial: bool = False,
+        optional: Collection[str] = (),
     ) -> Conditions:
         """Return the measured conditions of some galaxies of a field store.
 
         Where no seeing or dust is known, the field's median stands in. A small field may have too
         few stars for any: with `partial` these are NaN then, which `degrade` leaves as they are.
+        So are noise and seeing in a band that a galaxy lacks.
 
         Parameters
         ----------
@@ -74,6 +76,8 @@ class Conditions:
             What the store is called in messages.
         partial : bool
             Warn of seeing or dust that is known nowhere, rather than refuse it.
+        optional : collection of str
+            Bands that the store or a galaxy may lack.
 
         Raises
         ------
@@ -81,16 +85,19 @@ class Conditions:
             If the store lacks a band, or, unless `partial`, the seeing of a band or the dust is
             known nowhere.
         """
-        index = band_index(store, bands, name)
-        fwhm = store["psf_fwhm"].values[:, index]
-        for band, values in zip(bands, fwhm.T, strict=True):
+        index = np.array(band_index(store, bands, name, optional))
+        noise = np.where(index < 0, np.nan, store["sky_noise"].values[:, index])
+        fwhm = np.where(index < 0, np.nan, store["psf_fwhm"].values[:, index])
+        for band, values, measured in zip(bands, fwhm.T, noise.T, strict=True):
+            if band in optional and np.isnan(measured).all():
+                continue
             message = (
                 f"{name}: psf_fwhm of band {band!r} is NaN for every object, as too few stars "
                 "were found; ingest larger images or set adapt.degrade = false"
             )
             _fill(values, message, partial)
         columns = (
-            store["sky_noise"].values[rows][:, index],
+            noise[rows],
             fwhm[rows],
             image_ebv(store, name, partial)[rows],
         )

@@ -75,19 +75,49 @@ def central(store: xr.Dataset, input_px: int, name: str) -> slice:
     return slice(margin, margin + input_px)
 
 
-def check_finite(stamps: NDArray[np.float16], name: str) -> None:
+def check_finite(
+    stamps: NDArray[np.float16], name: str, bands: Sequence[str], optional: Collection[str] = ()
+) -> None:
     """Refuse pixels that no measurement stands behind; unflagged stamps never have any.
+
+    Parameters
+    ----------
+    stamps : ndarray, shape (n, band, y, x)
+    name : str
+        What the store is called in error messages.
+    bands : sequence of str
+    optional : collection of str
+        Bands that a galaxy may lack: its plane is NaN throughout.
 
     Raises
     ------
     StoreError
-        If a pixel is not finite.
+        If a galaxy lacks another band, or a pixel is not finite.
+
+    Examples
+    --------
+    >>> stamps = np.stack([np.zeros((1, 8, 8)), np.full((1, 8, 8), np.nan)], axis=1)
+    >>> check_finite(stamps, "A", ["i", "J"], ["J"])
+    >>> check_finite(stamps, "A", ["i", "J"])
+    Traceback (most recent call last):
+    ...
+    hscz.errors.StoreError: A: a galaxy has no image in band J; ...
     """
-    if not np.isfinite(stamps).all():
+    if np.isfinite(stamps).all():
+        return
+    absent: NDArray[np.bool_] = np.asarray(np.isnan(stamps).all(axis=(2, 3)))
+    if absent.all(axis=1).any() or not np.isfinite(stamps[~absent]).all():
         raise StoreError(
             f"{name}: a stamp without a flag has pixels that are not finite, so the store is "
             "damaged; make it again with 'hscz ingest --force'"
         )
+    for band, lacking in zip(bands, absent.T, strict=True):
+        if lacking.any() and band not in optional:
+            raise StoreError(
+                f"{name}: a galaxy has no image in band {band}; name the band in one of the sets "
+                "of train.hidden, so that the network learns to do without, or take it out of "
+                "train.bands"
+            )
 
 
 def read_stamps(
@@ -96,6 +126,7 @@ def read_stamps(
     bands: Sequence[int],
     out: NDArray[np.float16],
     name: str = "field store",
+    optional: Collection[str] = (),
 ) -> None:
     """Read the central pixels of chosen, usable stamps, chunk by chunk, into memory at hand.
 
@@ -111,19 +142,23 @@ def read_stamps(
         Where to put them; its side says how many central pixels are wanted.
     name : str
         What the store is called in error messages.
+    optional : collection of str
+        Bands that a galaxy may lack; their planes are NaN then.
 
     Raises
     ------
     StoreError
-        If the stamps are too small or hold a pixel that is not finite.
+        If the stamps are too small, or hold a pixel that is not finite in a band that is there.
     """
+    have = [str(store["band"].values[number]) for number in bands if number >= 0]
     image, crop = store["image"], central(store, out.shape[-1], name)
     for start in range(0, image.sizes["object"], IMAGE_CHUNK):
         first, last = np.searchsorted(rows, (start, start + IMAGE_CHUNK))
         if last > first:
             block = image[start : start + IMAGE_CHUNK].values
             stamps = block[rows[first:last] - start][..., crop, crop]
-            check_finite(stamps[:, [number for number in bands if number >= 0]], name)
+            there = stamps[:, [number for number in bands if number >= 0]]
+            check_finite(there, name, have, optional)
             out[first:last] = pick_bands(stamps, bands)
 
 

@@ -83,19 +83,19 @@ def read_images(
     input_px : int
         Side of the central square to read.
     optional : collection of str
-        Bands that a store may lack.
+        Bands that a store or an object may lack.
 
     Returns
     -------
     ndarray, shape (len(sample), band, input_px, input_px)
-        NaN in bands that a field lacks.
+        NaN in bands that an object lacks.
     """
     out = np.empty((len(sample), len(bands), input_px, input_px), np.float16)
     start = 0
     for name, store in stores.items():
         rows = sample.loc[sample["field"] == name, "row"].to_numpy()
         index = band_index(store, bands, name, optional)
-        read_stamps(store, rows, index, out[start : start + len(rows)], name)
+        read_stamps(store, rows, index, out[start : start + len(rows)], name, optional)
         start += len(rows)
     return out
 

@@ -69,7 +69,7 @@ class TrainConfig:
     bands: tuple[str, ...] = ("u", "g", "r", "i", "z", "y")
     hidden: tuple[tuple[str, ...], ...] = ()
     """Sets of bands of which one, drawn for each stamp and each time, is hidden in training; a
-    field may lack any of them. [["u"], ["us"], []] makes one model for u, u* or both."""
+    galaxy may lack any of them. [["u"], ["us"], []] makes one model for u, u* or both."""
     runs: int = 1
     """Networks of each fold, from different seeds; prediction averages their densities."""
     epochs: int = 50

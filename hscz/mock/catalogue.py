@@ -14,9 +14,9 @@ from numpy.typing import NDArray
 from hscz.atomic import write_atomic
 from hscz.mock.exposure import FieldPlan
 from hscz.mock.photometry import NOT_OBSERVED_MAG, aperture_magnitudes, detect, seen_radius_arcsec
-from hscz.survey import BANDS, PIXEL_SCALE_ARCSEC
+from hscz.survey import OPTICAL_BANDS, PIXEL_SCALE_ARCSEC
 
-COLUMN_NAMES: Mapping[str, str] = {name: name for name in BANDS} | {"us": "uS"}
+COLUMN_NAMES: Mapping[str, str] = {name: name for name in OPTICAL_BANDS} | {"us": "uS"}
 """Magnitude column of each band; u* is spelled uS."""
 
 FOOTPRINT_BITS: Mapping[str, int] = {"i": 0, "u": 1, "us": 2}

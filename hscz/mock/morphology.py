@@ -7,7 +7,7 @@ from numpy.typing import NDArray
 from scipy.special import gammainc
 
 from hscz.mock.cosmology import kpc_per_arcsec
-from hscz.survey import BANDS
+from hscz.survey import BANDS, OPTICAL_BANDS
 
 FloatArray = NDArray[np.float64]
 
@@ -35,7 +35,7 @@ def bulge_fractions(fraction_i: FloatArray) -> dict[str, FloatArray]:
     {'u': 0.29, 'us': 0.3, 'g': 0.36, 'r': 0.44, 'i': 0.5, 'z': 0.54, 'y': 0.57}
     """
     fractions = {}
-    for name, band in BANDS.items():
+    for name, band in OPTICAL_BANDS.items():
         x = np.log(band.pivot_angstrom / BANDS["i"].pivot_angstrom)
         brighter = 10 ** (-0.4 * _BULGE_COLOUR * x)
         fractions[name] = fraction_i * brighter / (1.0 - fraction_i + fraction_i * brighter)

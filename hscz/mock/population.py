@@ -20,7 +20,7 @@ from hscz.mock.spectra import (
     line_luminosity,
     oii_equivalent_width,
 )
-from hscz.survey import BANDS, FIELDS
+from hscz.survey import FIELDS, OPTICAL_BANDS
 
 FloatArray = NDArray[np.float64]
 
@@ -169,7 +169,7 @@ def _galaxies(
         "template": spectra.template,
         "av_mag": spectra.av_mag,
     }
-    columns |= {f"mag_{b}": band_magnitude(spectra, b) + modulus for b in BANDS}
+    columns |= {f"mag_{b}": band_magnitude(spectra, b) + modulus for b in OPTICAL_BANDS}
     columns |= _shapes(drawn, rng)
     columns["oii_ew_rest_angstrom"] = oii_equivalent_width(spectra)
     flux = _AB_FLUX_CGS * 10 ** (-0.4 * modulus)
@@ -319,7 +319,7 @@ def _stars(field: str, box: Box, i_max: float, rng: np.random.Generator) -> pd.D
     zeros = [
         "z_true",
         "av_mag",
-        *(f"bulge_fraction_{b}" for b in BANDS),
+        *(f"bulge_fraction_{b}" for b in OPTICAL_BANDS),
         *(f"half_light_radius{part}_arcsec" for part in ("", "_disc", "_bulge")),
         "position_angle_deg",
         "oii_ew_rest_angstrom",

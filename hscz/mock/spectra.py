@@ -26,7 +26,7 @@ from hscz.mock.templates import (
     reference_pixel,
     template_nodes,
 )
-from hscz.survey import BANDS
+from hscz.survey import BANDS, OPTICAL_BANDS
 
 FloatArray = NDArray[np.float64]
 
@@ -165,7 +165,9 @@ def _observed_weights() -> tuple[FloatArray, FloatArray]:
     """
     n_pixels = len(REST_ANGSTROM) + _PIXELS_PER_NODE * len(_Z_NODES)
     observed = REST_ANGSTROM[0] * np.exp(LOG_STEP * np.arange(n_pixels))
-    response = np.array([np.interp(observed, *_filter_curve(b), left=0, right=0) for b in BANDS])
+    response = np.array(
+        [np.interp(observed, *_filter_curve(b), left=0, right=0) for b in OPTICAL_BANDS]
+    )
     return observed, response / response.sum(axis=1, keepdims=True)
 
 
@@ -183,11 +185,15 @@ def band_table() -> BandTable:
     shape = (len(nodes), len(_AV_NODES), len(_Z_NODES))
     uv = slice(*np.searchsorted(REST_ANGSTROM, _UV_ANGSTROM))
     return BandTable(
-        continuum_mag={b: _mag(maggies[:-1, :, k]).reshape(shape) for k, b in enumerate(BANDS)},
-        absorber_mag={b: _mag(thick[:, k]) - _mag(maggies[-1, :, k]) for k, b in enumerate(BANDS)},
+        continuum_mag={
+            b: _mag(maggies[:-1, :, k]).reshape(shape) for k, b in enumerate(OPTICAL_BANDS)
+        },
+        absorber_mag={
+            b: _mag(thick[:, k]) - _mag(maggies[-1, :, k]) for k, b in enumerate(OPTICAL_BANDS)
+        },
         uv_to_reference=(nodes * per_hz)[:, uv].mean(axis=1),
         oii_to_reference=(nodes * per_hz)[:, np.searchsorted(REST_ANGSTROM, 3728.0)],
-        line_response={b: _line_response(b) for b in BANDS},
+        line_response={b: _line_response(b) for b in OPTICAL_BANDS},
     )
 
 
@@ -202,8 +208,8 @@ def _integrate(sed: FloatArray) -> tuple[FloatArray, FloatArray]:
     """
     observed, weights = _observed_weights()
     inside = interstellar_transmission(REST_ANGSTROM)
-    maggies = np.empty((len(sed), len(_Z_NODES), len(BANDS)))
-    thick = np.empty((len(_Z_NODES), len(BANDS)))
+    maggies = np.empty((len(sed), len(_Z_NODES), len(OPTICAL_BANDS)))
+    thick = np.empty((len(_Z_NODES), len(OPTICAL_BANDS)))
     n = len(REST_ANGSTROM)
     for row, z in enumerate(_Z_NODES):
         start = row * _PIXELS_PER_NODE
@@ -279,7 +285,7 @@ def band_magnitude(spectra: Spectra, band: str) -> FloatArray:
     ----------
     spectra : Spectra
     band : str
-        A key of `hscz.survey.BANDS`.
+        A key of `hscz.survey.OPTICAL_BANDS`.
 
     Returns
     -------

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from glob import glob
+from pathlib import Path
 
 import numpy as np
 
@@ -11,7 +11,7 @@ from hscz import stores
 from hscz.config import RunConfig
 from hscz.mock.grid import FieldGrid
 from hscz.sky.fits import open_band
-from hscz.sky.mosaic import wildcard
+from hscz.sky.patches import list_files
 from hscz.survey import PIXEL_SCALE_ARCSEC
 
 PATCH_PX, PATCH_STEP_PX = 4200, 4000
@@ -104,16 +104,25 @@ def _label_share(config: RunConfig, name: str) -> float:
     return LABELLED_SHARE if entry.c2020_classic or entry.c2020_farmer else SPEC_SHARE
 
 
-def _files(config: RunConfig, name: str) -> list[str]:
+def _files(config: RunConfig, name: str) -> list[Path]:
+    """Return the files of one band, one a patch."""
     entry = config.fields[name]
-    return sorted(glob(wildcard(entry.images, entry.bands[0])[0]))
+    return list(list_files(entry.images, _reference(config, name)))
 
 
-def _patch_px(config: RunConfig, name: str, files: list[str]) -> tuple[int, int]:
+def _reference(config: RunConfig, name: str) -> str:
+    """Return the first band that every patch has in a file of its own."""
+    entry = config.fields[name]
+    return next(
+        (b for b in entry.bands if b not in (*entry.optional, *entry.apart)), entry.bands[0]
+    )
+
+
+def _patch_px(config: RunConfig, name: str, files: list[Path]) -> tuple[int, int]:
     """Return the side of an image and the step to the next."""
     if not files:
         return PATCH_PX, PATCH_STEP_PX
     entry = config.fields[name]
-    side = max(open_band(files[0], entry.bands[0], entry.zero_point).shape)
+    side = max(open_band(files[0], _reference(config, name), entry.zero_point).shape)
     overlap = PATCH_PX - PATCH_STEP_PX if len(files) > 1 else 0
     return side, side - overlap

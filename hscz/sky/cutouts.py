@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 from numpy.lib.stride_tricks import sliding_window_view
 
+from hscz.errors import InputError
 from hscz.schema import Flag
 from hscz.sky.fits import BandImage
 from hscz.sky.mosaic import Tile, corner, holds_stamp
 from hscz.sky.noise import stamp_sky_noise
-from hscz.sky.seeing import stellar_fwhm
+from hscz.sky.psf import PsfFiles
+from hscz.sky.seeing import local_fwhm
 
 SATURATION_RADIUS_PX = 10
 """Saturated pixels within this distance of the centre set `Flag.SATURATED`."""
@@ -27,19 +29,23 @@ class TileCuts:
     Attributes
     ----------
     images : ndarray of float16, shape (n, band, s, s)
-        Counts at zero point 27. Missing pixels are 0 and their object is flagged.
+        Counts at zero point 27. Missing pixels are 0 and their object is flagged; a band that
+        an object lacks is NaN throughout.
     sky_noise : ndarray of float32, shape (n, band)
         Counts per pixel; NaN where it could not be measured.
     psf_fwhm_arcsec : ndarray of float32, shape (n, band)
-        Median of the tile; NaN where it has too few stars.
+        NaN where it is not known.
     flags : ndarray of int32, shape (n,)
         Bits of `hscz.schema.Flag`.
+    unread : list of InputError
+        Why images of optional bands could not be read.
     """
 
     images: np.ndarray
     sky_noise: np.ndarray
     psf_fwhm_arcsec: np.ndarray
     flags: np.ndarray
+    unread: list[InputError] = field(default_factory=list)
 
 
 def gather(
@@ -125,8 +131,13 @@ def to_half(stamps: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     return np.clip(stamps, -largest, largest).astype(np.float16), clipped
 
 
-def cut_tile(tile: Tile, x: np.ndarray, y: np.ndarray, stamp_px: int = 64) -> TileCuts:
+def cut_tile(
+    tile: Tile, x: np.ndarray, y: np.ndarray, stamp_px: int = 64, psf: PsfFiles | None = None
+) -> TileCuts:
     """Cut the stamps of n objects from a tile, one band in memory at a time.
+
+    An object has an optional band only where its stamp is whole and has a measurable noise;
+    elsewhere its plane is NaN and the band sets no flag.
 
     Parameters
     ----------
@@ -135,6 +146,8 @@ def cut_tile(tile: Tile, x: np.ndarray, y: np.ndarray, stamp_px: int = 64) -> Ti
         0-based positions in the tile, as `hscz.sky.mosaic.assign` gives them.
     stamp_px : int
         Side of the stamps; the object's pixel has the index ``stamp_px // 2``.
+    psf : PsfFiles, optional
+        Models of the PSF; where there is none near, its width is that of the stars around.
 
     Returns
     -------
@@ -145,39 +158,61 @@ def cut_tile(tile: Tile, x: np.ndarray, y: np.ndarray, stamp_px: int = 64) -> Ti
     ValueError
         If a stamp is not wholly inside the tile.
     InputError
-        If a file cannot be read.
+        If a file of a band that is not optional cannot be read.
     """
     x, y = np.asarray(x, float), np.asarray(y, float)
     if not holds_stamp(tile.shape, x, y, stamp_px).all():
         raise ValueError(f"tile {tile.name}: {tile.shape} px do not hold every stamp")
-    x0, y0 = corner(x, stamp_px), corner(y, stamp_px)
     shape = (len(x), len(tile.bands))
-    images = np.empty((*shape, stamp_px, stamp_px), np.float16)
-    noise, seeing = np.empty(shape, np.float32), np.empty(shape, np.float32)
-    flags = np.zeros(len(x), np.int32)
+    cuts = TileCuts(
+        np.full((*shape, stamp_px, stamp_px), np.nan, np.float16),
+        np.full(shape, np.nan, np.float32),
+        np.full(shape, np.nan, np.float32),
+        np.zeros(len(x), np.int32),
+    )
     for number, band in enumerate(tile.bands):
-        plane = band.read_image(tile.window)
-        mask = band.read_mask(tile.window)
-        seeing[:, number] = _seeing(band, plane, mask)
-        stamps = gather(plane[None], x0, y0, stamp_px)[:, 0]
-        bits = None if mask is None else gather(mask[None], x0, y0, stamp_px)[:, 0]
-        del plane, mask
-        missing = _missing(band, stamps, bits)
-        stamps[missing] = np.nan
-        noise[:, number] = stamp_sky_noise(stamps, _detected(band, bits))
-        stamps[missing] = 0.0
-        images[:, number], clipped = to_half(stamps)
-        flags |= _defects(band, bits, missing)
-        flags |= np.where(clipped, Flag.CLIPPED, 0) | np.where(
-            noise[:, number] > 0, 0, Flag.NO_NOISE
-        )
-    return TileCuts(images, noise, seeing, flags)
+        if band is None:
+            continue
+        try:
+            stamps, noise, seeing, flags = _cut_band(tile, band, x, y, stamp_px)
+        except InputError as error:
+            if band.band not in tile.optional:
+                raise
+            cuts.unread.append(error)
+            continue
+        there = np.full(len(x), True)
+        if band.band in tile.optional:
+            there = (flags & int(Flag.UNUSABLE)) == 0
+        if psf is not None:
+            near = psf.fwhm_arcsec(band.band, *tile.wcs.all_pix2world(x, y, 0))
+            seeing = np.where(np.isnan(near), seeing, near)
+        cuts.images[there, number] = stamps[there]
+        cuts.sky_noise[there, number] = noise[there]
+        cuts.psf_fwhm_arcsec[there, number] = seeing[there]
+        cuts.flags[there] |= flags[there]
+    return cuts
 
 
-def _seeing(band: BandImage, plane: np.ndarray, mask: np.ndarray | None) -> float:
-    """Return the seeing of a tile, leaving out saturated stars where the mask tells them."""
+def _cut_band(
+    tile: Tile, band: BandImage, x: np.ndarray, y: np.ndarray, stamp_px: int
+) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
+    """Return stamps, sky noise, seeing and flags of one band."""
+    x0, y0 = corner(x, stamp_px), corner(y, stamp_px)
+    plane, mask = band.read_image(tile.window), band.read_mask(tile.window)
+    # Saturated stars are left out, where the mask tells them.
     unusable = None if mask is None else band.mask_bit(mask, "SAT", "NO_DATA")
-    return stellar_fwhm(plane, band.pixel_scale_arcsec, unusable)
+    seeing = local_fwhm(plane, band.pixel_scale_arcsec, x, y, unusable)
+    stamps = gather(plane[None], x0, y0, stamp_px)[:, 0]
+    bits = None if mask is None else gather(mask[None], x0, y0, stamp_px)[:, 0]
+    del plane, mask, unusable
+    missing = _missing(band, stamps, bits)
+    stamps[missing] = np.nan
+    noise = stamp_sky_noise(stamps, _detected(band, bits))
+    stamps[missing] = 0.0
+    half, clipped = to_half(stamps)
+    flags = _defects(band, bits, missing)
+    flags |= np.where(clipped, Flag.CLIPPED, 0) | np.where(noise > 0, 0, Flag.NO_NOISE)
+    return half, noise, seeing, flags.astype(np.int32)
 
 
 def _missing(band: BandImage, stamps: np.ndarray, bits: np.ndarray | None) -> np.ndarray:
@@ -203,7 +238,9 @@ def _defects(band: BandImage, bits: np.ndarray | None, missing: np.ndarray) -> n
         near = axis[:, None] ** 2 + axis**2 <= SATURATION_RADIUS_PX**2
         saturated = band.mask_bit(bits[:, near], "SAT").any(axis=1)
         bright = band.mask_bit(bits[:, side // 2, side // 2], "BRIGHT_OBJECT")
-        trail = band.mask_bit(np.bitwise_or.reduce(bits, axis=(1, 2)), *TRAIL_PLANES)
+        anywhere = np.bitwise_or.reduce(bits, axis=(1, 2))
+        trail = band.mask_bit(anywhere, *TRAIL_PLANES)
+        edge = band.mask_bit(anywhere, "EDGE")
         flags |= np.where(saturated, Flag.SATURATED, 0) | np.where(bright, Flag.BRIGHT_OBJECT, 0)
-        flags |= np.where(trail, Flag.TRAIL, 0)
+        flags |= np.where(trail, Flag.TRAIL, 0) | np.where(edge, Flag.EDGE, 0)
     return flags.astype(np.int32)

@@ -104,9 +104,15 @@ class BandImage:
         return self.read_image(window), self.read_mask(window), self.read_variance(window)
 
     def read_image(self, window: Window) -> np.ndarray:
-        """Read a window of the image, float32 counts at zero point 27."""
+        """Read a window of the image, float32 counts at zero point 27.
+
+        Without a mask, exact zeros are NaN: SWarp writes them where nothing was exposed.
+        """
         raw = self._section("IMAGE", window)
-        return np.multiply(raw, self._to_survey_counts(1), dtype=np.float32)
+        counts = np.multiply(raw, self._to_survey_counts(1), dtype=np.float32)
+        if "MASK" not in self.hdus and raw.dtype.kind == "f":
+            counts[raw == 0] = np.nan
+        return counts
 
     def read_mask(self, window: Window) -> np.ndarray | None:
         """Read a window of the bit mask, int32."""

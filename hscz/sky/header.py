@@ -2,18 +2,24 @@
 
 from __future__ import annotations
 
+import gzip
+import re
 import warnings
+import zlib
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from astropy.io import fits
+from astropy.io.fits.verify import VerifyWarning
 from astropy.wcs import WCS, FITSFixedWarning, WcsError
 from astropy.wcs.utils import proj_plane_pixel_scales
 
 from hscz import survey
 from hscz.errors import ConfigError, InputError
+
+GZIP_MAGIC = b"\x1f\x8b"
 
 ZERO_POINT_TOLERANCE_MAG = 0.001
 """Largest difference between a zero point in the configuration and the header's."""
@@ -39,35 +45,45 @@ def _all_headers(path: Path) -> list[fits.Header]:
     """
     if not path.is_file():
         raise InputError(f"{path}: no such file; check the path and the pattern it came from")
-    headers: list[fits.Header] = []
-    size, end = path.stat().st_size, 0
     with path.open("rb") as file:
-        start = file.read(8)
-        if start != b"SIMPLE  ":
-            raise InputError(
-                f"{path}: is not a FITS file, it starts with {start!r}; fetch it again, and "
-                "unpack it if it is gzipped (tile-compressed .fits.fz files are fine)"
-            )
-        while end < size:
-            file.seek(end)
-            try:
-                header = fits.Header.fromfile(file)
-                end = file.tell() + (header["NAXIS"] and header.data_size_padded)
-            except KeyError as error:
-                raise InputError(
-                    f"{path}: the header of HDU {len(headers)} is damaged ({error.args[0]}); "
-                    "fetch the file again"
-                ) from error
-            except (OSError, EOFError, ValueError) as error:
-                raise InputError(
-                    f"{path}: truncated, breaks off in a header ({error}); fetch the file again"
-                ) from error
-            headers.append(header)
-    if end > size:
+        gzipped = file.read(2) == GZIP_MAGIC
+    try:
+        with gzip.open(path) if gzipped else path.open("rb") as file:
+            return _walk(path, file, None if gzipped else path.stat().st_size)
+    except (EOFError, zlib.error, gzip.BadGzipFile) as error:
+        raise InputError(f"{path}: truncated or damaged ({error}); fetch the file again") from error
+
+
+def _walk(path: Path, file: Any, size: int | None) -> list[fits.Header]:
+    """Go from header to header through a file; without `size`, to where its stream ends."""
+    headers: list[fits.Header] = []
+    start = file.peek(8)[:8]
+    if start != b"SIMPLE  ":
         raise InputError(
-            f"{path}: truncated, {size} bytes of {end} that its headers announce; "
-            "fetch the file again"
+            f"{path}: is not a FITS file, it starts with {start!r}; fetch the file again"
         )
+    end = 0
+    while file.peek(1):
+        try:
+            header = fits.Header.fromfile(file)
+            end = file.tell() + (header["NAXIS"] and header.data_size_padded)
+        except KeyError as error:
+            raise InputError(
+                f"{path}: the header of HDU {len(headers)} is damaged ({error.args[0]}); "
+                "fetch the file again"
+            ) from error
+        except (OSError, EOFError, ValueError) as error:
+            raise InputError(
+                f"{path}: truncated, breaks off in a header ({error}); fetch the file again"
+            ) from error
+        headers.append(header)
+        # A plain file can be set beyond its end, a gzipped stream stops there.
+        there = min(file.seek(end), end if size is None else size)
+        if there < end:
+            raise InputError(
+                f"{path}: truncated, {there} bytes of {end} that its headers announce; "
+                "fetch the file again"
+            )
     return headers
 
 
@@ -99,16 +115,26 @@ def find_planes(path: Path, headers: Mapping[int, fits.Header]) -> dict[str, int
 
 
 def check_filter(path: Path, band: str, filter_name: str) -> None:
-    """Refuse a file whose FILTER card names another band; unknown filters pass."""
+    """Refuse a file whose FILTER card or, without a card that is known, name is of another band."""
     try:
-        found = survey.band(filter_name.strip())
+        found, where = survey.band(filter_name.strip()).name, f"FILTER is {filter_name!r}"
     except ConfigError:
-        return
-    if found.name != band:
+        found, where = _band_in_name(path.name), "its name"
+    if found not in ("", band):
         raise InputError(
-            f"{path}: FILTER is {filter_name!r}, which is band {found.name}, but the file was "
-            f"given for band {band}; correct the pattern or the card"
+            f"{path}: {where}, which is band {found}, but the file was given for band {band}; "
+            "correct the pattern, the bands or the card"
         )
+
+
+def _band_in_name(name: str) -> str:
+    """Return the band whose filter stands in a file name, empty where none or several do."""
+    found = [
+        band.name
+        for band in survey.BANDS.values()
+        if re.search(rf"(?<![A-Za-z0-9]){re.escape(band.filter_name)}(?![A-Za-z0-9])", name)
+    ]
+    return found[0] if len(found) == 1 else ""
 
 
 def image_shape(header: fits.Header) -> tuple[int, int]:
@@ -126,15 +152,18 @@ def celestial_wcs(path: Path, header: fits.Header) -> WCS:
         with warnings.catch_warnings():
             # A card that is not a number would silently count as zero.
             warnings.filterwarnings("error", "(?s).*value was expected", FITSFixedWarning)
+            warnings.filterwarnings("error", category=VerifyWarning)
             # fix=False: wcslib would announce harmless rewrites of the date cards as warnings.
             wcs = WCS(header, fix=False).celestial
-    except (WcsError, KeyError, ValueError, FITSFixedWarning) as error:
+    except (WcsError, KeyError, ValueError, FITSFixedWarning, VerifyWarning) as error:
         raise InputError(
             f"{path}: no usable WCS ({str(error).splitlines()[-1]}); {mend}"
         ) from error
     scales = proj_plane_pixel_scales(wcs) if wcs.has_celestial else np.zeros(2)
-    if not (np.isfinite([*scales, *wcs.wcs.crval]).all() and (scales > 0).all()):
-        found = {key: header.get(key) for key in ("CTYPE1", "CTYPE2", "CRVAL1", "CRVAL2")}
+    numbers = [*scales, *wcs.wcs.crval, *wcs.wcs.crpix] if wcs.has_celestial else [np.nan]
+    if not (np.isfinite(numbers).all() and (scales > 0).all()):
+        keys = ("CTYPE1", "CTYPE2", "CRVAL1", "CRVAL2", "CRPIX1", "CRPIX2", "CD1_1", "CD2_2")
+        found = {key: card for key in keys if (card := _card(header, key)) is not None}
         raise InputError(f"{path}: no usable celestial WCS, {found}; {mend}")
     # FK5 of J2000 is ICRS to 0.02 arcsec; any other frame would put stamps in the wrong place.
     frame, equinox = wcs.wcs.radesys.strip(), wcs.wcs.equinox
@@ -143,6 +172,14 @@ def celestial_wcs(path: Path, header: fits.Header) -> WCS:
             f"{path}: its WCS is in {wcs.wcs.lngtyp} {frame} {equinox}, not ICRS; reproject it"
         )
     return wcs
+
+
+def _card(header: fits.Header, key: str) -> Any:
+    """Return a card's value for a message, or its raw text where it cannot be parsed."""
+    try:
+        return header.get(key)
+    except fits.VerifyError:
+        return str(header.cards[key].image).partition("=")[2].strip()
 
 
 def read_zero_point(

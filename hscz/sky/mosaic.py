@@ -1,4 +1,4 @@
-"""Mosaics: which files hold the bands of each patch, and which tile an object is cut from.
+"""Mosaics: aligned images of one patch, and which tile of them an object is cut from.
 
 A tile is a window of a set of aligned band images, small enough for one worker's memory. Tiles
 overlap: patches of the survey do so by themselves, and windows of a larger image are laid so
@@ -7,23 +7,20 @@ that a stamp which is whole in the image is whole in some tile.
 
 from __future__ import annotations
 
-import glob
-import logging
-import re
-from collections.abc import Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 
 import numpy as np
 from astropy.wcs import WCS
 
-from hscz import survey
 from hscz.errors import ConfigError, InputError
 from hscz.sky.fits import BandImage, Window, open_band
+from hscz.sky.patches import find_patches
 from hscz.sphere import unit_vectors
 from hscz.survey import PIXEL_SCALE_ARCSEC
 
-_log = logging.getLogger("hscz")
+Images = tuple[BandImage | None, ...]
+"""The images of one patch, one per band; None where an optional band has none."""
 
 MAX_MISALIGNMENT_PX = 0.05
 """Largest distance between the same pixel of two bands of one tile."""
@@ -37,15 +34,18 @@ class Tile:
     ----------
     name : str
         Unique in its field; fit for a file name.
-    bands : tuple of BandImage
-        One per band, on the same pixel grid.
+    bands : tuple of BandImage or None
+        One per band, on the same pixel grid; None where an optional band has no image.
     window : tuple of int
         (y0, y1, x0, x1) in those images.
+    optional : frozenset of str
+        Bands that an object may lack.
     """
 
     name: str
-    bands: tuple[BandImage, ...]
+    bands: Images
     window: Window
+    optional: frozenset[str] = frozenset()
 
     @property
     def shape(self) -> tuple[int, int]:
@@ -57,77 +57,28 @@ class Tile:
     def wcs(self) -> WCS:
         """WCS of the window."""
         y0, y1, x0, x1 = self.window
-        return self.bands[0].wcs.slice((slice(y0, y1), slice(x0, x1)))
+        return first_image(self.bands).wcs.slice((slice(y0, y1), slice(x0, x1)))
 
 
-def find_files(pattern: str, bands: Sequence[str]) -> dict[str, tuple[Path, ...]]:
-    """Find the files of a field and sort them into patches.
-
-    Patches that lack a band are left out, with a warning in the log "hscz" that names them:
-    HSC observed beyond the footprint of CLAUDS, so at the border of a field that is normal.
-
-    Parameters
-    ----------
-    pattern : str
-        Path with ``{filter}`` (``HSC-I``) or ``{band}`` (``i``), and ``{tract}`` and ``{patch}``
-        where the files have them.
-    bands : sequence of str
-        Short names, blue to red.
-
-    Returns
-    -------
-    dict of str to tuple of Path
-        One file per band, by patch name such as ``9813-4,4``; where the pattern has neither
-        tract nor patch, by the file's name without the band.
-
-    Raises
-    ------
-    ConfigError
-        If the pattern does not tell the bands apart.
-    InputError
-        If no file of a band matches, or no patch has all bands.
-
-    Examples
-    --------
-    >>> find_files("/nowhere/calexp-{filter}-{tract}-{patch}.fits", ["g", "i"])
-    Traceback (most recent call last):
-    ...
-    hscz.errors.InputError: /nowhere/calexp-HSC-G-*-*.fits: no file matches; ...
-    """
-    if len(bands) > 1 and not re.search(r"\{(filter|band)\}", pattern):
-        raise ConfigError(f"{pattern}: has neither {{filter}} nor {{band}}, so bands share a file")
-    found = [_find_band(pattern, band) for band in bands]
-    names = sorted(set().union(*found))
-    lacking = {b: [n for n in names if n not in f] for b, f in zip(bands, found, strict=True)}
-    whole = [name for name in names if all(name in files for files in found)]
-    if not whole:
-        worst = max(lacking, key=lambda band: len(lacking[band]))
-        raise InputError(
-            f"{pattern}: none of {len(names)} patches has all bands, {len(lacking[worst])} lack "
-            f"band {worst} ({survey.band(worst).filter_name}); add its files or drop the band"
-        )
-    for band, left_out in lacking.items():
-        if left_out:
-            _log.warning(
-                "%s: %d of %d patches lack band %s and are left out: %s",
-                *(pattern, len(left_out), len(names), band, _shortened(left_out)),
-            )
-    return {name: tuple(files[name] for files in found) for name in whole}
+def first_image(images: Images) -> BandImage:
+    """Return the first image there is; a patch has at least one."""
+    return next(image for image in images if image is not None)
 
 
 def find_tiles(
-    pattern: str,
+    pattern: str | Mapping[str, str],
     bands: Sequence[str],
     tile_px: int = 4200,
     stamp_px: int = 64,
     zero_point: float | None = None,
+    optional: Collection[str] = (),
 ) -> list[Tile]:
     """Find the images of a field and divide them into tiles, reading headers only.
 
     Parameters
     ----------
-    pattern : str
-        As for `find_files`.
+    pattern : str or mapping of str to str
+        Path pattern, of all bands or by band, as for `hscz.sky.patches.find_patches`.
     bands : sequence of str
         Short names, blue to red.
     tile_px : int
@@ -136,30 +87,51 @@ def find_tiles(
         Side of the stamps that are to be cut.
     zero_point : float, optional
         AB zero point of images whose headers have none.
+    optional : collection of str
+        Bands that a patch may lack.
 
     Returns
     -------
     list of Tile
+        Of all patches that have every band.
 
     Raises
     ------
     ConfigError
         If the pattern does not tell the bands apart or a tile holds no stamp.
     InputError
-        As `find_files`, and if files are unusable, the bands of a patch are on different grids,
-        or their pixels are not of the survey's size.
+        If no patch has all bands, files are unusable, the bands of a patch are on different
+        grids, or their pixels are not of the survey's size.
+    """
+    patterns = {b: pattern if isinstance(pattern, str) else pattern[b] for b in bands}
+    tiles = []
+    patches, left_out = find_patches(patterns, optional)
+    for patch in sorted(patches.keys() - {one.patch for one in left_out}):
+        paths = patches[patch]
+        images = tuple(open_band(paths[b], b, zero_point) if b in paths else None for b in bands)
+        check_grid(images)
+        tiles += divide(patch, images, tile_px, stamp_px, optional)
+    return tiles
+
+
+def divide(
+    patch: str, images: Images, tile_px: int, stamp_px: int, optional: Collection[str] = ()
+) -> list[Tile]:
+    """Divide the images of one patch into tiles.
+
+    Raises
+    ------
+    ConfigError
+        If a tile holds no stamp.
     """
     if tile_px <= stamp_px:
         raise ConfigError(f"tile_px is {tile_px}, not larger than stamp_px, {stamp_px}")
-    tiles = []
-    for patch, paths in find_files(pattern, bands).items():
-        images = tuple(open_band(path, b, zero_point) for path, b in zip(paths, bands, strict=True))
-        _check_grid(images)
-        windows = _windows(images[0].shape, tile_px, stamp_px)
-        for window in windows:
-            name = patch if len(windows) == 1 else f"{patch}+{window[0]}+{window[2]}"
-            tiles.append(Tile(name, images, window))
-    return tiles
+    windows = _windows(first_image(images).shape, tile_px, stamp_px)
+    names = [f"{patch}+{y0}+{x0}" if len(windows) > 1 else patch for y0, _, x0, _ in windows]
+    return [
+        Tile(name, images, window, frozenset(optional))
+        for name, window in zip(names, windows, strict=True)
+    ]
 
 
 def assign(
@@ -234,79 +206,43 @@ def holds_stamp(shape: tuple[int, int], x: np.ndarray, y: np.ndarray, stamp_px: 
     return inside
 
 
-def wildcard(pattern: str, band: str) -> tuple[str, str]:
-    """Return the shell pattern of the files of one band, and the expression they must match.
+def check_grid(images: Images) -> None:
+    """Refuse bands on different pixel grids and pixels of another size than the survey's.
 
     Raises
     ------
-    ConfigError
-        If the pattern has a placeholder that is not known.
-
-    Examples
-    --------
-    >>> wildcard("{filter}-{patch}.fits", "i")[0]
-    'HSC-I-*.fits'
+    InputError
     """
-    known = {"filter": survey.band(band).filter_name, "band": band}
-    words = re.split(r"\{(\w+)\}", pattern)
-    shell, expression, seen = "", "", set[str]()
-    for position, word in enumerate(words):
-        literal = word if position % 2 == 0 else known.get(word)
-        if literal is not None:
-            shell, expression = shell + glob.escape(literal), expression + re.escape(literal)
-        elif word in ("tract", "patch"):
-            shell += "*"
-            expression += f"(?P={word})" if word in seen else f"(?P<{word}>[^/-]+)"
-            seen.add(word)
-        else:
-            raise ConfigError(
-                f"{pattern}: {{{word}}} is unknown; use filter, band, tract and patch"
-            )
-    return shell, expression
-
-
-def _shortened(names: Sequence[str], most: int = 10) -> str:
-    """Join names for a message, as many as one can read."""
-    return ", ".join([*names[:most], f"and {len(names) - most} more"][: min(len(names), most + 1)])
-
-
-def _find_band(pattern: str, band: str) -> dict[str, Path]:
-    """Return the files of one band by patch name."""
-    shell, expression = wildcard(pattern, band)
-    hits = ((path, re.fullmatch(expression, path)) for path in sorted(glob.glob(shell)))
-    files = {_patch_name(hit.groupdict(), pattern): Path(path) for path, hit in hits if hit}
-    if not files:
-        raise InputError(f"{shell}: no file matches; correct the pattern {pattern!r}")
-    return files
-
-
-def _patch_name(place: dict[str, str], pattern: str) -> str:
-    """Name a patch by tract and patch or, without them, by the file name less the band."""
-    if place:
-        return "-".join(place[key] for key in ("tract", "patch") if key in place)
-    stem = re.sub(r"[-_.]*\{\w+\}", "", Path(pattern).name.split(".fits")[0])
-    return stem.strip("-_.") or "image"
-
-
-def _check_grid(images: Sequence[BandImage]) -> None:
-    """Refuse bands on different pixel grids and pixels of another size than the survey's."""
-    first = images[0]
-    x, y = _corners(first.shape)
-    for image in images[1:]:
-        found = image.wcs.all_world2pix(*first.wcs.all_pix2world(x, y, 0), 0, quiet=True)
-        offset = np.max(np.hypot(found[0] - x, found[1] - y))
-        if image.shape != first.shape or not offset <= MAX_MISALIGNMENT_PX:
+    first = first_image(images)
+    for image in images:
+        if image is not None and not is_aligned(image, first.wcs, first.shape):
             raise InputError(
                 f"{image.path}: is not on the pixel grid of {first.path} (shapes {image.shape} and "
-                f"{first.shape}, corners up to {offset:.3g} px apart); resample the bands to one "
-                "grid with resample = true"
+                f"{first.shape}, corners up to {_offset_px(image, first.wcs, first.shape):.3g} px "
+                "apart); resample the bands to one grid with resample = true"
             )
-    scale = first.pixel_scale_arcsec
-    if abs(scale / PIXEL_SCALE_ARCSEC - 1) > 0.01:
+    if not has_survey_pixels(first):
         raise InputError(
-            f"{first.path}: has pixels of {scale:.4g} arcsec, the survey's are "
+            f"{first.path}: has pixels of {first.pixel_scale_arcsec:.4g} arcsec, the survey's are "
             f"{PIXEL_SCALE_ARCSEC}; resample it with resample = true"
         )
+
+
+def is_aligned(image: BandImage, wcs: WCS, shape: tuple[int, int]) -> bool:
+    """Return whether an image is on a pixel grid, to `MAX_MISALIGNMENT_PX`."""
+    return image.shape == shape and bool(_offset_px(image, wcs, shape) <= MAX_MISALIGNMENT_PX)
+
+
+def has_survey_pixels(image: BandImage) -> bool:
+    """Return whether the pixels of an image are of the survey's size, to 1 %."""
+    return abs(image.pixel_scale_arcsec / PIXEL_SCALE_ARCSEC - 1) <= 0.01
+
+
+def _offset_px(image: BandImage, wcs: WCS, shape: tuple[int, int]) -> float:
+    """Return the largest distance between the corners of a grid and those of an image."""
+    x, y = _corners(shape)
+    found = image.wcs.all_world2pix(*wcs.all_pix2world(x, y, 0), 0, quiet=True)
+    return float(np.max(np.hypot(found[0] - x, found[1] - y)))
 
 
 def _corners(shape: tuple[int, int]) -> tuple[np.ndarray, np.ndarray]:

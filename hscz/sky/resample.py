@@ -10,7 +10,7 @@ from __future__ import annotations
 import hashlib
 import re
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Collection
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -21,8 +21,9 @@ from reproject import reproject_interp
 from scipy.ndimage import maximum_filter
 
 from hscz.atomic import writing
-from hscz.sky.fits import BandImage, Window, open_band, write_calexp
-from hscz.sky.mosaic import find_files
+from hscz.errors import InputError
+from hscz.sky.fits import BandImage, Window, write_calexp
+from hscz.sky.mosaic import Images, has_survey_pixels, is_aligned
 from hscz.survey import PIXEL_SCALE_ARCSEC
 
 STRIP_ROWS = 512
@@ -67,46 +68,55 @@ def survey_grid(image: BandImage) -> Grid:
     return Grid(wcs, shape)
 
 
-def resample_pattern(
-    pattern: str, bands: Sequence[str], folder: str | Path, zero_point: float | None = None
-) -> str:
-    """Bring all images of a field to the survey's grid, one per patch, shared by its bands.
+def common_grid(images: Images) -> Grid:
+    """Return the grid of a patch: that of an image with the survey's pixels, i before others.
 
-    Files that were made before from the same input are kept, and those of patches or bands that
-    are no longer asked for are removed.
+    A smaller image comes before a mosaic of many patches. Where none has such pixels, the grid is
+    `survey_grid`.
+    """
+    there = sorted(
+        (image for image in images if image is not None),
+        key=lambda image: (not has_survey_pixels(image), np.prod(image.shape), image.band != "i"),
+    )
+    if has_survey_pixels(there[0]):
+        return Grid(there[0].wcs, there[0].shape)
+    return survey_grid(there[0])
+
+
+def resample_patch(image: BandImage, grid: Grid, patch: str, folder: str | Path) -> Path:
+    """Return the file of one band of a patch on a grid: as it is, or resampled.
 
     Parameters
     ----------
-    pattern : str
-        As for `hscz.sky.mosaic.find_files`.
-    bands : sequence of str
-        Short names; the first band sets the centre and extent of the grid of each patch.
+    image : BandImage
+    grid : Grid
+        As `common_grid` gives it.
+    patch : str
+        Name of the patch, for the file's.
     folder : str or Path
-        Where to write.
-    zero_point : float, optional
-        AB zero point of images whose headers have none.
-
-    Returns
-    -------
-    str
-        Pattern of the files written, for `hscz.sky.mosaic.find_tiles`.
+        Where the file is written; one that was made before from the same input is kept.
 
     Raises
     ------
     InputError
-        If a file is missing or unusable.
+        If the image cannot be read or does not reach the grid.
     """
-    places = [key for key in ("tract", "patch") if f"{{{key}}}" in pattern]
-    kept: set[Path] = set()
-    for patch, paths in find_files(pattern, bands).items():
-        images = [open_band(path, b, zero_point) for path, b in zip(paths, bands, strict=True)]
-        grid = survey_grid(images[0])
-        for image in images:
-            made = Path(folder) / f"calexp-{image.band}-{patch}.fits"
-            kept.add(resample_band(image, grid, made))
-    _remove_others(Path(folder), kept)
-    name = "-".join(f"{{{key}}}" for key in places) if places else patch
-    return str(Path(folder) / f"calexp-{{band}}-{name}.fits")
+    if is_aligned(image, grid.wcs, grid.shape):
+        return image.path
+    if _window(image, grid.wcs, grid.shape) is None:
+        raise InputError(
+            f"{image.path}: does not reach patch {patch}; give band {image.band} an image that "
+            "does, or make the band optional"
+        )
+    return resample_band(image, grid, Path(folder) / f"calexp-{image.band}-{patch}.fits")
+
+
+def remove_others(folder: str | Path, kept: Collection[Path]) -> None:
+    """Remove the files resampled before, such as of patches that are gone, but for those kept."""
+    for path in set(Path(folder).glob("calexp-*.fits")) - set(kept):
+        # ORIGIN is a common card; only with a fingerprint in it is the file one of these.
+        if re.fullmatch(FINGERPRINT, _read_origin(path)):
+            path.unlink()
 
 
 def resample_band(image: BandImage, grid: Grid, path: str | Path) -> Path:
@@ -216,6 +226,8 @@ def _window(image: BandImage, target: WCS, shape: tuple[int, int]) -> Window | N
     """Return the window of the input that a strip needs, None if they do not overlap."""
     sky = target.all_pix2world(*_rim((0, shape[0], 0, shape[1])), 0)
     x, y = image.wcs.all_world2pix(*sky, 0, quiet=True)
+    if not (np.isfinite(x).all() and np.isfinite(y).all()):
+        return None
     (y0, y1), (x0, x1) = (
         (max(int(p.min()) - MARGIN_PX, 0), min(int(p.max()) + MARGIN_PX, side))
         for p, side in ((y, image.shape[0]), (x, image.shape[1]))
@@ -233,14 +245,6 @@ def _rim(window: Window) -> tuple[np.ndarray, np.ndarray]:
 def _even_side(reach: np.ndarray) -> int:
     """Return how many whole pixels fit as far as the farthest point on both sides of 0."""
     return 2 * int(np.abs(reach).max() + 0.01)
-
-
-def _remove_others(folder: Path, kept: set[Path]) -> None:
-    """Remove the files resampled before that are not among those to keep."""
-    for path in set(folder.glob("calexp-*.fits")) - kept:
-        # ORIGIN is a common card; only with a fingerprint in it is the file one of these.
-        if re.fullmatch(FINGERPRINT, _read_origin(path)):
-            path.unlink()
 
 
 def _origin(image: BandImage, grid: Grid) -> str:

@@ -5,6 +5,8 @@ Headers and PSF models differ between surveys and are often absent; stars are al
 
 from __future__ import annotations
 
+from dataclasses import dataclass, fields
+
 import numpy as np
 from numpy.lib.stride_tricks import sliding_window_view
 from scipy.optimize import least_squares
@@ -19,16 +21,44 @@ MIN_PEAK_SNR = 25.0
 """Peak of a star over the sky noise; fainter objects are mostly galaxies and too noisy."""
 
 MAX_CANDIDATES = 500
-"""Compact sources to look at, the brightest ones."""
+"""Compact sources to look at in an image, or in a part of it; the brightest ones."""
 
 HALF_PX = 15
 """Half side of the boxes around candidates, px."""
+
+CELL_PX = 1400
+"""Side of the parts of an image whose PSF is measured apart: a third of an HSC patch."""
+
+MIN_CELL_STARS = 20
+"""Fewest stars to measure the seeing of a part from."""
 
 ISOLATION_PX = 20.0
 """A candidate with a brighter pixel peak within this distance is left out."""
 
 LOCUS_WIDTH = 0.06
 """Width in ln(size) of the clump of stars, from seeing variation across an image and noise."""
+
+
+@dataclass(frozen=True)
+class Sources:
+    """Compact sources: pixel of the peak, box around it, offset of the centroid, and width.
+
+    Boxes are of shape (n, side, side), the rest of (n,), px; the brightest come first.
+    """
+
+    y: np.ndarray
+    x: np.ndarray
+    boxes: np.ndarray
+    dx: np.ndarray
+    dy: np.ndarray
+    sigma: np.ndarray
+
+    def __len__(self) -> int:
+        return len(self.y)
+
+    def take(self, chosen: np.ndarray | slice) -> Sources:
+        """Return some of the sources."""
+        return Sources(*(getattr(self, f.name)[chosen] for f in fields(self)))
 
 
 def stellar_fwhm(
@@ -59,24 +89,84 @@ def stellar_fwhm(
     >>> stellar_fwhm(np.zeros((200, 200)), 0.168)
     nan
     """
+    return pixel_scale_arcsec * _fwhm_px(_compact_sources(image, unusable, MAX_CANDIDATES))
+
+
+def local_fwhm(
+    image: np.ndarray,
+    pixel_scale_arcsec: float,
+    x: np.ndarray,
+    y: np.ndarray,
+    unusable: np.ndarray | None = None,
+) -> np.ndarray:
+    """Measure the PSF width around positions: that of the stars of their part of the image.
+
+    The image is divided into squares of about `CELL_PX`. One with fewer than `MIN_CELL_STARS`
+    stars has the width of the whole image.
+
+    Parameters
+    ----------
+    image, pixel_scale_arcsec, unusable
+        As for `stellar_fwhm`.
+    x, y : ndarray of shape (n,)
+        0-based positions inside the image.
+
+    Returns
+    -------
+    ndarray of float32, shape (n,)
+        Arcsec, NaN where the image has fewer than `MIN_STARS` stars.
+
+    Examples
+    --------
+    >>> local_fwhm(np.zeros((200, 200)), 0.168, np.array([9.0]), np.array([7.0]))
+    array([nan], dtype=float32)
+    """
+    count = [max(1, round(side / CELL_PX)) for side in image.shape]
+    sources = _compact_sources(image, unusable, MAX_CANDIDATES * count[0] * count[1])
+
+    def cell(y: np.ndarray, x: np.ndarray) -> np.ndarray:
+        row, column = (
+            np.clip(np.asarray(p) * n / side, 0, n - 1).astype(int)
+            for p, n, side in zip((y, x), count, image.shape, strict=True)
+        )
+        return row * count[1] + column
+
+    cells, wanted = cell(sources.y, sources.x), cell(y, x)
+    width = np.full(len(wanted), _fwhm_px(sources.take(slice(MAX_CANDIDATES))))
+    for number in np.unique(wanted) if count != [1, 1] else ():
+        here = sources.take(cells == number)
+        if _locus(here.sigma).sum() >= MIN_CELL_STARS:
+            width[wanted == number] = _fwhm_px(here)
+    return (pixel_scale_arcsec * width).astype(np.float32)
+
+
+def _compact_sources(image: np.ndarray, unusable: np.ndarray | None, most: int) -> Sources:
+    """Return the brightest isolated sources of an image, none where nothing stands out."""
+    none = np.zeros(0)
+    found = Sources(none, none, np.zeros((0, 1, 1)), none, none, none)
     sky, noise = image_sky_noise(image)
     if not noise > 0 or min(image.shape) <= 2 * HALF_PX:
-        return np.nan
+        return found
     y, x = _peaks(image, sky + MIN_PEAK_SNR * noise)
     boxes = _boxes(image, y, x)
     keep = np.isfinite(boxes).all(axis=(1, 2))
     if unusable is not None:
         centre = slice(HALF_PX - 5, HALF_PX + 6)
         keep &= ~_boxes(unusable, y, x)[:, centre, centre].any(axis=(1, 2))
-    boxes = boxes[keep][:MAX_CANDIDATES].astype(np.float64)
-    if len(boxes) < MIN_STARS:
-        return np.nan
+    best = np.flatnonzero(keep)[:most]
+    if len(best) < MIN_STARS:
+        return found
+    boxes = boxes[best].astype(np.float64)
     boxes -= np.median(boxes[:, [0, -1]], axis=(1, 2), keepdims=True)
-    dx, dy, sigma = _adaptive_moments(boxes)
-    stars = _locus(sigma)
-    if stars.sum() < MIN_STARS:
+    return Sources(y[best], x[best], boxes, *_adaptive_moments(boxes))
+
+
+def _fwhm_px(sources: Sources) -> float:
+    """Return the width of the profile that the stars among some sources share; NaN for too few."""
+    stars = sources.take(_locus(sources.sigma))
+    if len(stars) < MIN_STARS:
         return np.nan
-    return pixel_scale_arcsec * _moffat_fwhm(boxes[stars], dx[stars], dy[stars], sigma[stars])
+    return _moffat_fwhm(stars.boxes, stars.dx, stars.dy, stars.sigma)
 
 
 def _peaks(image: np.ndarray, threshold: float) -> tuple[np.ndarray, np.ndarray]:

@@ -13,7 +13,16 @@ import pytest
 import torch
 from astropy.io import fits
 from astropy.table import Table
-from tiny_survey import BANDS, R1, Fails, broken_inside, calexp, edit_fits, shorten, succeeds
+from tiny_survey import (
+    BANDS,
+    Fails,
+    broken_inside,
+    calexp,
+    edit_fits,
+    objects,
+    shorten,
+    succeeds,
+)
 
 from hscz import stores
 from hscz.learn.model import Model
@@ -68,6 +77,56 @@ def unnamed_mask(root: Path) -> None:
     edit_fits(calexp(root), change)
 
 
+def nan_wcs(root: Path) -> None:
+    """Put the word NaN, which is no FITS number, in the place of a coordinate."""
+    content = calexp(root).read_bytes()
+    card = next(c for c in (content[i : i + 80] for i in range(0, 20_000, 80)) if b"CRVAL1" in c)
+    calexp(root).write_bytes(content.replace(card, b"CRVAL1  =                  NaN".ljust(80)))
+
+
+BAD_FILES = [
+    (lambda r: shorten(calexp(r), -5000), "truncated, 821560 bytes of 826560 that"),
+    (lambda r: shorten(calexp(r), 1000), "truncated, breaks off in a header"),
+    (lambda r: shorten(calexp(r), 2880), "has 0 unnamed 2-D images"),
+    (lambda r: shorten(calexp(r), 0), "is not a FITS file, it starts with b''; fetch the"),
+    (lambda r: calexp(r).write_text("<html>"), "is not a FITS file, it starts with b'<h"),
+    (broken_inside, "the IMAGE plane cannot be read"),
+    (without_wcs, "no usable celestial WCS"),
+    (nan_wcs, "no usable WCS"),
+    (card("IMAGE", "CRVAL1", "east"), "no usable WCS"),
+    (card("IMAGE", "CTYPE1", "RA---XYZ"), "no usable WCS"),
+    (card("IMAGE", "CRPIX1", 77.0), "is not on the pixel grid of"),
+    (lambda r: edit_fits(calexp(r), cut(250)), "is not on the pixel grid of"),
+    (card(0, "FILTER", "HSC-Z"), "FILTER is 'HSC-Z', which is band z, but"),
+    (card(0, "FLUXMAG0", None), "no zero point, FLUXMAG0 is None; give zero_point"),
+    (card(0, "FLUXMAG0", 0.0), "no zero point, FLUXMAG0 is 0.0"),
+    (unnamed_mask, "the MASK header names no plane (MP_* cards)"),
+    (card("MASK", "MP_SAT", "x"), "mask plane MP_SAT is 'x', which is no bit"),
+    (card("MASK", "MP_SAT", 77), "mask plane MP_SAT is 77, which is no bit"),
+    (lambda r: calexp(r).unlink(), "no file of band r (HSC-R)"),
+]
+"""What may be wrong with one file of the second patch, and what is said about it."""
+
+
+@pytest.mark.parametrize(("damage", "said"), BAD_FILES)
+def test_a_run_goes_on_past_a_bad_file_and_names_it(
+    files: Path, capsys: pytest.CaptureFixture[str], damage: Callable[[Path], object], said: str
+) -> None:
+    damage(files)
+    succeeds(files, "ingest", "--field", "A")
+    store = stores.open_field(files / "out/fields/A.zarr", lazy=False)
+    usable = (store["flags"].values & int(Flag.UNUSABLE)) == 0
+    assert set(store["tile"].values[usable]) == {"0"}
+    lost = pd.read_parquet(files / "out/fields/A.lost.parquet")["object_id"]
+    assert sorted([*store["object_id"].values, *lost]) == list(range(1000, 1080))
+    (note,) = pd.read_csv(files / "out/fields/A.left_out.csv").itertuples()
+    assert note.reason.startswith(said)
+    assert "HSC-R-1-1.fits" in note.file or note.file.endswith("calexp-{filter}-1-{patch}.fits")
+    assert note.n_objects == len(lost) - 4 + (~usable).sum() > 20
+    printed = capsys.readouterr().out
+    assert f"(patch 1): {note.reason}; {note.n_objects} objects lost" in printed
+
+
 @pytest.mark.parametrize(
     ("damage", "said"),
     [
@@ -77,42 +136,32 @@ def unnamed_mask(root: Path) -> None:
             "none of 2 patches has all bands, 1 lack band r (HSC-R); add its files or drop the",
         ),
         (lambda r: shutil.rmtree(r / "images"), "calexp-HSC-G-1-*.fits: no file matches; correct"),
-        (lambda r: shorten(calexp(r), -5000), R1 + "truncated, 821560 bytes of 826560 that"),
-        (lambda r: shorten(calexp(r), 1000), R1 + "truncated, breaks off in a header"),
-        (lambda r: shorten(calexp(r), 2880), R1 + "has 0 unnamed 2-D images"),
-        (lambda r: shorten(calexp(r), 0), R1 + "is not a FITS file, it starts with b''; fetch it"),
-        (lambda r: calexp(r).write_text("<html>"), R1 + "is not a FITS file, it starts with b'<h"),
-        (broken_inside, R1 + "the IMAGE plane cannot be read"),
-        (without_wcs, R1 + "no usable celestial WCS"),
-        (card("IMAGE", "CRVAL1", "east"), R1 + "no usable WCS"),
-        (card("IMAGE", "CTYPE1", "RA---XYZ"), R1 + "no usable WCS"),
-        (card("IMAGE", "CRPIX1", 77.0), R1 + "is not on the pixel grid of"),
-        (lambda r: edit_fits(calexp(r), cut(250)), R1 + "is not on the pixel grid of"),
-        (card(0, "FILTER", "HSC-Z"), R1 + "FILTER is 'HSC-Z', which is band z, but"),
-        (card(0, "FLUXMAG0", None), R1 + "no zero point, FLUXMAG0 is None; give zero_point"),
-        (card(0, "FLUXMAG0", 0.0), R1 + "no zero point, FLUXMAG0 is 0.0"),
-        (unnamed_mask, R1 + "the MASK header names no plane (MP_* cards)"),
-        (card("MASK", "MP_SAT", "x"), R1 + "mask plane MP_SAT is 'x', which is no bit"),
-        (card("MASK", "MP_SAT", 77), R1 + "mask plane MP_SAT is 77, which is no bit"),
         (without_pixels, "calexp-HSC-G-1-0.fits: its image has no pixel, (0, 0)"),
+        (
+            lambda r: [shorten(calexp(r, "A", "r", p), -1) for p in (0, 1)],
+            "truncated, 826559 bytes of 826560 that its headers announce; fetch the file again "
+            "(none of 2 patches can be used)",
+        ),
+        (
+            lambda r: [broken_inside(r, patch=p) for p in (0, 1)],
+            "fetch the file again (and 1 more, so no object is left)",
+        ),
     ],
 )
-def test_images(files: Path, fails: Fails, damage: Callable[[Path], object], said: str) -> None:
+def test_nothing_but_bad_files(
+    files: Path, fails: Fails, damage: Callable[[Path], object], said: str
+) -> None:
     damage(files)
     assert said in fails(files, "ingest", "--field", "A")
     assert not (files / "out/fields/A.zarr").exists()
 
 
-def test_a_patch_without_a_band_is_left_out_and_named(
-    files: Path, caplog: pytest.LogCaptureFixture
+def test_objects_outside_every_patch_are_an_error_if_none_is_inside(
+    files: Path, fails: Fails
 ) -> None:
-    calexp(files, "B", "r", 1).unlink()
-    succeeds(files, "ingest", "--field", "B")
-    assert "1 of 2 patches lack band r and are left out: 1" in caplog.text
-    store = stores.open_field(files / "out/fields/B.zarr", lazy=False)
-    lost = pd.read_parquet(files / "out/fields/B.lost.parquet")["object_id"]
-    assert set(store["tile"].values) == {"0"}
-    assert sorted([*store["object_id"].values, *lost]) == list(range(2000, 2080))
+    objects(lambda t: t.assign(RA=t["RA"] + 90))(files)
+    said = "A.csv: none of the 80 selected objects lies in the images"
+    assert said in fails(files, "ingest", "--field", "A")
 
 
 @pytest.fixture(scope="module")

@@ -13,7 +13,6 @@ import pandas as pd
 import pytest
 from tiny_survey import (
     N_OUTSIDE,
-    R1,
     Fails,
     broken_inside,
     calexp,
@@ -23,9 +22,10 @@ from tiny_survey import (
     variables,
 )
 
-import hscz.ingest
-from hscz import stores
-from hscz.errors import InputError
+from hscz import cutting, stores
+from hscz.errors import StoreError
+
+R0 = "calexp-HSC-R-1-0.fits: "
 
 
 def test_half_written_labels_do_not_pass_for_labels(
@@ -52,12 +52,14 @@ def test_half_written_labels_do_not_pass_for_labels(
 def test_a_failed_field_does_not_undo_another(
     files: Path, fails: Fails, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    kept = calexp(files, "B").read_bytes()
-    shorten(calexp(files, "B"), -5000)
-    assert "B/calexp-HSC-R-1-1.fits: truncated" in fails(files, "ingest")
+    kept = [calexp(files, "B", patch=patch).read_bytes() for patch in (0, 1)]
+    for patch in (0, 1):
+        shorten(calexp(files, "B", patch=patch), -5000)
+    assert "B/calexp-HSC-R-1-0.fits: truncated" in fails(files, "ingest")
     assert stores.open_field(files / "out/fields/A.zarr").sizes["object"] == 76
     assert not (files / "out/fields/B.zarr").exists()
-    calexp(files, "B").write_bytes(kept)
+    for patch in (0, 1):
+        calexp(files, "B", patch=patch).write_bytes(kept[patch])
     succeeds(files, "ingest")
     lines = capsys.readouterr().out.splitlines()
     assert "up to date" in lines[0]
@@ -66,8 +68,9 @@ def test_a_failed_field_does_not_undo_another(
 
 def test_a_failed_ingest_keeps_the_store_that_was(made: Path, fails: Fails) -> None:
     before = snapshot(made / "out/fields/A.zarr")
-    broken_inside(made)
-    assert R1 + "the IMAGE plane cannot be read" in fails(made, "ingest", "--field", "A")
+    for patch in (0, 1):
+        broken_inside(made, patch=patch)
+    assert R0 + "the IMAGE plane cannot be read" in fails(made, "ingest", "--field", "A")
     assert snapshot(made / "out/fields/A.zarr") == before
 
 
@@ -75,16 +78,16 @@ def test_a_failed_ingest_keeps_the_store_that_was(made: Path, fails: Fails) -> N
 def test_a_failed_tile_keeps_the_others(
     files: Path, whole: Path, fails: Fails, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    real, cut_tiles = hscz.ingest.cut_tile, []
+    real, cut_tiles = cutting.cut_tile, []
 
     def second_fails(tile, *arguments):
         if cut_tiles:
-            raise InputError("b.fits: the IMAGE plane cannot be read; fetch the file again")
+            raise StoreError("b.zarr: cannot be written; make room there")
         cut_tiles.append(tile.name)
         return real(tile, *arguments)
 
-    monkeypatch.setattr(hscz.ingest, "cut_tile", second_fails)
-    assert "b.fits: the IMAGE plane cannot be read" in fails(files, "ingest", "--field", "A")
+    monkeypatch.setattr(cutting, "cut_tile", second_fails)
+    assert "b.zarr: cannot be written" in fails(files, "ingest", "--field", "A")
     assert not (files / "out/fields/A.zarr").exists()
     assert "A.zarr.part is unfinished; run 'hscz ingest'" in fails(files, "predict")
 
@@ -92,7 +95,7 @@ def test_a_failed_tile_keeps_the_others(
         cut_tiles.append(tile.name)
         return real(tile, *arguments)
 
-    monkeypatch.setattr(hscz.ingest, "cut_tile", counted)
+    monkeypatch.setattr(cutting, "cut_tile", counted)
     succeeds(files, "ingest", "--field", "A")
     assert sorted(cut_tiles) == ["0", "1"]
     unbroken = variables(whole / "out/fields/A.zarr")
@@ -103,10 +106,10 @@ def test_a_failed_tile_keeps_the_others(
 KILLED_INGEST = """
 import os, sys
 import dask
-import hscz.ingest
+import hscz.cutting
 from hscz.cli import main
 
-real, calls = hscz.ingest.cut_tile, []
+real, calls = hscz.cutting.cut_tile, []
 
 def killed_at_the_second(*arguments):
     calls.append(1)
@@ -114,7 +117,7 @@ def killed_at_the_second(*arguments):
         os._exit(9)
     return real(*arguments)
 
-hscz.ingest.cut_tile = killed_at_the_second
+hscz.cutting.cut_tile = killed_at_the_second
 dask.config.set(scheduler="synchronous")
 main(["ingest", sys.argv[1], "--field", "B", "--quiet"])
 """

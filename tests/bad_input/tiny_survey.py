@@ -160,19 +160,15 @@ def edit_fits(path: Path, change: Callable[[fits.HDUList], object]) -> None:
 BROKEN_DATA = slice(60_000, 60_400)
 
 
-def broken_inside(root: Path, field: str = "A") -> None:
+def broken_inside(root: Path, field: str = "A", patch: int = 1) -> None:
     """Compress a file, then overwrite some of its bytes: its headers stay as they are."""
-    path = calexp(root, field)
+    path = calexp(root, field, patch=patch)
     with fits.open(path) as hdus:
         planes = [fits.CompImageHDU(h.data, h.header, compression_type="GZIP_1") for h in hdus[1:]]
         fits.HDUList([hdus[0].copy(), *planes]).writeto(path, overwrite=True)
     content = bytearray(path.read_bytes())
     content[BROKEN_DATA] = bytes(400)
     path.write_bytes(content)
-
-
-R1 = "calexp-HSC-R-1-1.fits: "
-"""How a message about the file that most damages hit begins."""
 
 
 def table(change: Callable[[pd.DataFrame], pd.DataFrame], name: str) -> Callable[[Path], None]:

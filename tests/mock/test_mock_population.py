@@ -8,7 +8,7 @@ from hscz.errors import ConfigError
 from hscz.mock import morphology
 from hscz.mock.clustering import COSMOS_STRUCTURES
 from hscz.mock.population import FIELD_NUMBER, MEAN_EBV, draw_field, galactic_ebv
-from hscz.survey import BANDS, FIELDS
+from hscz.survey import FIELDS, OPTICAL_BANDS
 
 AREA_DEG2 = 0.16
 
@@ -59,7 +59,7 @@ def test_bulges_are_redder_and_columns_complete(deep_truth: pd.DataFrame) -> Non
     assert ratio.between(0, 1, inclusive="neither").all()
     numeric = galaxies.select_dtypes("number")
     assert np.isfinite(numeric.to_numpy()).all()
-    assert {f"mag_{b}" for b in BANDS} <= set(deep_truth.columns)
+    assert {f"mag_{b}" for b in OPTICAL_BANDS} <= set(deep_truth.columns)
 
 
 def test_groups_cluster_on_the_sky_and_are_red(deep_truth: pd.DataFrame) -> None:

@@ -15,14 +15,14 @@ from hscz.mock.realism import (
     read_compilation,
     read_zcosmos,
 )
-from hscz.survey import BANDS
+from hscz.survey import OPTICAL_BANDS
 
 
 def _sample_of(truth: pd.DataFrame, redder_mag: float, noise_mag: float) -> RealSample:
     galaxies = truth[~truth["is_star"] & truth["mag_i"].between(20, 24)]
     galaxies = galaxies[galaxies["z_true"].between(0.4, 0.8)]
     rng = np.random.default_rng(0)
-    mags = galaxies[[f"mag_{b}" for b in BANDS]].set_axis(list(BANDS), axis=1)
+    mags = galaxies[[f"mag_{b}" for b in OPTICAL_BANDS]].set_axis(list(OPTICAL_BANDS), axis=1)
     mags = mags + noise_mag * rng.normal(size=mags.shape)
     mags["g"] += redder_mag
     flux = 10 ** (-0.4 * mags)

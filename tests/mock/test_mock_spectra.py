@@ -25,7 +25,7 @@ from hscz.mock.templates import (
     interstellar_transmission,
     template_nodes,
 )
-from hscz.survey import BANDS
+from hscz.survey import OPTICAL_BANDS
 
 
 def test_igm_matches_published_pieces() -> None:
@@ -104,7 +104,7 @@ def test_magnitudes_agree_with_speclite(
     through = transmission(rest * (1 + z), [z])[0] * interstellar_transmission(rest)
     per_angstrom = 3.631e-20 * spectra.SPEED_OF_LIGHT_ANGSTROM / REFERENCE_ANGSTROM**2
     flux = template_nodes()[node] * through * per_angstrom / (1 + z)
-    for name, band in BANDS.items():
+    for name, band in OPTICAL_BANDS.items():
         curve = load_filter(band.speclite_name)
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")

@@ -10,6 +10,8 @@ from hscz.schema import Flag
 from hscz.sky.cutouts import TileCuts, cut_tile, gather, to_half
 from hscz.sky.fits import HSC_MASK_PLANES, write_calexp
 from hscz.sky.mosaic import find_tiles
+from hscz.sky.psf import PsfFiles
+from hscz.sphere import unit_vectors
 
 SHAPE = (200, 210)
 HERE = 100.0
@@ -143,12 +145,16 @@ def test_a_constant_image_has_no_noise(tmp_path):
         ("STREAK", -32, Flag.TRAIL),
         ("STREAK", 32, 0),
         ("NO_DATA", 31, Flag.MISSING_PIXELS),
+        ("EDGE", 31, Flag.EDGE),
+        ("EDGE", 32, 0),
+        ("SENSOR_EDGE", 0, 0),
         ("CLIPPED", 0, 0),
     ],
 )
 def test_mask_planes_set_flags_where_they_should(tmp_path, image, plane, dx, flag):
     # The bits are other than the pipeline's, as only the header can tell.
     planes = {"STREAK": 0, "NO_DATA": 2, "SAT": 7, "BRIGHT_OBJECT": 9, "CLIPPED": 1, "DETECTED": 3}
+    planes |= {"EDGE": 11, "SENSOR_EDGE": 4}
     mask = np.zeros(SHAPE, np.int32)
     mask[100, 100 + dx] = 1 << planes[plane]
     assert cut(tmp_path, image, mask, planes).flags.tolist() == [flag]
@@ -175,3 +181,51 @@ def test_no_objects_make_empty_arrays(tmp_path, image):
     cuts = cut(tmp_path, image, x=(), y=())
     assert cuts.images.shape == (0, 2, 64, 64)
     assert cuts.flags.shape == (0,)
+
+
+@pytest.mark.parametrize("optional", [("g",), ()])
+def test_an_object_has_an_optional_band_whole_or_not_at_all(tmp_path, image, optional):
+    image[70, 75] = np.nan
+    mask = np.zeros(SHAPE, np.int32)
+    mask[75, 75] = 1 << HSC_MASK_PLANES["EDGE"]
+    places = np.array([[HERE, 150.0, 150.0, 50.0], [HERE, 150.0, 40.0, 150.0]])
+    write_calexp(tmp_path / "g.fits", image, mask, None, make_wcs(), "HSC-G")
+    noise = np.random.default_rng(9).normal(0, 0.1, SHAPE)
+    write_calexp(tmp_path / "i.fits", noise, None, None, make_wcs(), "HSC-I")
+    (tile,) = find_tiles(str(tmp_path / "{band}.fits"), ("g", "i"), optional=optional)
+    cuts = cut_tile(tile, *places)
+    if optional:
+        assert np.isnan(cuts.images[:, 0]).all(axis=(1, 2)).tolist() == [True, False, False, False]
+        assert np.isnan(cuts.sky_noise[:, 0]).tolist() == [True, False, False, False]
+        assert cuts.flags.tolist() == [0, 0, 0, 0]
+    else:
+        assert np.isfinite(cuts.images).all()
+        assert cuts.flags[0] == Flag.MISSING_PIXELS | Flag.EDGE
+    assert np.isfinite(cuts.images[:, 1]).all()
+
+
+def test_an_unreadable_image_costs_an_optional_band_but_not_the_tile(tmp_path, image):
+    for band in ("g", "i"):
+        write_calexp(
+            tmp_path / f"{band}.fits", image, None, None, make_wcs(), f"HSC-{band.upper()}"
+        )
+    (tile,) = find_tiles(str(tmp_path / "{band}.fits"), ("g", "i"), optional=("g",))
+    (tmp_path / "g.fits").unlink()
+    cuts = cut_tile(tile, np.array([HERE]), np.array([HERE]))
+    assert np.isnan(cuts.images[0, 0]).all()
+    assert np.isfinite(cuts.images[0, 1]).all()
+    assert cuts.flags.tolist() == [0]
+    assert "g.fits: the IMAGE plane cannot be read" in str(cuts.unread[0])
+
+
+def test_models_of_the_psf_come_before_stars(tmp_path, image):
+    write_calexp(tmp_path / "i.fits", image, None, None, make_wcs(), "HSC-I")
+    (tile,) = find_tiles(str(tmp_path / "{band}.fits"), ("i",))
+    x = np.array([60.0, 140.0])
+    sky = unit_vectors(*tile.wcs.all_pix2world(x, x, 0))
+    models = PsfFiles({"i": sky[:1]}, {"i": np.array([0.7])})
+    assert (
+        cut_tile(tile, x, x, psf=models).psf_fwhm_arcsec.ravel().tolist() == [np.float32(0.7)] * 2
+    )
+    far = PsfFiles({"i": -sky[:1]}, {"i": np.array([0.7])})
+    assert np.isnan(cut_tile(tile, x, x, psf=far).psf_fwhm_arcsec).all()

@@ -198,11 +198,53 @@ def test_a_file_that_loses_its_last_byte_is_refused(calexp):
         open_band(calexp, "i")
 
 
-def test_a_gzipped_file_is_refused_with_the_mend(calexp, tmp_path):
+def test_a_gzipped_file_is_read_as_it_is(calexp, planes, tmp_path):
     packed = tmp_path / "a.fits.gz"
     packed.write_bytes(gzip.compress(calexp.read_bytes()))
-    with pytest.raises(InputError, match=r"a.fits.gz: is not a FITS file.*unpack it"):
+    for read, written in zip(open_band(packed, "i").read((3, 30, 5, 45)), planes, strict=True):
+        np.testing.assert_array_equal(read, written[3:30, 5:45])
+
+
+@pytest.mark.parametrize("damage", ["cut", "inner", "bytes"])
+def test_a_damaged_gzipped_file_is_refused(calexp, tmp_path, damage):
+    packed, content = tmp_path / "a.fits.gz", calexp.read_bytes()
+    whole = bytearray(gzip.compress(content))
+    if damage == "bytes":
+        whole[len(whole) // 2 : len(whole) // 2 + 50] = bytes(50)
+    packed.write_bytes(gzip.compress(content[:-100]) if damage == "inner" else whole)
+    if damage == "cut":
+        packed.write_bytes(whole[:-3000])
+    with pytest.raises(InputError, match=r"a.fits.gz: truncated.*fetch the file again"):
         open_band(packed, "i")
+
+
+def test_zeros_without_a_mask_are_missing(tmp_path, planes):
+    image, mask, _ = planes
+    image[5] = 0
+    bare = open_band(write_calexp(tmp_path / "a.fits", image, None, None, make_wcs(), "HSC-I"), "i")
+    assert np.isnan(bare.read_image((5, 6, 0, 50))).all()
+    assert np.isfinite(bare.read_image((0, 5, 0, 50))).all()
+    path = write_calexp(tmp_path / "b.fits", image, mask, None, make_wcs(), "HSC-I")
+    assert (open_band(path, "i").read_image((5, 6, 0, 50)) == 0).all()
+
+
+@pytest.mark.parametrize(
+    ("name", "card", "band"),
+    [
+        ("calexp-MegaCam-u-9813-4,4.fits", "MegaCam-u", "us"),
+        ("a.fits", "u.MP9302", "us"),
+        ("a.fits", "u.MP9301", "u"),
+        ("calexp-MegaCam-u-9813-4,4.fits", "", "us"),
+        ("calexp-MegaCam-uS-9813-4,4.fits", "unknown", "u"),
+    ],
+)
+def test_u_is_not_taken_for_u_star(tmp_path, planes, name, card, band):
+    path = write_calexp(tmp_path / name, planes[0], None, None, make_wcs(), card)
+    other = {"u": "us", "us": "u"}[band]
+    said = rf"{name}: .*, which is band {other}, but the file was given for band {band}; correct"
+    with pytest.raises(InputError, match=said):
+        open_band(path, band)
+    assert open_band(path, other).band == other
 
 
 def test_text_is_not_an_image(tmp_path):

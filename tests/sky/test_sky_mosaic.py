@@ -1,7 +1,6 @@
 from __future__ import annotations
 
 import pickle
-import re
 from pathlib import Path
 
 import numpy as np
@@ -10,7 +9,8 @@ from astropy.wcs import WCS
 
 from hscz.errors import ConfigError, InputError
 from hscz.sky.fits import BandImage, write_calexp
-from hscz.sky.mosaic import Tile, assign, find_files, find_tiles
+from hscz.sky.mosaic import Tile, assign, find_tiles
+from hscz.sky.patches import LeftOut, find_patches
 from hscz.survey import BANDS
 
 TREE = "deepCoadd-results/{filter}/{tract}/{patch}/calexp-{filter}-{tract}-{patch}.fits"
@@ -43,18 +43,23 @@ def tile_of(wcs: WCS, shape: tuple[int, int], window: tuple[int, int, int, int])
     return Tile("t", (BandImage(Path("a.fits"), "i", shape, wcs, 27.0, {"IMAGE": 0}, {}),), window)
 
 
+def patterns(pattern: str | Path, *bands: str) -> dict[str, str]:
+    return dict.fromkeys(bands, str(pattern))
+
+
 def test_the_archive_tree_is_found(tree):
-    files = find_files(tree, ("us", "i"))
+    files, left_out = find_patches(patterns(tree, "us", "i"))
     assert list(files) == ["9813-4,4", "9813-5,4"]
-    assert [path.name for path in files["9813-4,4"]] == [
-        "calexp-MegaCam-uS-9813-4,4.fits",
-        "calexp-HSC-I-9813-4,4.fits",
-    ]
+    assert {band: path.name for band, path in files["9813-4,4"].items()} == {
+        "us": "calexp-MegaCam-uS-9813-4,4.fits",
+        "i": "calexp-HSC-I-9813-4,4.fits",
+    }
+    assert left_out == []
 
 
 def test_strange_characters_in_the_path_are_literal(tmp_path):
     write(tmp_path / "a[1]" / "x-i.fits", "i", make_wcs())
-    assert len(find_files(str(tmp_path / "a[1]" / "x-{band}.fits"), ("i",))) == 1
+    assert len(find_patches(patterns(tmp_path / "a[1]" / "x-{band}.fits", "i"))[0]) == 1
 
 
 def test_one_file_per_band(tmp_path):
@@ -69,28 +74,39 @@ def remove(folder: Path, filter_name: str, patch: str) -> None:
     (folder / TREE.format(filter=filter_name, tract="9813", patch=patch)).unlink()
 
 
-def test_whole_patches_are_not_worth_a_warning(tree, caplog):
-    assert len(find_files(tree, ("us", "i"))) == 2
-    assert not caplog.records
-
-
-def test_a_patch_without_a_band_is_left_out_and_named(tree, tmp_path, caplog):
+def test_a_patch_without_a_band_is_left_out_and_named(tree, tmp_path):
     remove(tmp_path, "MegaCam-uS", "5,4")
     assert [tile.name for tile in find_tiles(tree, ("us", "i"))] == ["9813-4,4"]
-    (record,) = caplog.records
-    assert (record.name, record.levelname) == ("hscz", "WARNING")
-    message = "1 of 2 patches lack band us and are left out: 9813-5,4"
-    assert record.getMessage() == f"{tree}: {message}"
+    patches, (left_out,) = find_patches(patterns(tree, "us", "i"))
+    assert left_out == LeftOut(tree, "9813-5,4", "no file of band us (MegaCam-uS)")
+    assert list(patches["9813-5,4"]) == ["i"]
     assert len(find_tiles(tree, ("i",))) == 2
 
 
-def test_of_many_patches_without_a_band_ten_are_named(tmp_path, caplog):
-    for number in range(13):
-        write(tmp_path / f"{number:02}-g.fits", "g", make_wcs(), (8, 8))
-    write(tmp_path / "12-i.fits", "i", make_wcs(), (8, 8))
-    assert list(find_files(str(tmp_path / "{patch}-{band}.fits"), ("g", "i"))) == ["12"]
-    message = "12 of 13 patches lack band i and are left out: 00, 01, .*08, 09, and 2 more$"
-    assert re.search(message, caplog.records[0].getMessage())
+def test_a_patch_may_lack_an_optional_band(tree, tmp_path):
+    remove(tmp_path, "MegaCam-uS", "5,4")
+    first, second = find_tiles(tree, ("us", "i"), optional=("us",))
+    assert [image.band for image in first.bands] == ["us", "i"]
+    assert second.bands[0] is None
+    assert second.wcs.to_header() == second.bands[1].wcs.to_header()
+    assert find_patches(patterns(tree, "us", "i"), ("us",))[1] == []
+
+
+def test_one_file_may_serve_all_patches(tree, tmp_path):
+    write(tmp_path / "J.fits", "J", make_wcs())
+    patches, _ = find_patches(patterns(tree, "i") | {"J": str(tmp_path / "J.fits")})
+    assert [files["J"].name for files in patches.values()] == ["J.fits", "J.fits"]
+
+
+def test_compressed_files_are_found_too_and_plain_ones_first(tmp_path):
+    for name in ("1-i.fits", "1-i.fits.gz", "2-i.fits.fz", "3-i.fits.gz", "4-i.fits.bak"):
+        (tmp_path / name).touch()
+    patches, _ = find_patches(patterns(tmp_path / "{patch}-{band}.fits", "i"))
+    assert [files["i"].name for files in patches.values()] == [
+        "1-i.fits",
+        "2-i.fits.fz",
+        "3-i.fits.gz",
+    ]
 
 
 def test_a_field_without_a_whole_patch_is_refused(tree, tmp_path):
@@ -99,7 +115,7 @@ def test_a_field_without_a_whole_patch_is_refused(tree, tmp_path):
     write(tmp_path / TREE.format(filter="HSC-I", tract="9813", patch="6,4"), "i", make_wcs())
     message = r"none of 3 patches has all bands, 2 lack band us \(MegaCam-uS\); add its files"
     with pytest.raises(InputError, match=message):
-        find_files(tree, ("us", "i"))
+        find_patches(patterns(tree, "us", "i"))
 
 
 def test_no_file_and_unclear_patterns(tmp_path):
@@ -109,8 +125,9 @@ def test_no_file_and_unclear_patterns(tmp_path):
         find_tiles(str(tmp_path / "x.fits"), ("g", "i"))
     with pytest.raises(ConfigError, match=r"visit.* is unknown"):
         find_tiles(str(tmp_path / "x-{band}-{visit}.fits"), ("g", "i"))
+    write(tmp_path / "x-i.fits", "i", make_wcs())
     with pytest.raises(ConfigError, match="tile_px is 64"):
-        find_tiles(str(tmp_path / "x-{band}.fits"), ("g", "i"), tile_px=64)
+        find_tiles(str(tmp_path / "x-{band}.fits"), ("i",), tile_px=64)
 
 
 @pytest.mark.parametrize(

@@ -4,8 +4,9 @@ import galsim
 import numpy as np
 import pytest
 
+from hscz.sky import seeing
 from hscz.sky.fits import open_band
-from hscz.sky.seeing import stellar_fwhm
+from hscz.sky.seeing import local_fwhm, stellar_fwhm
 
 SIDE, SCALE = 800, 0.168
 
@@ -61,6 +62,20 @@ def test_nothing_to_measure():
     assert np.isnan(stellar_fwhm(noise, SCALE))
     assert np.isnan(stellar_fwhm(np.full((300, 300), np.nan), SCALE))
     assert np.isnan(stellar_fwhm(noise[:20, :20], SCALE))
+
+
+def test_each_part_of_an_image_has_the_seeing_of_its_stars(monkeypatch):
+    monkeypatch.setattr(seeing, "CELL_PX", SIDE)
+    sharp, soft, empty = (
+        paint(fwhm, 3.5, stars=stars, galaxies=10, seed=3)
+        for fwhm, stars in ((0.6, 45), (0.75, 45), (0.6, 3))
+    )
+    image = np.hstack([sharp, soft, empty])
+    x, y = np.array([10.0, 700.0, 900.0, 1590.0, 2000.0]), np.array([5.0, 790.0, 400.0, 2.0, 90.0])
+    measured = local_fwhm(image, SCALE, x, y)
+    np.testing.assert_allclose(measured[:2], 0.617, rtol=0.03)
+    np.testing.assert_allclose(measured[2:4], 0.764, rtol=0.03)
+    assert measured[4] == pytest.approx(stellar_fwhm(image, SCALE))
 
 
 @pytest.mark.parametrize(("band", "arcsec"), [("g", 0.78), ("r", 0.65), ("i", 0.56)])
