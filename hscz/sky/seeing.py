@@ -21,7 +21,10 @@ MIN_PEAK_SNR = 25.0
 """Peak of a star over the sky noise; fainter objects are mostly galaxies and too noisy."""
 
 MAX_CANDIDATES = 500
-"""Compact sources to look at in an image, or in a part of it; the brightest ones."""
+"""Compact sources to look at in an image, the brightest ones."""
+
+CELL_CANDIDATES = 100
+"""How many there may be for each part of an image whose PSF is measured apart."""
 
 HALF_PX = 15
 """Half side of the boxes around candidates, px."""
@@ -122,7 +125,9 @@ def local_fwhm(
     array([nan], dtype=float32)
     """
     count = [max(1, round(side / CELL_PX)) for side in image.shape]
-    sources = _compact_sources(image, unusable, MAX_CANDIDATES * count[0] * count[1])
+    sources = _compact_sources(
+        image, unusable, max(MAX_CANDIDATES, CELL_CANDIDATES * count[0] * count[1])
+    )
 
     def cell(y: np.ndarray, x: np.ndarray) -> np.ndarray:
         row, column = (
@@ -132,11 +137,13 @@ def local_fwhm(
         return row * count[1] + column
 
     cells, wanted = cell(sources.y, sources.x), cell(y, x)
-    width = np.full(len(wanted), _fwhm_px(sources.take(slice(MAX_CANDIDATES))))
+    width = np.full(len(wanted), np.nan)
     for number in np.unique(wanted) if count != [1, 1] else ():
         here = sources.take(cells == number)
         if _locus(here.sigma).sum() >= MIN_CELL_STARS:
             width[wanted == number] = _fwhm_px(here)
+    if np.isnan(width).any():
+        width[np.isnan(width)] = _fwhm_px(sources.take(slice(MAX_CANDIDATES)))
     return (pixel_scale_arcsec * width).astype(np.float32)
 
 
