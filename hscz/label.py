@@ -13,6 +13,7 @@ from hscz.errors import ConfigError, InputError
 from hscz.schema import check_unique_ids
 from hscz.tables.descriptor import CatalogueDescriptor, load_descriptor
 from hscz.tables.labels import (
+    PAPER_CHECKS,
     assign_labels,
     c2020_table,
     flag_candidates,
@@ -109,6 +110,8 @@ def _read(table: TableConfig) -> tuple[pd.DataFrame, CatalogueDescriptor]:
 def _column(values: pd.Series) -> xr.Variable:
     if values.name in TEXT_COLUMNS:
         return xr.Variable("object", values.to_numpy().astype(np.dtypes.StringDType()))
+    if values.dtype.kind == "i":
+        return xr.Variable("object", values.to_numpy())
     return xr.Variable("object", values.to_numpy(np.float32))
 
 
@@ -125,14 +128,16 @@ def _true_redshifts(objects: pd.DataFrame, file: str) -> np.ndarray:
 
 
 def _report(counts: dict[str, float]) -> str:
+    """Return the counts as lines, and beside the paper's where COSMOS2020 gave labels."""
     lines = [
         f"  {counts['n_labelled']:,} of {counts['n_objects']:,} objects labelled: "
-        f"{counts['n_spec']:,} spec, {counts['n_c2020']:,} C2020"
+        f"{counts['n_spec']:,} spec, {counts['n_c2020']:,} C2020",
+        f"  {counts['n_spec_several']:,} objects with redshifts of several surveys, "
+        f"which disagree on {counts['n_spec_disagree']:,} (z_spec_other)",
     ]
     if counts["n_c2020"]:
-        lines.append(
-            f"  C2020 replaced by spec {counts['fraction_replaced']:.1%} (paper 19 %), "
-            f"spec only {counts['n_spec_only']:,}, "
-            f"spec at i > 23 {counts['fraction_spec_faint']:.1%} (paper below 8 %)"
-        )
+        lines.append(f"  {'':38}{'here':>10}{'paper':>12}")
+        for key, (title, paper) in PAPER_CHECKS.items():
+            here = f"{counts[key]:.1%}" if key.startswith("fraction") else f"{counts[key]:,}"
+            lines.append(f"  {title:38}{here:>10}{paper:>12}")
     return "\n".join(lines)
