@@ -195,8 +195,9 @@ def assign_labels(
     -------
     pandas.DataFrame
         One row per object, in order: ``z_spec``, ``z_spec_flag``, ``z_spec_survey``,
-        ``z_spec_count`` (surveys with a secure redshift), ``z_spec_other``, ``z_c2020``, ``z_c2020_sigma`` and its four estimates where they are known, ``z_label``
-        and ``label_source`` (``spec``, ``c2020`` or empty). NaN or empty where unknown.
+        ``z_spec_count`` (surveys with a secure redshift), ``z_spec_other``, ``z_c2020``,
+        ``z_c2020_sigma`` and its four estimates where they are known, ``z_label`` and
+        ``label_source`` (``spec``, ``c2020`` or empty). NaN or empty where unknown.
 
     Examples
     --------
