@@ -62,7 +62,8 @@ class TableFile(NamedTuple):
                 return
             block.index = pd.RangeIndex(start, start + len(block))
             start += len(block)
-            yield block
+            if len(block):
+                yield block
 
 
 def open_table(path: Path, kind: str = "parquet", hdu: int = 1) -> TableFile:

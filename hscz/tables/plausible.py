@@ -103,8 +103,8 @@ def _check_magnitudes(about: str, mag: np.ndarray, descriptor: CatalogueDescript
         distinct = len(np.unique(known[known > FAINTEST_MAG][:1000]))
         if not TYPICAL_MAG < middle < FAINTEST_MAG or distinct > LEAST_ROWS:
             raise InputError(
-                f"{about} has values from {low:.3g} to {high:.3g}, which are no AB magnitudes; "
-                f'write their unit, such as mag = "uJy", under [units] of {descriptor.name!r}, '
+                f"{about} gives values from {low:.3g} to {high:.3g}, which are no AB magnitudes; "
+                f'write the right unit, such as mag = "uJy", under [units] of {descriptor.name!r}, '
                 "or name the column of magnitudes"
             )
     _check_below(about, mag, FAINTEST_MAG, "magnitude", descriptor)
@@ -116,7 +116,7 @@ def _check_degrees(
     if len(ra) < LEAST_ROWS or not ((ra >= 0) & (ra < 24)).all():
         return
     width, height = (np.subtract(*np.quantile(values, [0.99, 0.01])) for values in (ra, dec))
-    if width * np.cos(np.radians(np.median(dec))) < LEAST_ASPECT * height:
+    if 0 < width * np.cos(np.radians(np.median(dec))) < LEAST_ASPECT * height:
         raise InputError(
             f"{about} spans {width:.3g} and the declinations {height:.3g}, all values below 24: "
             f'it reads like hours; write ra = "hourangle" (or "deg", if it is so) under '
