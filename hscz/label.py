@@ -63,7 +63,7 @@ def label(config: RunConfig, name: str) -> str:
     labels = assign_labels(
         objects,
         _c2020(entry, settings),
-        [secure_redshifts(*_read(table)) for table in entry.spec],
+        [_spec(table, objects, settings.radius_arcsec) for table in entry.spec],
         settings.radius_arcsec,
     )
     columns = {str(key): _column(labels[key]) for key in labels}
@@ -100,6 +100,23 @@ def _c2020(entry: FieldConfig, settings: LabelConfig) -> pd.DataFrame | None:
         sigma_max=settings.sigma_max,
         radius_arcsec=settings.radius_arcsec,
     )
+
+
+def _spec(table: TableConfig, objects: pd.DataFrame, radius_arcsec: float) -> pd.DataFrame:
+    """Read the secure redshifts of a survey, and refuse it where only hours would match."""
+    secure = secure_redshifts(*_read(table))
+    hours = secure.assign(ra=15 * secure["ra"])
+    if (
+        secure["ra"].between(0, 24).all()
+        and not flag_candidates(objects, secure, radius_arcsec).any()
+        and (n := flag_candidates(objects, hours, radius_arcsec).sum())
+    ):
+        raise InputError(
+            f"{table.file}: none of {len(secure)} secure redshifts lies on an object, {n} would if "
+            f'its right ascensions were hours; write ra = "hourangle" under [units] of '
+            f"{table.catalogue!r}"
+        )
+    return secure
 
 
 def _read(table: TableConfig) -> tuple[pd.DataFrame, CatalogueDescriptor]:

@@ -72,7 +72,7 @@ def open_table(path: Path, kind: str = "parquet", hdu: int = 1) -> TableFile:
     Parameters
     ----------
     path : Path
-        FITS, CSV, whitespace text with a ``#`` header line, or Parquet.
+        FITS, CSV, whitespace text with or without a line of names, or Parquet.
     kind : str
         Format of a file whose suffix is none of `SUFFIXES`.
     hdu : int
@@ -173,12 +173,41 @@ def _open_csv(path: Path, hdu: int) -> TableFile:
 
 
 def _open_text(path: Path, hdu: int) -> TableFile:
-    with path.open(encoding="utf-8") as lines:
-        names = lines.readline().lstrip("#").split()
-    options = {"sep": r"\s+", "comment": "#", "names": names}
+    names, n_skipped = _text_header(path)
+    options = {"sep": r"\s+", "comment": "#", "names": names, "skiprows": n_skipped}
     return TableFile(
         path, names, _n_lines(path), lambda wanted: _chunks(path, usecols=wanted, **options)
     )
+
+
+def _text_header(path: Path) -> tuple[list[str], int]:
+    """Return the columns of a text, and how many lines to skip for them.
+
+    Their names stand in the last ``#`` line before the rows with as many words as a row, or in
+    the first line alone; a text that has neither gets col1, col2 and so on, as astropy counts.
+    """
+    comments: list[list[str]] = []
+    with _stream(path) as stream:
+        for line in map(bytes.decode, stream):
+            words = line.split()
+            if line.startswith("#"):
+                comments.append(line.lstrip("#").split())
+            elif words:
+                named = [comment for comment in comments if len(comment) == len(words)]
+                if named:
+                    return named[-1], 0
+                if not any(map(_is_number, words)):
+                    return words, len(comments) + 1
+                return [f"col{k}" for k in range(1, len(words) + 1)], 0
+    return (comments[-1] if comments else []), 0
+
+
+def _is_number(word: str) -> bool:
+    try:
+        float(word)
+    except ValueError:
+        return False
+    return True
 
 
 def _chunks(path: Path, **options: Any) -> Iterator[pd.DataFrame]:
