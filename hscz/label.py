@@ -155,6 +155,8 @@ def _report(counts: dict[str, float]) -> str:
     if counts["n_c2020"]:
         lines.append(f"  {'':38}{'here':>10}{'paper':>12}")
         for key, (title, paper) in PAPER_CHECKS.items():
-            here = f"{counts[key]:.1%}" if key.startswith("fraction") else f"{counts[key]:,}"
+            here = (
+                f"{100 * counts[key]:.1f} %" if key.startswith("fraction") else f"{counts[key]:,}"
+            )
             lines.append(f"  {title:38}{here:>10}{paper:>12}")
     return "\n".join(lines)

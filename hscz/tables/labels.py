@@ -28,7 +28,7 @@ PAPER_CHECKS: Mapping[str, tuple[str, str]] = {
     "n_spec_only": ("spectroscopy without COSMOS2020", "2,700"),
     "fraction_spec_faint": ("spectroscopy among labels at i > 23", "below 8 %"),
 }
-"""Entries of `label_report` that the paper gives for COSMOS UDF (its sections 3 and 4.2), with
+"""Entries of `label_report` that the paper gives for COSMOS UDF (its sections 3 and 7), with
 a title and the paper's value."""
 
 
