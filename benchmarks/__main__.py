@@ -17,6 +17,7 @@ NAMES = (
     "flatten",
     "pairs",
     "learning",
+    "match",
     "memory",
     "mock",
     "accuracy",

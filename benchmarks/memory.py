@@ -64,10 +64,10 @@ def ingest() -> dict[str, float]:
         results = {
             "ingest, mosaic, MB": _write_mosaic(folder),
             "ingest, memory limit, MB": LIMIT_MB,
-            "ingest, imports alone, MB": _peak_mb(INGEST),
+            "ingest, imports alone, MB": peak_mb(INGEST),
         }
         for n in (2_000, 8_000):
-            peak = _peak_mb(INGEST, _write_catalogue(folder, n))
+            peak = peak_mb(INGEST, _write_catalogue(folder, n))
             results[f"ingest, peak resident memory with {n:,} objects, MB"] = peak
     return results
 
@@ -84,7 +84,7 @@ def training_set(fraction: float) -> dict[str, float]:
         "training set, stamps": n,
         "training set, stamps alone, MB": n * STAMP_MB,
         "training set, peak resident memory, MB": peak,
-        "training set, imports alone, MB": _peak_mb(TRAINING_SET),
+        "training set, imports alone, MB": peak_mb(TRAINING_SET),
         f"training set, peak scaled to {n_all:,} stamps, MB": peak
         + (peak - peak_few) / (n - n_few) * (n_all - n),
     }
@@ -98,10 +98,10 @@ def _training_peak_mb(fraction: float) -> tuple[int, float]:
         (fields := Path(name) / "fields").mkdir()
         for field, n in sizes.items():
             synthetic.field_store(fields / f"{field}.zarr", n, blank=True)
-        return sum(sizes.values()), _peak_mb(TRAINING_SET, Path(name))
+        return sum(sizes.values()), peak_mb(TRAINING_SET, Path(name))
 
 
-def _peak_mb(program: str, *arguments: Path) -> float:
+def peak_mb(program: str, *arguments: Path | str) -> float:
     command = [sys.executable, "-c", program + REPORT_PEAK, *map(str, arguments)]
     return float(subprocess.check_output(command, text=True))
 

@@ -13,6 +13,7 @@ from hscz.errors import ConfigError, InputError
 from hscz.schema import check_unique_ids
 from hscz.tables.descriptor import CatalogueDescriptor, load_descriptor
 from hscz.tables.labels import (
+    PAPER_CHECKS,
     assign_labels,
     c2020_table,
     flag_candidates,
@@ -62,7 +63,7 @@ def label(config: RunConfig, name: str) -> str:
     labels = assign_labels(
         objects,
         _c2020(entry, settings),
-        [secure_redshifts(*_read(table)) for table in entry.spec],
+        [_spec(table, objects, settings.radius_arcsec) for table in entry.spec],
         settings.radius_arcsec,
     )
     columns = {str(key): _column(labels[key]) for key in labels}
@@ -101,6 +102,23 @@ def _c2020(entry: FieldConfig, settings: LabelConfig) -> pd.DataFrame | None:
     )
 
 
+def _spec(table: TableConfig, objects: pd.DataFrame, radius_arcsec: float) -> pd.DataFrame:
+    """Read the secure redshifts of a survey, and refuse it where only hours would match."""
+    secure = secure_redshifts(*_read(table))
+    hours = secure.assign(ra=15 * secure["ra"])
+    if (
+        secure["ra"].between(0, 24).all()
+        and not flag_candidates(objects, secure, radius_arcsec).any()
+        and (n := flag_candidates(objects, hours, radius_arcsec).sum())
+    ):
+        raise InputError(
+            f"{table.file}: none of {len(secure)} secure redshifts lies on an object, {n} would if "
+            f'its right ascensions were hours; write ra = "hourangle" under [units] of '
+            f"{table.catalogue!r}"
+        )
+    return secure
+
+
 def _read(table: TableConfig) -> tuple[pd.DataFrame, CatalogueDescriptor]:
     descriptor = load_descriptor(table.catalogue)
     return read_catalogue(table.file, descriptor, bands=()), descriptor
@@ -109,6 +127,8 @@ def _read(table: TableConfig) -> tuple[pd.DataFrame, CatalogueDescriptor]:
 def _column(values: pd.Series) -> xr.Variable:
     if values.name in TEXT_COLUMNS:
         return xr.Variable("object", values.to_numpy().astype(np.dtypes.StringDType()))
+    if values.dtype.kind == "i":
+        return xr.Variable("object", values.to_numpy())
     return xr.Variable("object", values.to_numpy(np.float32))
 
 
@@ -125,14 +145,18 @@ def _true_redshifts(objects: pd.DataFrame, file: str) -> np.ndarray:
 
 
 def _report(counts: dict[str, float]) -> str:
+    """Return the counts as lines, and beside the paper's where COSMOS2020 gave labels."""
     lines = [
         f"  {counts['n_labelled']:,} of {counts['n_objects']:,} objects labelled: "
-        f"{counts['n_spec']:,} spec, {counts['n_c2020']:,} C2020"
+        f"{counts['n_spec']:,} spec, {counts['n_c2020']:,} C2020",
+        f"  {counts['n_spec_several']:,} objects with redshifts of several surveys, "
+        f"which disagree on {counts['n_spec_disagree']:,} (z_spec_other)",
     ]
     if counts["n_c2020"]:
-        lines.append(
-            f"  C2020 replaced by spec {counts['fraction_replaced']:.1%} (paper 19 %), "
-            f"spec only {counts['n_spec_only']:,}, "
-            f"spec at i > 23 {counts['fraction_spec_faint']:.1%} (paper below 8 %)"
-        )
+        lines.append(f"  {'':38}{'here':>10}{'paper':>12}")
+        for key, (title, paper) in PAPER_CHECKS.items():
+            here = (
+                f"{100 * counts[key]:.1f} %" if key.startswith("fraction") else f"{counts[key]:,}"
+            )
+            lines.append(f"  {title:38}{here:>10}{paper:>12}")
     return "\n".join(lines)

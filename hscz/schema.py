@@ -110,6 +110,8 @@ LABEL_COLUMNS: Mapping[str, Variable] = {
         ("z_spec", "f", "spectroscopic redshift", "src.redshift;spect"),
         ("z_spec_flag", "f", "quality flag of z_spec as published", "meta.code.qual"),
         ("z_spec_survey", "UTO", "survey of z_spec", "meta.ref"),
+        ("z_spec_count", "iu", "surveys with a secure redshift", "meta.number"),
+        ("z_spec_other", "f", "redshift of a survey that disagrees with z_spec", "src.redshift"),
         ("z_c2020", "f", "mean of the four COSMOS2020 redshifts", "src.redshift.phot"),
         ("z_c2020_sigma", "f", "standard deviation of the four", "stat.stdev;src.redshift.phot"),
         *((name, "f", text, "src.redshift.phot") for name, text in C2020_ESTIMATES.items()),

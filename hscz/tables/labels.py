@@ -2,23 +2,34 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike, NDArray
-from scipy.spatial import cKDTree
 
 from hscz.errors import InputError
 from hscz.schema import C2020_ESTIMATES
-from hscz.sphere import chord_length, unit_vectors
 from hscz.tables.descriptor import CatalogueDescriptor
-from hscz.tables.match import match_one_to_one
+from hscz.tables.match import match_one_to_one, without_repeats
 from hscz.tables.select import select
 
-REPEAT_ARCSEC = 0.1
-"""Rows of one survey closer than this are repeats: two galaxies are never told apart there."""
+REPEAT_ARCSEC = 0.5
+"""Rows of one survey closer than this are repeats: seeing tells no two galaxies apart there."""
+
+DISAGREE = 0.01
+"""Surveys disagree where |dz| / (1 + z) is above this: wider than the errors of PRIMUS, the
+least sharp of them (R = 40, 0.5 %), so that one of the two took another line."""
+
+PAPER_CHECKS: Mapping[str, tuple[str, str]] = {
+    "n_labelled": ("labelled", "179,600"),
+    "fraction_replaced": ("COSMOS2020 replaced by spectroscopy", "19 %"),
+    "n_spec_only": ("spectroscopy without COSMOS2020", "2,700"),
+    "fraction_spec_faint": ("spectroscopy among labels at i > 23", "below 8 %"),
+}
+"""Entries of `label_report` that the paper gives for COSMOS UDF (its sections 3 and 7), with
+a title and the paper's value."""
 
 
 def consensus(four: ArrayLike) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
@@ -114,7 +125,7 @@ def c2020_table(
 def secure_redshifts(table: pd.DataFrame, descriptor: CatalogueDescriptor) -> pd.DataFrame:
     """Return the spectroscopic redshifts that may serve as labels, each galaxy once.
 
-    Of repeated measurements the most secure stays.
+    Of rows within `REPEAT_ARCSEC` of each other the most secure stays, then the one of lower z.
 
     Parameters
     ----------
@@ -154,9 +165,8 @@ def secure_redshifts(table: pd.DataFrame, descriptor: CatalogueDescriptor) -> pd
         survey=descriptor.survey, confidence=confidence, resolution=descriptor.resolution
     )
     secure = secure.sort_values(["confidence", "z"], ascending=[False, True], ignore_index=True)
-    tree = cKDTree(unit_vectors(secure["ra"], secure["dec"]))
-    pairs = tree.query_pairs(chord_length(REPEAT_ARCSEC), output_type="ndarray")
-    return secure.drop(pairs.max(axis=1)).reset_index(drop=True)
+    kept = without_repeats(secure["ra"], secure["dec"], REPEAT_ARCSEC)
+    return secure[kept].reset_index(drop=True)
 
 
 def assign_labels(
@@ -168,7 +178,8 @@ def assign_labels(
     """Give each object its redshift label: spectroscopic where secure, else COSMOS2020.
 
     Each catalogue is matched to the objects one to one. Of several surveys the most secure
-    redshift is taken, then the one of higher resolution, then the nearer one.
+    redshift is taken, then the one of higher resolution, then the nearer one. Where another
+    differs from it by more than `DISAGREE`, the one farthest from it stands in ``z_spec_other``.
 
     Parameters
     ----------
@@ -184,8 +195,9 @@ def assign_labels(
     -------
     pandas.DataFrame
         One row per object, in order: ``z_spec``, ``z_spec_flag``, ``z_spec_survey``,
-        ``z_c2020``, ``z_c2020_sigma`` and its four estimates where they are known, ``z_label``
-        and ``label_source`` (``spec``, ``c2020`` or empty). NaN or empty where unknown.
+        ``z_spec_count`` (surveys with a secure redshift), ``z_spec_other``, ``z_c2020``,
+        ``z_c2020_sigma`` and its four estimates where they are known, ``z_label`` and
+        ``label_source`` (``spec``, ``c2020`` or empty). NaN or empty where unknown.
 
     Examples
     --------
@@ -199,6 +211,8 @@ def assign_labels(
         {
             **dict.fromkeys(("z_spec", "z_spec_flag"), np.nan),
             "z_spec_survey": "",
+            "z_spec_count": np.int32(0),
+            "z_spec_other": np.nan,
             **dict.fromkeys(("z_c2020", "z_c2020_sigma", "z_label"), np.nan),
             "label_source": "",
         },
@@ -210,7 +224,12 @@ def assign_labels(
             if name in found:
                 labels.loc[found["row"], name] = found[name].to_numpy()
     if spec:
-        found = _best(pd.concat([_matched(objects, table, radius_arcsec) for table in spec]))
+        candidates = pd.concat([_matched(objects, table, radius_arcsec) for table in spec])
+        counts = candidates["row"].value_counts()
+        labels.loc[counts.index, "z_spec_count"] = counts.to_numpy(np.int32)
+        found = _best(candidates)
+        other = _disagreeing(candidates, found)
+        labels.loc[other["row"], "z_spec_other"] = other["z"].to_numpy()
         for name, column in (("z", "z_spec"), ("flag", "z_spec_flag"), ("survey", "z_spec_survey")):
             labels.loc[found["row"], column] = found[name].to_numpy()
     labels["z_label"] = labels["z_spec"].fillna(labels["z_c2020"])
@@ -248,13 +267,15 @@ def label_report(labels: pd.DataFrame, mag_i: ArrayLike) -> dict[str, Any]:
     Returns
     -------
     dict
-        Counts, with ``fraction_replaced`` (COSMOS2020 labels replaced by spectroscopy; 0.19
-        in the paper), ``n_spec_only`` (2,700 there) and ``fraction_spec_faint``
-        (spectroscopic among the labels at i > 23; below 0.08 there).
+        Counts, with ``fraction_replaced`` (COSMOS2020 labels replaced by spectroscopy),
+        ``n_spec_only`` and ``fraction_spec_faint`` (spectroscopic among the labels at i > 23),
+        which `PAPER_CHECKS` compares, and how many objects several surveys have
+        (``n_spec_several``) and disagree on (``n_spec_disagree``).
 
     Examples
     --------
     >>> labels = pd.DataFrame({"z_spec": [1.0, np.nan], "z_c2020": [1.1, 0.4]})
+    >>> labels = labels.assign(z_spec_count=[1, 0], z_spec_other=np.nan)
     >>> labels["label_source"] = ["spec", "c2020"]
     >>> label_report(labels, [22.0, 24.0])["fraction_replaced"]
     0.5
@@ -270,6 +291,8 @@ def label_report(labels: pd.DataFrame, mag_i: ArrayLike) -> dict[str, Any]:
         "n_spec_only": int((is_spec & ~has_c2020).sum()),
         "fraction_replaced": _fraction(is_spec & has_c2020, has_c2020),
         "fraction_spec_faint": _fraction(is_spec & faint, faint),
+        "n_spec_several": int((labels["z_spec_count"] > 1).sum()),
+        "n_spec_disagree": int(labels["z_spec_other"].notna().sum()),
     }
 
 
@@ -285,6 +308,16 @@ def _best(candidates: pd.DataFrame) -> pd.DataFrame:
     order = ["confidence", "resolution", "separation", "survey"]
     best_first = candidates.sort_values(order, ascending=[False, False, True, True])
     return best_first.drop_duplicates("row")
+
+
+def _disagreeing(candidates: pd.DataFrame, best: pd.DataFrame) -> pd.DataFrame:
+    """Return for each object the redshift farthest from its best, where they disagree."""
+    z_best = candidates["row"].map(best.set_index("row")["z"])
+    apart = (candidates["z"] - z_best).abs() / (1 + z_best)
+    farthest_first = candidates.assign(apart=apart).sort_values(
+        ["apart", "z"], ascending=[False, True]
+    )
+    return farthest_first[farthest_first["apart"] > DISAGREE].drop_duplicates("row")
 
 
 def _fraction(part: pd.Series, whole: pd.Series) -> float:

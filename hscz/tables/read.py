@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import warnings
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -15,18 +13,10 @@ from hscz.errors import InputError
 from hscz.schema import check_unique_ids
 from hscz.survey import BANDS
 from hscz.tables.descriptor import STANDARD_COLUMNS, CatalogueDescriptor, load_descriptor
+from hscz.tables.files import open_table
+from hscz.tables.plausible import check_values
 from hscz.tables.select import find_name, suggest
 from hscz.tables.units import check_file_units, in_standard_units
-
-SUFFIXES: Mapping[str, str] = {
-    ".fits": "fits",
-    ".fit": "fits",
-    ".csv": "csv",
-    ".txt": "text",
-    ".dat": "text",
-    ".cat": "text",
-    ".parquet": "parquet",
-}
 
 _AS_PUBLISHED = ("object_id", "ra", "dec", "x", "y", "flag")
 """Columns in which a number such as 99 is never a sentinel."""
@@ -41,8 +31,9 @@ def read_catalogue(
 ) -> pd.DataFrame:
     """Read a source catalogue with standard column names.
 
-    Only the columns that are needed are read. Sentinels of the descriptor become NaN, and so
-    does a magnitude that is not positive or whose error is not positive.
+    Only the columns that are needed are kept, and the file is read in blocks of rows, so that
+    the memory is that of these columns. Sentinels of the descriptor become NaN, and so does a
+    magnitude that is not positive or whose error is not positive.
 
     Parameters
     ----------
@@ -69,7 +60,8 @@ def read_catalogue(
     Raises
     ------
     InputError
-        If the file is missing, unreadable or empty, or lacks a column.
+        If the file is missing, unreadable or empty, lacks a column, or holds values that the
+        column cannot have (see `hscz.tables.plausible`).
     StoreError
         If identifiers are repeated.
 
@@ -83,26 +75,19 @@ def read_catalogue(
     path = Path(path)
     if not isinstance(descriptor, CatalogueDescriptor):
         descriptor = load_descriptor(descriptor)
-    source = _open(path, descriptor.format, descriptor.hdu)
-    standard = _standard_columns(path, source.names, descriptor, bands)
-    own = _own_columns(path, source.names, standard, [*descriptor.rule_columns, *extra])
-    with _whole_file(path, source.kind):
-        raw = source.load(list(dict.fromkeys([*standard.values(), *own])))
-    if raw.empty:
+    file = open_table(path, descriptor.format, descriptor.hdu)
+    standard = _standard_columns(path, file.names, descriptor, bands)
+    own = _own_columns(path, file.names, standard, [*descriptor.rule_columns, *extra])
+    check_file_units(str(path), file.units, standard, descriptor)
+    wanted = list(dict.fromkeys([*standard.values(), *own]))
+    blocks = (_standard_block(path, b, standard, own, descriptor) for b in file.blocks(wanted))
+    columns = _together(blocks, file.n_rows)
+    if not len(columns.get("object_id", ())):
         raise InputError(f"{path}: the table has no rows; give the whole catalogue")
-    check_file_units(str(path), source.units, standard, descriptor)
-    in_units = in_standard_units(str(path), raw, standard, descriptor)
-    table = _standard_table(path, in_units, standard, descriptor.missing)
-    table["object_id"] = _identifiers(path, table)
-    table["ra"], table["dec"] = _sky_positions(path, table, wcs)
-    renamed = {column: name for name, column in standard.items()}
-    for column in own:
-        if column in renamed:
-            table[column] = table[renamed[column]]
-        else:
-            table[column] = _without_sentinels(raw[column], descriptor.missing)
-    first = ["object_id", "ra", "dec"]
-    return table[first + [name for name in table.columns if name not in first]]
+    check_values(str(path), columns, file.units, standard, descriptor)
+    first = {"object_id": _identifiers(path, columns, standard)}
+    first["ra"], first["dec"] = _sky_positions(path, columns, wcs)
+    return pd.DataFrame(first | {k: v for k, v in columns.items() if k not in first}, copy=False)
 
 
 def read_columns(path: str | Path, columns: Sequence[str]) -> pd.DataFrame:
@@ -114,102 +99,10 @@ def read_columns(path: str | Path, columns: Sequence[str]) -> pd.DataFrame:
         If the file is missing or unreadable, or lacks a column.
     """
     path = Path(path)
-    source = _open(path)
-    found = [_resolve(path, source.names, column) for column in columns]
-    with _whole_file(path, source.kind):
-        return source.load(found)[found].set_axis(list(columns), axis=1)
-
-
-class _Source(NamedTuple):
-    """A file that was opened: its column names, how to load some of them, units it states."""
-
-    names: list[str]
-    load: Callable[[list[str]], pd.DataFrame]
-    kind: str = ""
-    units: Mapping[str, str] = {}
-
-
-def _open(path: Path, kind: str = "parquet", hdu: int = 1) -> _Source:
-    if not path.is_file():
-        raise InputError(f"{path}: no such file; check the path in the configuration")
-    suffix = Path(path.stem).suffix if path.suffix == ".gz" else path.suffix
-    kind = SUFFIXES.get(suffix.lower(), kind)
-    openers = {"fits": _open_fits, "csv": _open_csv, "text": _open_text, "parquet": _open_parquet}
-    with _whole_file(path, kind):
-        source = openers[kind](path, hdu)
-    return source._replace(kind=kind)
-
-
-@contextmanager
-def _whole_file(path: Path, kind: str) -> Iterator[None]:
-    """Turn what the libraries say of a file they cannot read into one error."""
-    try:
-        with warnings.catch_warnings():
-            warnings.filterwarnings("error", "File may have been truncated")
-            yield
-    except (OSError, EOFError, ValueError, TypeError, UserWarning) as error:
-        raise InputError(
-            f"{path}: cannot be read as {kind}: {error}; the file may be cut short"
-        ) from None
-
-
-def _open_fits(path: Path, hdu: int) -> _Source:
-    from astropy.io import fits
-
-    with fits.open(path, memmap=True) as hdus:
-        if hdu >= len(hdus) or not isinstance(hdus[hdu], fits.BinTableHDU):
-            raise InputError(f"{path}: HDU {hdu} is not a table; set hdu in the descriptor")
-        record = hdus[hdu].data.dtype
-        units = {column.name: column.unit for column in hdus[hdu].columns if column.unit}
-    flat: dict[str, tuple[str, int]] = {}
-    for column in record.names:
-        size = int(np.prod(record[column].shape))
-        flat |= {
-            f"{column}_{k}" if record[column].shape else column: (column, k) for k in range(size)
-        }
-    return _Source(
-        list(flat), lambda wanted: _load_fits(path, hdu, {n: flat[n] for n in wanted}), units=units
-    )
-
-
-def _load_fits(path: Path, hdu: int, wanted: Mapping[str, tuple[str, int]]) -> pd.DataFrame:
-    from astropy.io import fits
-
-    with fits.open(path, memmap=True) as hdus:
-        data, columns = hdus[hdu].data, hdus[hdu].columns
-        found = {}
-        for name, (column, k) in wanted.items():
-            values = data[column].reshape(len(data), int(np.prod(data[column].shape[1:])))[:, k]
-            found[name] = _native(values, columns[column].null)
-        return pd.DataFrame(found)
-
-
-def _native(values: np.ndarray, null: int | None) -> np.ndarray:
-    """Copy a FITS column into the byte order of this machine, with NaN for its TNULL."""
-    if values.dtype.kind in "SU":
-        return np.char.strip(np.asarray(values).astype(str)).astype(object)
-    native = np.array(values, dtype=values.dtype.newbyteorder("="))
-    return native if null is None else np.where(native == null, np.nan, native)
-
-
-def _open_csv(path: Path, hdu: int) -> _Source:
-    names = pd.read_csv(path, nrows=0).columns
-    return _Source(list(names), lambda wanted: pd.read_csv(path, usecols=wanted))
-
-
-def _open_text(path: Path, hdu: int) -> _Source:
-    with path.open(encoding="utf-8") as lines:
-        names = lines.readline().lstrip("#").split()
-    return _Source(
-        names,
-        lambda wanted: pd.read_csv(path, sep=r"\s+", comment="#", names=names, usecols=wanted),
-    )
-
-
-def _open_parquet(path: Path, hdu: int) -> _Source:
-    import pyarrow.parquet as pq
-
-    return _Source(pq.read_schema(path).names, lambda wanted: pd.read_parquet(path, columns=wanted))
+    file = open_table(path)
+    found = [_resolve(path, file.names, column) for column in columns]
+    blocks = [block[found].set_axis(list(columns), axis=1) for block in file.blocks(found)]
+    return pd.concat(blocks, ignore_index=True)
 
 
 def _standard_columns(
@@ -259,6 +152,12 @@ def _own_columns(
 
 def _resolve(path: Path, names: list[str], wanted: str) -> str:
     found = find_name(wanted, names)
+    several = [name for name in names if name.lower() == wanted.lower()]
+    if found is None and several:
+        raise InputError(
+            f"{path}: {wanted!r} could be any of the columns {', '.join(several)}, which differ in "
+            "case alone; name one exactly"
+        )
     if found is None:
         raise InputError(
             f"{path}: no column {wanted!r}{suggest(wanted, names)}; "
@@ -267,32 +166,62 @@ def _resolve(path: Path, names: list[str], wanted: str) -> str:
     return found
 
 
-def _standard_table(
-    path: Path, raw: pd.DataFrame, standard: Mapping[str, str], missing: tuple[float, ...]
-) -> pd.DataFrame:
-    table = pd.DataFrame(index=raw.index)
+def _standard_block(
+    path: Path,
+    raw: pd.DataFrame,
+    standard: Mapping[str, str],
+    own: list[str],
+    descriptor: CatalogueDescriptor,
+) -> dict[str, np.ndarray]:
+    """Return some rows of a file with standard names and units, NaN where unknown."""
+    raw = in_standard_units(str(path), raw, standard, descriptor)
+    columns = {"object_id": raw.index.to_numpy(np.int64)}
     for name, column in standard.items():
         values = raw[column]
         if name != "object_id":
             values = _numbers(path, values)
         if name not in _AS_PUBLISHED:
-            values = _without_sentinels(values, missing).astype(np.float64)
-        table[name] = values
+            values = _without_sentinels(values, descriptor.missing).astype(np.float64)
+        columns[name] = values.to_numpy()
     for mag, err in ((f"mag_{band}", f"mag_err_{band}") for band in BANDS):
-        pair = [name for name in (mag, err) if name in table]
-        bad = ~(table[pair] > 0).all(axis=1)
-        table.loc[bad, pair] = np.nan
-    return table
+        pair = [name for name in (mag, err) if name in columns]
+        bad = ~np.all([columns[name] > 0 for name in pair], axis=0)
+        columns |= {name: np.where(bad, np.nan, columns[name]) for name in pair}
+    renamed = {column: name for name, column in standard.items()}
+    for column in own:
+        kept = _without_sentinels(raw[column], descriptor.missing).to_numpy()
+        columns[column] = columns[renamed[column]] if column in renamed else kept
+    return columns
+
+
+def _together(blocks: Iterable[dict[str, np.ndarray]], n_rows: int) -> dict[str, np.ndarray]:
+    """Fill blocks into columns of at most so many rows, so that nothing is held twice."""
+    columns: dict[str, np.ndarray] = {}
+    start = stop = 0
+    for block in blocks:
+        start, stop = stop, stop + len(block["object_id"])
+        for name, values in block.items():
+            column = columns.get(name, np.empty(n_rows, values.dtype))
+            # A column of whole numbers may turn out to have missing ones later on.
+            columns[name] = column.astype(np.result_type(column, values), copy=False)
+            columns[name][start:stop] = values
+    return {name: column[:stop] for name, column in columns.items()}
 
 
 def _numbers(path: Path, values: pd.Series) -> pd.Series:
     """Return a column as floating-point numbers, of its own precision if it has one."""
-    try:
-        return values if values.dtype.kind == "f" else values.astype(np.float64)
-    except (ValueError, TypeError) as error:
+    if values.dtype.kind == "f":
+        return values
+    numbers = pd.to_numeric(values, errors="coerce").astype(np.float64)
+    bad = numbers.isna() & values.notna()
+    if bad.any():
+        row = int(np.argmax(bad))
         raise InputError(
-            f"{path}: column {values.name!r} needs numbers: {error}; mend it or the descriptor"
-        ) from None
+            f"{path}: column {values.name!r} needs numbers: row {values.index[row]} has "
+            f"{values.iloc[row]!r}; "
+            "leave missing values empty, or mend the column or the descriptor"
+        )
+    return numbers
 
 
 def _without_sentinels(values: pd.Series, missing: tuple[float, ...]) -> pd.Series:
@@ -304,10 +233,11 @@ def _without_sentinels(values: pd.Series, missing: tuple[float, ...]) -> pd.Seri
     return values.mask(values.isin(sentinels))
 
 
-def _identifiers(path: Path, table: pd.DataFrame) -> np.ndarray:
-    if "object_id" not in table:
-        return np.arange(len(table), dtype=np.int64)
-    values = table["object_id"]
+def _identifiers(
+    path: Path, columns: Mapping[str, np.ndarray], standard: Mapping[str, str]
+) -> np.ndarray:
+    """Return the identifiers of a table as unique whole numbers."""
+    values = columns["object_id"]
     try:
         whole = values.astype(np.int64)
     except (ValueError, TypeError, OverflowError) as error:
@@ -316,18 +246,24 @@ def _identifiers(path: Path, table: pd.DataFrame) -> np.ndarray:
             "drop object_id from the descriptor to number the rows"
         ) from None
     if values.dtype.kind == "f" and (whole != values).any():
-        raise InputError(f"{path}: identifiers have fractions; name another column")
-    check_unique_ids(whole.to_numpy(), str(path))
-    return whole.to_numpy()
+        row = int(np.argmax(whole != values))
+        raise InputError(
+            f"{path}: column {standard['object_id']!r} has {values[row]} in row {row}; identifiers "
+            "must be whole numbers: name another column, or none to number the rows"
+        )
+    check_unique_ids(whole, str(path))
+    return whole
 
 
-def _sky_positions(path: Path, table: pd.DataFrame, wcs: Any) -> tuple[np.ndarray, np.ndarray]:
-    if "ra" in table:
-        ra, dec = table["ra"].to_numpy(np.float64), table["dec"].to_numpy(np.float64)
+def _sky_positions(
+    path: Path, columns: Mapping[str, np.ndarray], wcs: Any
+) -> tuple[np.ndarray, np.ndarray]:
+    if "ra" in columns:
+        ra, dec = (np.asarray(columns[name], np.float64) for name in ("ra", "dec"))
     elif wcs is None:
         raise InputError(f"{path}: has pixel positions only; give the image they belong to")
     else:
-        ra, dec = wcs.all_pix2world(table["x"], table["y"], 0)
+        ra, dec = wcs.all_pix2world(columns["x"], columns["y"], 0)
     bad = ~((np.abs(dec) <= 90) & (ra >= -180) & (ra <= 360))
     if bad.any():
         row = int(np.argmax(bad))

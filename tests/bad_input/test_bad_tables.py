@@ -27,6 +27,11 @@ from hscz import stores
         (objects(lambda t: t.drop(columns="g_err")), "A.csv: no column 'g_err', which is mag_err"),
         (objects(lambda t: pd.concat([t, t[:2]])), "A.csv: object id 1000 occurs 2 times (2 ids"),
         (objects(lambda t: t.assign(ID="HSC J1")), "A.csv: identifiers must be whole numbers"),
+        (
+            objects(lambda t: t.assign(r=10 ** (-0.4 * t["r"]))),
+            "A.csv: column 'r' gives values from",
+        ),
+        (objects(lambda t: t.assign(r=99.9)), "A.csv: column 'r' gives values from 99.9 to 99.9"),
         (objects(lambda t: t.assign(r="faint")), "A.csv: column 'r' needs numbers"),
         (objects(lambda t: t.assign(RA="10:00")), "A.csv: column 'RA' needs numbers"),
         (objects(lambda t: t.assign(RA=np.nan)), "A.csv: row 0 lies at ra=nan"),
@@ -107,6 +112,15 @@ def spec_rule(old: str, new: str) -> Callable[[Path], object]:
         (lambda r: (r / "A-spec.csv").unlink(), "A-spec.csv: no such file; check the path"),
         (table(lambda t: t.drop(columns="Z"), "A-spec.csv"), "A-spec.csv: no column 'Z'"),
         (table(lambda t: t.assign(Z="?"), "A-spec.csv"), "A-spec.csv: column 'Z' needs numbers"),
+        (
+            table(lambda t: t.assign(Z=999.0), "A-spec.csv"),
+            "A-spec.csv: column 'Z' has 999.0 in ro",
+        ),
+        (table(lambda t: t.assign(RA=t["RA"] / 15), "A-spec.csv"), "A-spec.csv: column 'RA' spans"),
+        (
+            table(lambda t: t.assign(RA=t["RA"] / 15)[9:18], "A-spec.csv"),
+            "9 would if its right asc",
+        ),
         (spec_rule('z = "Z"', ""), "the descriptor 'spec' has no 'z' in [columns]"),
         (spec_rule('flag = "Q"', ""), "the descriptor 'spec' has no 'flag' in [columns]"),
         (spec_rule("secure", "select"), "the descriptor 'spec' has no rule 'secure'"),

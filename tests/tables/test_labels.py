@@ -148,6 +148,32 @@ def test_the_most_secure_survey_wins_then_the_sharper_then_the_nearer(
         labels = assign_labels(objects, None, order)
         assert labels["z_spec_survey"].tolist() == ["high", "sharp", "near", "", ""]
         assert labels["z_label"].tolist()[:3] == [0.2, 0.4, 0.5]
+        assert labels["z_spec_count"].tolist() == [2, 2, 2, 0, 0]
+        assert labels["z_spec_other"].tolist()[:3] == [0.1, 0.3, 0.6]
+
+
+def test_disagreements_keep_the_redshift_farthest_away(objects: pd.DataFrame) -> None:
+    best = measured([150.0, 150.01, 150.02], [1.0, 1.0, 1.0], survey="best", confidence=99.0)
+    same = measured([150.0, 150.01], [1.019, 1.0], survey="same")
+    other = measured([150.01], [1.021], survey="other")
+    farther = measured([150.01], [0.4], survey="farther", confidence=80.0)
+    labels = assign_labels(objects, None, [same, other, best, farther])
+    assert labels["z_spec_count"].tolist() == [2, 4, 1, 0, 0]
+    np.testing.assert_array_equal(labels["z_spec_other"], [np.nan, 0.4, *[np.nan] * 3])
+    assert labels["z_label"].tolist()[:3] == [1.0, 1.0, 1.0]
+    report = label_report(labels, np.full(5, 22.0))
+    assert (report["n_spec_several"], report["n_spec_disagree"]) == (2, 1)
+
+
+def test_of_one_survey_a_surer_repeat_beats_a_nearer_one() -> None:
+    objects = pd.DataFrame({"ra": [150.0], "dec": [2.0]})
+    table = pd.DataFrame(
+        {"ra": [150.0, 150.0 + 0.3 * ARCSEC], "dec": 2.0, "z": [0.5, 0.9], "flag": [3, 4]}
+    ).assign(ZBEST=lambda t: t["z"], ZQUALITY=lambda t: t["flag"])
+    secure = secure_redshifts(table, load_descriptor("deep2"))
+    labels = assign_labels(objects, None, [secure])
+    assert labels["z_spec"].tolist() == [0.9]
+    assert labels["z_spec_count"].tolist() == [1]
 
 
 def test_one_redshift_labels_one_object() -> None:
@@ -198,6 +224,8 @@ def test_report_counts_what_the_paper_counts(objects: pd.DataFrame) -> None:
         "n_spec_only": 1,
         "fraction_replaced": 0.25,
         "fraction_spec_faint": pytest.approx(1 / 3),
+        "n_spec_several": 0,
+        "n_spec_disagree": 0,
     }
     empty = label_report(assign_labels(objects), np.full(5, 22.0))
     assert np.isnan(empty["fraction_replaced"])

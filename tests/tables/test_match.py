@@ -8,7 +8,7 @@ from astropy import units as u
 from astropy.coordinates import SkyCoord
 
 from hscz.tables import match
-from hscz.tables.match import match_one_to_one
+from hscz.tables.match import match_one_to_one, pairs_within, without_repeats
 
 
 def brute_force(
@@ -65,7 +65,7 @@ def test_equal_separations_are_decided_by_position() -> None:
 def test_chunks_change_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
     (ra1, dec1), (ra2, dec2) = crowd(100, 5), crowd(100, 6)
     whole = match_one_to_one(ra1, dec1, ra2, dec2)
-    monkeypatch.setattr(match, "_CHUNK", 7)
+    monkeypatch.setattr(match, "_BLOCK", 7)
     for a, b in zip(whole, match_one_to_one(ra1, dec1, ra2, dec2), strict=True):
         np.testing.assert_array_equal(a, b)
 
@@ -80,3 +80,52 @@ def test_nothing_to_match() -> None:
     for one, two in (([], [10.0]), ([10.0], []), ([10.0], [20.0])):
         i, j, separation = match_one_to_one(one, one, two, two)
         assert len(i) == len(j) == len(separation) == 0
+
+
+@pytest.mark.parametrize(("ra", "dec"), [(0.0, 2.0), (180.0, 89.9996), (90.0, -89.9999), (0.0, 45)])
+@pytest.mark.parametrize("radius", [0.5, 3.0, 40.0])
+def test_all_pairs_are_found_once_at_the_seam_and_at_the_poles(
+    ra: float, dec: float, radius: float
+) -> None:
+    rng = np.random.default_rng(8)
+    side = 20 / 3600
+    spread = min(side / np.cos(np.radians(dec)), 180)
+    lists = [
+        (ra + rng.uniform(-spread, spread, n), (dec + rng.uniform(-side, side, n)).clip(-90, 90))
+        for n in (60, 90)
+    ]
+    one, two = (SkyCoord(*positions, unit="deg") for positions in lists)
+    near = one[:, None].separation(two[None]).to_value(u.arcsec) <= radius
+    for first, second, want in ((*lists, near), (*lists[::-1], near.T)):
+        i, j, _ = pairs_within(*first, *second, radius)
+        pairs = sorted(map(list, zip(i.tolist(), j.tolist(), strict=True)))
+        assert pairs == np.argwhere(want).tolist()
+    assert near.sum() > (10 if radius > 1 else 0)
+
+
+def test_a_position_that_is_unknown_matches_nothing() -> None:
+    i, j, _ = match_one_to_one([np.nan, 10.0, 20.0], [0.0, 0.0, np.nan], [10.0, np.nan], [0.0, 0.0])
+    assert (i.tolist(), j.tolist()) == ([1], [0])
+
+
+def test_an_object_listed_twice_is_matched_once_by_its_nearer_entry() -> None:
+    twice = [150.0, 150.0 + 0.2 / 3600, 150.0 + 0.2 / 3600]
+    redshift = [150.0 + 0.15 / 3600]
+    i, j, _ = match_one_to_one(twice, [0.0] * 3, redshift, [0.0])
+    assert (i.tolist(), j.tolist()) == ([1], [0])
+    i, j, _ = match_one_to_one(redshift, [0.0], twice, [0.0] * 3)
+    assert (i.tolist(), j.tolist()) == ([0], [1])
+
+
+def test_of_repeats_the_first_stays_and_does_not_take_a_chain_with_it() -> None:
+    ra, dec = crowd(300, 7)
+    sky = SkyCoord(ra, dec, unit="deg")
+    separation = sky[:, None].separation(sky[None]).to_value(u.arcsec)
+    for radius in (0.3, 1.0, 3.0):
+        kept = without_repeats(ra, dec, radius)
+        expected: list[int] = []
+        for row in range(300):
+            if all(separation[row, other] > radius for other in expected):
+                expected.append(row)
+        assert np.flatnonzero(kept).tolist() == expected
+        assert len(expected) < 300

@@ -14,6 +14,7 @@ from astropy.io import fits
 from astropy.wcs import WCS
 
 from hscz.errors import InputError, StoreError
+from hscz.tables import files
 from hscz.tables.descriptor import load_descriptor
 from hscz.tables.read import read_catalogue
 from hscz.tables.select import select
@@ -122,6 +123,34 @@ def test_formats_hold_the_same_table(clauds: Path, tmp_path: Path, suffix: str) 
     pd.testing.assert_frame_equal(
         read_catalogue(path, CLAUDS), read_catalogue(clauds, CLAUDS), check_dtype=False, rtol=1e-6
     )
+
+
+@pytest.mark.parametrize("suffix", ["csv", "parquet", "txt", "fits", "fits.gz"])
+def test_blocks_change_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, suffix: str
+) -> None:
+    columns = {k: v for k, v in clauds_columns(50).items() if v.ndim == 1 and k != "TELESCOPE"}
+    path = tmp_path / f"cat.{suffix}"
+    frame = pd.DataFrame(columns)
+    frame["ST_TRAIL"] = [0] * 40 + [1] * 10
+    if suffix == "csv":
+        frame["ST_TRAIL"] = frame["ST_TRAIL"].where(frame.index != 45)  # whole numbers till there
+        frame.to_csv(path, index=False)
+    elif suffix == "parquet":
+        frame.to_parquet(path)
+    elif suffix == "txt":
+        path.write_text("# " + frame.to_csv(index=False, sep=" "))
+    else:
+        write_fits(tmp_path / "cat.fits", columns)
+        if suffix == "fits.gz":
+            path.write_bytes(gzip.compress((tmp_path / "cat.fits").read_bytes()))
+    whole = read_catalogue(path, CLAUDS)
+    monkeypatch.setattr(files, "BLOCK_ROWS", 7)
+    monkeypatch.setattr(files, "BLOCK_BYTES", 1000)
+    pd.testing.assert_frame_equal(read_catalogue(path, CLAUDS), whole)
+    assert len(whole) == 50
+    if suffix == "csv":
+        assert whole["trail"].isna().sum() == 1
 
 
 def test_missing_and_nearest_columns_are_named(tmp_path: Path) -> None:
