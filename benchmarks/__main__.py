@@ -10,7 +10,17 @@ from pathlib import Path
 
 from hscz.atomic import read_json, write_json
 
-NAMES = ("imports", "gather", "flatten", "pairs", "learning", "memory", "mock", "accuracy")
+NAMES = (
+    "imports",
+    "gather",
+    "flatten",
+    "pairs",
+    "learning",
+    "memory",
+    "mock",
+    "export",
+    "accuracy",
+)
 RESULTS = Path(__file__).parent / "results.json"
 
 

@@ -32,7 +32,7 @@ def export(
     columns: Sequence[str] = (),
     select: str = "",
     overwrite: bool = False,
-    block: int = 65_536,
+    block: int = 32_768,
 ) -> list[Path]:
     """Write the catalogue of a PDF cube, without ever holding more than a block of it.
 
@@ -80,7 +80,8 @@ def export(
     paths = [path_of(out_stem, kind) for kind in formats]
     _refuse_existing([] if overwrite else paths)
     cube = cube if isinstance(cube, xr.Dataset) else open_cube(cube, lazy=False)
-    catalogue = Catalogue.of(cube, algorithm, include_pdf, columns, select, block)
+    name = Path(out_stem).name
+    catalogue = Catalogue.of(cube, algorithm, include_pdf, columns, select, block, name)
     variables = {column.variable for column in catalogue.columns}
     variables |= {name for kind in formats for name in FORMATS[kind].variables}
     with ExitStack() as stack:
@@ -110,7 +111,7 @@ def to_table(cube: xr.Dataset, algorithm: str = "cnn") -> pd.DataFrame:
     pandas.DataFrame
         One row per object.
     """
-    catalogue = Catalogue.of(cube, algorithm, False, (), "", block=65_536)
+    catalogue = Catalogue.of(cube, algorithm, False, (), "", block=32_768)
     columns = catalogue.columns
     pieces = [
         pd.DataFrame({column.name: column.entries(rows) for column in columns})

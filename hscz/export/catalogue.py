@@ -33,6 +33,8 @@ class Catalogue:
         Objects of the cube held in memory at once.
     known : list of Column
         Columns the rule may name.
+    name : str
+        What the catalogue is called inside formats that name it.
     n_rows : int
         Rows that the rule keeps.
     """
@@ -42,6 +44,7 @@ class Catalogue:
     rule: str
     block: int
     known: Sequence[Column]
+    name: str = ""
     n_rows: int = 0
 
     @classmethod
@@ -53,6 +56,7 @@ class Catalogue:
         columns: Sequence[str],
         rule: str,
         block: int,
+        name: str = "",
     ) -> Catalogue:
         """Lay out the catalogue of a cube and count its rows.
 
@@ -71,7 +75,7 @@ class Catalogue:
         known = known_columns(cube, algorithm, block)
         chosen = choose(known, columns, include_pdf)
         points = [column for column in known if not column.shape]
-        return cls(cube, chosen, rule, block, points)._counted()
+        return cls(cube, chosen, rule, block, points, name)._counted()
 
     @property
     def edges(self) -> NDArray[np.float64]:

@@ -172,7 +172,7 @@ def _describe(path: Path, catalogue: Catalogue, tiles: Tiles, largest: int) -> N
     partitions.write_to_file(catalog_path=path)
     builder = f"hscz v{__version__}"
     properties = TableProperties(
-        catalog_name="hscz",
+        catalog_name=catalogue.name,
         catalog_type="object",
         total_rows=catalogue.n_rows,
         ra_column="ra",

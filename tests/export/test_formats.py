@@ -132,6 +132,7 @@ def test_lsdb_opens_a_hats_catalogue(cube: xr.Dataset, tmp_path: Path) -> None:
     (path,) = export(cube, tmp_path / "cat", ["hats"], include_pdf=True, block=6)
     assert is_valid_catalog(path, strict=True)
     catalogue = lsdb.open_catalog(path)
+    assert catalogue.name == "cat"
     assert len(catalogue) == 25
     assert len(catalogue.get_healpix_pixels()) > 4
     assert catalogue.map_partitions(len).compute().max() <= 6
