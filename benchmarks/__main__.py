@@ -20,6 +20,7 @@ NAMES = (
     "match",
     "memory",
     "mock",
+    "export",
     "accuracy",
 )
 RESULTS = Path(__file__).parent / "results.json"

@@ -31,20 +31,19 @@ def writing(path: Path) -> Iterator[None]:
         ) from error
 
 
-def write_atomic(path: Path, write: Callable[[Path], Any]) -> Path:
-    """Call `write` on a temporary path in the same folder, then give the file its name.
+@contextmanager
+def aside(path: Path) -> Iterator[Path]:
+    """Give a temporary path in the same folder; what is there in the end gets its name.
 
     Parameters
     ----------
     path : Path
-        Folders that lack are made.
-    write : callable
-        Takes the temporary path, which has the suffix of `path`.
+        A file or a folder to be. Folders above it that lack are made.
 
-    Returns
-    -------
+    Yields
+    ------
     Path
-        `path`.
+        The temporary path, which has the suffix of `path`.
 
     Raises
     ------
@@ -55,10 +54,28 @@ def write_atomic(path: Path, write: Callable[[Path], Any]) -> Path:
     with writing(path):
         path.parent.mkdir(parents=True, exist_ok=True)
         try:
-            write(temporary)
-            os.replace(temporary, path)
+            yield temporary
+            if temporary.is_dir():
+                replace_folder(temporary, path)
+            else:
+                os.replace(temporary, path)
         finally:
-            temporary.unlink(missing_ok=True)
+            if temporary.is_dir():
+                shutil.rmtree(temporary, ignore_errors=True)
+            else:
+                temporary.unlink(missing_ok=True)
+
+
+def write_atomic(path: Path, write: Callable[[Path], Any]) -> Path:
+    """Call `write` on a temporary path, then give the file its name; see `aside`.
+
+    Returns
+    -------
+    Path
+        `path`.
+    """
+    with aside(path) as temporary:
+        write(temporary)
     return path
 
 

@@ -25,7 +25,7 @@ VERBS = {
     "label": "put redshift labels into field stores",
     "train": "field stores to models",
     "predict": "field stores and models to PDF cubes",
-    "export": "PDF cubes to FITS and Parquet catalogues",
+    "export": "PDF cubes to catalogues: FITS, Parquet, VOTable, HATS, qp",
     "evaluate": "metrics of PDF cubes against known redshifts",
     "info": "what a field store, model, PDF cube or source catalogue holds",
 }
@@ -53,6 +53,10 @@ def parser() -> argparse.ArgumentParser:
         sub.add_argument("--quiet", action="store_true", help="no progress")
         if verb == "train":
             sub.add_argument("--resume", action="store_true", help="go on with a killed run")
+        if verb == "export":
+            sub.add_argument(
+                "--overwrite", action="store_true", help="replace files the run did not write"
+            )
         if verb == "evaluate":
             sub.add_argument(
                 "--experiments", action="store_true", help="compare the recipes of [experiments]"
@@ -121,7 +125,7 @@ def _run_stages(options: argparse.Namespace, started: float) -> int:
         raise ConfigError(f"{config.name}: has no [experiments] with recipes to compare")
     chosen = [
         stage
-        for stage in stages(config, progress=not options.quiet)
+        for stage in stages(config, not options.quiet, getattr(options, "overwrite", False))
         if options.verb in ("run", stage.verb)
         and (not options.field or stage.field in (None, *options.field))
     ]

@@ -136,9 +136,15 @@ class ExportConfig:
     """Section [export]: PDF cubes to catalogues."""
 
     formats: tuple[str, ...] = ("fits", "parquet")
+    """Of fits, parquet, votable, hats and qp."""
     include_pdf: bool = False
+    """Add the PDFs as a vector column; qp files have them always."""
     algorithm: str = "cnn"
     """Prefix of the redshift columns."""
+    columns: tuple[str, ...] = ()
+    """Columns to write, in this order; empty writes all."""
+    select: str = ""
+    """Which rows to write, an expression over the columns; empty writes all."""
 
 
 @dataclass(frozen=True)

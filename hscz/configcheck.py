@@ -9,6 +9,7 @@ from itertools import pairwise
 
 from hscz.config import RunConfig
 from hscz.errors import ConfigError
+from hscz.export.formats import check_formats
 from hscz.schema import LABEL_COLUMNS
 from hscz.survey import BANDS
 
@@ -120,6 +121,7 @@ def _check_lists(config: RunConfig, where: str) -> None:
         raise ConfigError(
             f"{where}: evaluate.reference has {strange[0]!r}; use {', '.join(LABEL_COLUMNS)}"
         )
+    check_formats(config.export.formats, f"{where}: ")
     others = ("train.fields", "export.formats", "evaluate.reference")
     for key, names in (bands | {key: operator.attrgetter(key)(config) for key in others}).items():
         if not names or len(set(names)) < len(names):

@@ -17,7 +17,7 @@ from hscz.config import RunConfig
 from hscz.configfile import fingerprint
 from hscz.learn.experiments import Experiment
 from hscz.mock.settings import MockSettings
-from hscz.stores import attributes, open_cube
+from hscz.stores import attributes
 
 
 @dataclass(frozen=True)
@@ -50,7 +50,7 @@ class Stage:
     report: Callable[[], str | None] = lambda: None
 
 
-def stages(config: RunConfig, progress: bool = True) -> Iterator[Stage]:
+def stages(config: RunConfig, progress: bool = True, overwrite: bool = False) -> Iterator[Stage]:
     """Yield every stage of a run, first to last.
 
     Parameters
@@ -58,9 +58,11 @@ def stages(config: RunConfig, progress: bool = True) -> Iterator[Stage]:
     config : RunConfig
     progress : bool
         Whether the stages draw progress bars.
+    overwrite : bool
+        Whether catalogues may replace files that the run did not write.
     """
     if config.experiments.recipes:
-        yield from _experiment_stages(config, progress)
+        yield from _experiment_stages(config, progress, overwrite)
         return
     yield from _field_stages(config, progress, config.fields)
     yield _train(config, progress)
@@ -69,7 +71,7 @@ def stages(config: RunConfig, progress: bool = True) -> Iterator[Stage]:
     for name in config.evaluate_fields:
         yield _evaluate(config, name)
     for name in config.predict_fields:
-        yield _export(config, name)
+        yield _export(config, name, overwrite)
 
 
 def _field_stages(config: RunConfig, progress: bool, names: Iterable[str]) -> Iterator[Stage]:
@@ -83,7 +85,7 @@ def _field_stages(config: RunConfig, progress: bool, names: Iterable[str]) -> It
             yield _label(config, name)
 
 
-def _experiment_stages(config: RunConfig, progress: bool) -> Iterator[Stage]:
+def _experiment_stages(config: RunConfig, progress: bool, overwrite: bool) -> Iterator[Stage]:
     """Yield the stages of the experiments of all seeds, which end in one comparison."""
     from hscz.learn.experiments import experiments, seeded
 
@@ -96,7 +98,7 @@ def _experiment_stages(config: RunConfig, progress: bool) -> Iterator[Stage]:
     yield _compare(config, [one for plan in plans for one in plan])
     for one in (one for plan in plans for one in plan):
         if one.recipe == config.experiments.publish:
-            yield _export(one.config, one.target)
+            yield _export(one.config, one.target, overwrite)
 
 
 def fields_of(plan: Sequence[Experiment]) -> list[str]:
@@ -266,27 +268,13 @@ def _evaluate(config: RunConfig, name: str) -> Stage:
     return Stage("evaluate", name, output, (cube,), up_to_date, make, report)
 
 
-def _export(config: RunConfig, name: str) -> Stage:
-    from hscz.export import export
-
-    stem, cube, settings = config.results(name), config.cube(name), config.export
-    note = stem.with_name(f"{stem.name}.export.json")
-    outputs = [stem.with_name(f"{stem.name}.{kind}") for kind in settings.formats]
-
-    def key() -> str:
-        return fingerprint(settings, attributes(cube).get("fingerprint"))
+def _export(config: RunConfig, name: str, overwrite: bool) -> Stage:
+    from hscz.export.stage import export_field, export_paths, is_exported
 
     def make(resume: bool, force: bool) -> None:
-        export(
-            open_cube(cube),
-            stem,
-            settings.formats,
-            include_pdf=settings.include_pdf,
-            algorithm=settings.algorithm,
-        )
-        write_json(note, {"fingerprint": key()})
+        export_field(config, name, overwrite)
 
-    def up_to_date() -> bool:
-        return all(p.exists() for p in outputs) and read_json(note).get("fingerprint") == key()
-
-    return Stage("export", name, outputs[0], (cube,), up_to_date, make)
+    output = export_paths(config, name)[0]
+    return Stage(
+        "export", name, output, (config.cube(name),), partial(is_exported, config, name), make
+    )

@@ -125,7 +125,13 @@ LABEL_COLUMNS: Mapping[str, Variable] = {
 """Label columns a field store may have; NaN or empty where unknown."""
 
 PDF_CUBE: Mapping[str, Variable] = {
-    "pdf": Variable(("object", "z"), "f", "redshift probability density", "", "stat.pdf"),
+    "pdf": Variable(
+        ("object", "z"),
+        "f",
+        "redshift probability density",
+        "",
+        "stat.probability;src.redshift.phot",
+    ),
     "z": Variable(("z",), "f", "centre of the redshift bin", "", "src.redshift"),
     "z_edges": Variable(("z_edge",), "f", "edges of the redshift bins", "", "src.redshift"),
     "z_median": Variable(("object",), "f", "median of the PDF", "", "src.redshift.phot"),

@@ -69,7 +69,7 @@ def match_hats(
     try:
         import lsdb
     except ImportError:
-        raise InputError("HATS catalogues need LSDB; pip install 'hscz[lsdb]'") from None
+        raise InputError("HATS catalogues need LSDB; pip install 'hscz[hats]'") from None
     try:
         objects = lsdb.open_catalog(str(catalogue), columns="all")
     except (OSError, ValueError) as error:

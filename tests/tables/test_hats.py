@@ -12,7 +12,7 @@ from hscz.errors import InputError
 from hscz.tables.hats import match_hats
 from hscz.tables.match import match_one_to_one
 
-lsdb = pytest.importorskip("lsdb", reason="LSDB is not installed; pip install 'hscz[lsdb]'")
+lsdb = pytest.importorskip("lsdb", reason="LSDB is not installed; pip install 'hscz[hats]'")
 
 # LSDB 0.11 uses what pandas 3.1 will drop.
 pytestmark = pytest.mark.filterwarnings("ignore:The inplace keyword")

@@ -1,0 +1,113 @@
+"""Catalogues of a run: its own are made anew, those of others are left alone."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+import xarray as xr
+
+from hscz.atomic import read_json, write_json
+from hscz.cli import main
+from hscz.config import ExportConfig, PredictConfig, RunConfig
+from hscz.errors import InputError
+from hscz.export.stage import export_field, export_paths, is_exported
+
+CONFIG = """
+name = "r"
+[fields.A]
+images = "{band}.fits"
+bands = ["g", "r"]
+catalogue = { file = "a.csv", catalogue = "a.toml" }
+[train]
+fields = ["A"]
+[predict]
+name = "r"
+[export]
+formats = ["parquet"]
+"""
+
+
+@pytest.fixture
+def root(cube: xr.Dataset, tmp_path: Path) -> Path:
+    """Folder of a run of which there is a PDF cube."""
+    (tmp_path / "run.toml").write_text(CONFIG)
+    texts = {name: cube[name].astype(np.dtypes.StringDType()) for name in ("field", "label_source")}
+    cube = cube.assign_coords(texts).assign_attrs(fingerprint="first")
+    cube.to_zarr(tmp_path / "stores/pdfs/r/A.zarr", zarr_format=3, consolidated=False)
+    return tmp_path
+
+
+def config_of(root: Path, **settings) -> RunConfig:
+    export = ExportConfig(formats=("parquet", "fits"), **settings)
+    return RunConfig(stores=str(root / "stores"), predict=PredictConfig(name="r"), export=export)
+
+
+def test_a_stale_catalogue_of_the_run_is_made_again(root: Path) -> None:
+    config = config_of(root)
+    assert not is_exported(config, "A")
+    parquet, _ = export_field(config, "A")
+    assert is_exported(config, "A")
+    other = config_of(root, select="mag_i < 23")
+    assert not is_exported(other, "A")
+    export_field(other, "A")
+    assert is_exported(other, "A")
+    assert pd.read_parquet(parquet)["mag_i"].max() < 23
+
+
+def test_a_file_of_somebody_else_is_left_alone(root: Path) -> None:
+    config = config_of(root)
+    parquet, fits = export_paths(config, "A")
+    fits.parent.mkdir(parents=True)
+    fits.write_text("my own")
+    with pytest.raises(InputError, match=r"A\.fits: exists already and is not as this run wrote"):
+        export_field(config, "A")
+    assert not parquet.exists()
+    export_field(config, "A", overwrite=True)
+    assert fits.stat().st_size > 2880
+    pd.DataFrame({"object_id": [1]}).to_parquet(parquet)
+    with pytest.raises(InputError, match=r"A\.parquet: exists already and is not"):
+        export_field(config_of(root, select="mag_i < 23"), "A")
+    assert len(pd.read_parquet(parquet)) == 1
+
+
+def test_a_run_killed_between_two_files_goes_on(root: Path) -> None:
+    config = config_of(root)
+    note = export_field(config, "A")[0].with_name("A.export.json")
+    files = read_json(note)["files"]
+    write_json(note, {"files": dict.fromkeys(files, "begun")})
+    assert not is_exported(config, "A")
+    export_field(config, "A")
+    assert is_exported(config, "A")
+
+
+def test_a_failure_forgets_no_catalogue(root: Path) -> None:
+    config = config_of(root)
+    export_field(config, "A")
+    with pytest.raises(InputError, match="keeps none"):
+        export_field(config_of(root, select="mag_i < 1"), "A")
+    assert is_exported(config, "A")
+
+
+def test_the_command_line_overwrites_only_when_told(
+    root: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = root / "stores/catalogues/r/A.parquet"
+    path.parent.mkdir(parents=True)
+    path.write_text("my own")
+    file = str(root / "run.toml")
+    assert main(["export", file]) == 1
+    said = capsys.readouterr().err
+    assert said.startswith("hscz export: ")
+    assert "A.parquet: exists already" in said
+    assert "--overwrite" in said
+    assert path.read_text() == "my own"
+    assert main(["export", file, "--overwrite"]) == 0
+    assert len(pd.read_parquet(path)) == 25
+    columns = ["--set", 'export.columns=["object_id", "cnn_z_median"]']
+    assert main(["export", file, *columns]) == 0
+    assert pd.read_parquet(path).columns.tolist() == ["object_id", "cnn_z_median"]
+    assert main(["export", file, "--set", 'export.formats=["csv"]']) == 2
+    assert "export format 'csv' is unknown; use fits" in capsys.readouterr().err
