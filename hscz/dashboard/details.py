@@ -19,6 +19,7 @@ from hscz.stores import open_field
 TRUTHS = {"z_true": "true redshift", "z_spec": "spectroscopic redshift"}
 """Columns whose value is drawn beside the PDFs; the first known one."""
 
+_FIRST = ("object_id", "ra", "dec", "field", "mag_i")
 _BY_MODEL = tuple(ESTIMATES)
 
 
@@ -78,7 +79,9 @@ def row_html(field: FieldCubes, row: int) -> str:
     """Return the row of an object as a table: what all models share, then model by model."""
     dataset = next(iter(field.cubes.values())).dataset
     names = [str(n) for n, v in dataset.variables.items() if v.dims == ("object",)]
-    shared = {name: _entry(dataset, name, row) for name in sorted(set(names) - set(_BY_MODEL))}
+    shared = {name: _entry(dataset, name, row) for name in _FIRST}
+    rest = sorted(set(names) - set(_BY_MODEL) - set(_FIRST))
+    shared |= {name: _entry(dataset, name, row) for name in rest}
     lines = [
         f"<tr><td>{_heading(dataset, name)}</td><td>{value}</td></tr>"
         for name, value in shared.items()

@@ -116,7 +116,12 @@ class MapPlot:
             HoverTool(renderers=[image], tooltips=tips), BoxSelectTool(renderers=[])
         )
         self.box = BoxAnnotation(
-            visible=False, fill_alpha=0, line_color="black", line_width=1.5, line_dash="dashed"
+            visible=False,
+            fill_alpha=0,
+            line_color="black",
+            line_width=2,
+            line_alpha=1,
+            line_dash="dashed",
         )
         self.figure.add_layout(self.box)
         self.clicked = ColumnDataSource({"x": [], "y": []})
@@ -272,7 +277,7 @@ class StampPlot:
             ("", ""),
             x_range=Range1d(-0.01, STAMP_COLUMNS),
             y_range=Range1d(-0.01, rows),
-            tools="save",
+            tools="",
             title="stamps",
         )
         self.figure.axis.visible = False

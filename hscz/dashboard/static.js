@@ -1,6 +1,7 @@
 // What links the static page; every callback gets these functions, then calls one of them.
 const o = objects.data
 const n = o.object_id.length
+const degrees = (ra) => (ra + 360) % 360
 const within = (v, lo, hi) => v >= Math.min(lo, hi) && v <= Math.max(lo, hi)
 
 function selected() {
@@ -80,13 +81,13 @@ function click(kind, side, event) {
   rings[1].forEach((ring, m) => { ring.data = {x: [o.mag_i[best]], y: [o[models[m] + "_z_median"][best]]} })
   draw(one, plots[1], [best])
   plots[1].title.text = `PDFs of object ${o.object_id[best]}`
-  const cell = (name) => name === "object_id" ? o[name][best] : o[name][best].toFixed(name === "ra" || name === "dec" ? 6 : 3)
+  const cell = (name) => name === "object_id" ? o[name][best] : name === "ra" ? degrees(o.ra[best]).toFixed(6) : o[name][best].toFixed(name === "dec" ? 6 : 3)
   table.text = Object.keys(o).filter((k) => k !== "index").map((k) => `<b>${k}</b> ${cell(k)}`).join(" &nbsp; ")
 }
 
 function download() {
   const names = Object.keys(o).filter((k) => k !== "index")
-  const text = [names.join(","), ...selected().map((i) => names.map((k) => o[k][i]).join(","))].join("\n") + "\n"
+  const text = [names.join(","), ...selected().map((i) => names.map((k) => k === "ra" ? degrees(o.ra[i]) : o[k][i]).join(","))].join("\n") + "\n"
   const link = document.createElement("a")
   link.href = URL.createObjectURL(new Blob([text], {type: "text/csv"}))
   link.download = `${name}-selection.csv`

@@ -212,7 +212,7 @@ class FieldView:
             return
         try:
             self.stamps.draw(details.stamps(self.field.store, object_id, row))
-            self.stamps.figure.title.text = f"stamps of object {object_id}, asinh of flux / noise"
+            self.stamps.figure.title.text = f"stamps of object {object_id}"
         except StoreError as error:
             self.stamps.figure.title.text = str(error)
 
