@@ -20,6 +20,7 @@ NAMES = (
     "memory",
     "mock",
     "accuracy",
+    "dashboard",
 )
 RESULTS = Path(__file__).parent / "results.json"
 

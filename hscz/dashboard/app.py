@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import socket
 import sys
 from collections.abc import Mapping, Sequence
@@ -118,6 +119,8 @@ def serve(
     n = sum(len(field) for field in fields.values())
     print(f"{n:,} objects of {', '.join(fields)} at http://{address}:{port} (end with Ctrl-C)")
     sys.stdout.flush()
+    for name in ("tornado.access", "bokeh"):
+        logging.getLogger(name).setLevel(logging.WARNING)
     server.start()
     server.io_loop.start()
 

@@ -280,6 +280,10 @@ class StampPlot:
             tools="",
             title="stamps",
         )
+        # Without axes, bokeh would cut a frame of fixed size at its right. What it leaves of
+        # this size for the frame has square pixels.
+        size = {"width": CURVE_PX[0] + 70, "height": self.figure.frame_height + 35}
+        self.figure.update(frame_width=None, frame_height=None, min_border=0, **size)
         self.figure.axis.visible = False
         self.figure.grid.visible = False
         self.source = ColumnDataSource({"image": [], "x": [], "y": []})
