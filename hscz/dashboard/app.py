@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import socket
 import sys
+import threading
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -104,7 +105,10 @@ def serve(
         If the port is taken or the address is not this machine's.
     """
     pn = require_panel()
+    from hscz.dashboard.maps import compile_maps
+
     fields = load(stores, field_stores)
+    threading.Thread(target=compile_maps, daemon=True).start()
     pn.config.raw_css.append(CSS)
     port = _free_port(address, port)
     # The browser's page may come from these hosts; abroad the name of this one is not known.

@@ -93,6 +93,12 @@ def mean_map(
     return MeanMap(mean, both["count"].to_numpy().astype(np.uint32), x_range, y_range)
 
 
+def compile_maps() -> None:
+    """Draw a map of one object, since datashader is imported and compiled on first use."""
+    one = np.zeros(1, np.float32)
+    mean_map(one, one, one, View((0, 1), (0, 1), 10, 10))
+
+
 def _widened(limits: tuple[float, float]) -> tuple[float, float]:
     edge = MARGIN * (limits[1] - limits[0])
     return limits[0] - edge, limits[1] + edge

@@ -29,7 +29,7 @@ from hscz.dashboard.plots import (
 from hscz.dashboard.selection import Selection, select
 from hscz.errors import StoreError
 
-READ_SECONDS = 0.25
+READ_SECONDS = 0.1
 """Time given to reading PDFs before the page is answered again."""
 
 REDRAW_MS = 40
@@ -72,7 +72,8 @@ class FieldView:
         self._reading: Any = None
         self._redraws: set[int] = set()
         self._connect()
-        self.choose(self.selection)
+        # In a browser, once the page is there: it loads while the maps are still being compiled.
+        pn.state.onload(self._show_all) if pn.state.curdoc else self._show_all()
 
     @cached_property
     def layout(self) -> Any:
@@ -93,7 +94,7 @@ class FieldView:
 
     def choose(self, selection: Selection) -> None:
         """Select objects and bring every view up to date."""
-        self.selection = selection
+        before, self.selection = self.selection, selection
         self.chosen = select(self.field, selection)
         self.controls.show(selection, self.chosen)
         for plot in self.skies:
@@ -102,14 +103,18 @@ class FieldView:
             plot.frame(selection.mag_i, selection.z)
         limits = selection.z or (0.0, 0.0)
         self.n_of_z.limits.update(left=limits[0], right=limits[1], visible=bool(selection.z))
-        self._draw_skies()
-        self._draw_galaxies()
+        # What a map does not show cannot have changed it.
+        if selection.anywhere() != before.anywhere():
+            self._draw_skies()
+        if selection.any_galaxy() != before.any_galaxy():
+            self._draw_galaxies()
         self._restart_n_of_z()
 
     def show_models(self, models: list[str]) -> None:
         """Put other models side by side; the first one's redshifts are limited from now on."""
         self.shown = models
-        self.choose(replace(self.selection, model=models[0]))
+        self.selection = replace(self.selection, model=models[0])
+        self._show_all()
 
     def click(self, row: int) -> None:
         """Show one object: stamps, PDFs and row."""
@@ -139,6 +144,11 @@ class FieldView:
         if self._reading is not None and self._reading.running:
             self._reading.stop()
         self._reading = None
+
+    def _show_all(self) -> None:
+        self._draw_skies()
+        self._draw_galaxies()
+        self.choose(self.selection)
 
     def _connect(self) -> None:
         for k, (sky, galaxy) in enumerate(zip(self.skies, self.galaxies, strict=True)):
