@@ -22,6 +22,7 @@ NAMES = (
     "mock",
     "export",
     "accuracy",
+    "dashboard",
 )
 RESULTS = Path(__file__).parent / "results.json"
 

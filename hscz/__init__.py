@@ -16,7 +16,17 @@ __version__ = "0.1.0"
 
 _FUNCTIONS = {"load": "configfile", "open_field": "stores", "open_cube": "stores"}
 _MODULES = (
-    *("config", "configfile", "evaluate", "export", "figures", "ingest", "label", "learn"),
+    *(
+        "config",
+        "configfile",
+        "dashboard",
+        "evaluate",
+        "export",
+        "figures",
+        "ingest",
+        "label",
+        "learn",
+    ),
     *("mock", "pdf", "predict", "run", "schema", "sky", "stores", "survey", "tables", "zgrid"),
 )
 

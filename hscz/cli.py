@@ -27,6 +27,7 @@ VERBS = {
     "predict": "field stores and models to PDF cubes",
     "export": "PDF cubes to catalogues: FITS, Parquet, VOTable, HATS, qp",
     "evaluate": "metrics of PDF cubes against known redshifts",
+    "dashboard": "PDF cubes in the browser: maps, n(z) and single objects",
     "info": "what a field store, model, PDF cube or source catalogue holds",
 }
 
@@ -41,6 +42,9 @@ def parser() -> argparse.ArgumentParser:
         if verb == "info":
             sub.add_argument("path", help="a field store, model or PDF cube, or 'catalogs'")
             sub.add_argument("name", nargs="?", help="one of the source catalogues")
+            continue
+        if verb == "dashboard":
+            _add_dashboard_options(sub)
             continue
         sub.add_argument("config", nargs="?", help="the run's TOML file")
         sub.add_argument("--config", dest="config_option", metavar="FILE", help="the same")
@@ -62,6 +66,21 @@ def parser() -> argparse.ArgumentParser:
                 "--experiments", action="store_true", help="compare the recipes of [experiments]"
             )
     return top
+
+
+def _add_dashboard_options(sub: argparse.ArgumentParser) -> None:
+    sub.add_argument("stores", nargs="+", metavar="STORE", help="PDF cubes; NAME=PATH names one")
+    sub.add_argument(
+        "--fields",
+        action="append",
+        default=[],
+        metavar="PATH",
+        help="field store, or folder of field stores, for the stamps (may be repeated)",
+    )
+    sub.add_argument("--html", type=Path, metavar="FILE", help="write one static page instead")
+    sub.add_argument("--overwrite", action="store_true", help="replace FILE if it exists")
+    sub.add_argument("--address", default="127.0.0.1", help="listen here; this machine alone")
+    sub.add_argument("--port", type=int, default=5006, help="0 takes any free one")
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -86,6 +105,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
             return 0
         if options.verb == "plan":
             return _plan(options)
+        if options.verb == "dashboard":
+            return _dashboard(options)
         return _run_stages(options, started)
     except ConfigError as error:
         print(f"hscz {options.verb}: {error}", file=sys.stderr)
@@ -96,6 +117,19 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except KeyboardInterrupt:
         print(f"hscz {options.verb}: stopped; run it again to go on", file=sys.stderr)
         return 1
+
+
+def _dashboard(options: argparse.Namespace) -> int:
+    from hscz import dashboard
+
+    if options.html:
+        path = dashboard.write_html(
+            options.stores, options.html, options.fields, overwrite=options.overwrite
+        )
+        print(f"wrote {path}")
+    else:
+        dashboard.serve(options.stores, options.fields, options.address, options.port)
+    return 0
 
 
 def _plan(options: argparse.Namespace) -> int:

@@ -1,0 +1,197 @@
+"""The dashboard with a million objects in a browser: first view, selections, memory.
+
+``python -m benchmarks.dashboard --objects 100000`` is quicker.
+"""
+
+from __future__ import annotations
+
+import argparse
+import shutil
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import xarray as xr
+
+from hscz import pdf, stores
+from hscz.schema import PDF_CUBE
+from hscz.zgrid import RedshiftGrid
+
+OBJECTS = 1_000_000
+INTERACTIONS = 200
+WARM_UP = 20
+TRIES = 3
+
+FIND = """
+const find = (views, what) => {
+  for (const view of views) {
+    if (what(view.model)) return view.model
+    const found = find(view.child_views ?? [], what)
+    if (found) return found
+  }
+}
+const model = (what) => find(Array.from(Bokeh.index.roots ?? Object.values(Bokeh.index)), what)
+const map = () => model((m) => m.type === 'Figure')?.renderers[0].data_source
+const status = () => model((m) => m.text?.includes('selected objects'))?.text
+"""
+DRAWN = FIND + "return (map()?.get_array('mean') ?? []).length > 0"
+# Answered once the map has been redrawn and n(z) is of the new selection, from all the PDFs
+# that were read meanwhile; ms.
+LIMIT = (
+    FIND
+    + """
+const [low, high, done] = arguments
+const slider = model((m) => m.type.includes('Slider') && m.label?.startsWith('i magnitude')
+  || m.title?.startsWith('i magnitude'))
+const picture = map().get_array('mean')[0], before = status(), started = performance.now()
+const total = (text) => text.match(/([0-9,]+) selected/)[1]
+slider.value = [low, high]
+slider.value_throttled = [low, high]
+const look = () => {
+  if (map().get_array('mean')[0] !== picture && total(status()) !== total(before))
+    done(performance.now() - started)
+  else setTimeout(look, 5)
+}
+look()
+"""
+)
+
+
+def run(n: int = OBJECTS) -> dict[str, float]:
+    """Return seconds and MB; nothing where chromium or an extra is absent."""
+    if not (shutil.which("chromium") and shutil.which("chromedriver")):
+        print("no chromium with chromedriver: the dashboard is not measured")
+        return {}
+    with tempfile.TemporaryDirectory() as name:
+        cubes = [Path(name) / f"{model}-F" / "F.zarr" for model in ("v0", "v2")]
+        _write_cube(cubes[0], n)
+        cubes[1].parent.mkdir()
+        cubes[1].symlink_to(cubes[0])
+        driver = _browser()
+        try:
+            return _measure(driver, cubes, n)
+        finally:
+            driver.quit()
+
+
+def _write_cube(path: Path, n: int, side_deg: float = 1.5) -> Path:
+    """Write a PDF cube of `n` Gaussian PDFs in a square field."""
+    grid, rng = RedshiftGrid.uniform(), np.random.default_rng(1)
+    columns = {key: rng.uniform(5, 50, n).astype(np.float32) for key in ("snr_i", "ebv")}
+    columns |= {"mag_i": rng.uniform(18.0, 25.0, n).astype(np.float32)}
+    columns |= {"ra": 150 + rng.uniform(0, side_deg, n), "dec": 2 + rng.uniform(0, side_deg, n)}
+    columns |= {"object_id": np.arange(n), "field": np.full(n, "F", np.dtypes.StringDType())}
+    known = xr.Dataset(
+        {"flags": ("object", np.zeros(n, np.int32))},
+        coords={key: ("object", value) for key, value in columns.items()}
+        | {"z": grid.centres, "z_edges": ("z_edge", grid.edges)},
+    )
+    blank = np.full((1, len(grid)), np.nan, np.float32)
+    types = {key: value.dtype for key, value in pdf.summarise(blank, grid.edges).items()}
+    bulk = {
+        key: xr.Variable(("object",), np.broadcast_to(np.zeros((), dtype), (n,)))
+        for key, dtype in types.items()
+    } | {"pdf": xr.Variable(("object", "z"), np.broadcast_to(np.float32(0), (n, len(grid))))}
+    stores.create(path, known, bulk, "benchmark", [])
+    rows = 16 * stores.IMAGE_CHUNK
+    for start in range(0, n, rows):
+        count = min(rows, n - start)
+        z, sigma = rng.gamma(4, 0.25, (count, 1)), rng.uniform(0.05, 0.3, (count, 1))
+        mass = np.exp(-0.5 * ((grid.centres - z) / sigma) ** 2) + 1e-12
+        density = pdf.pmf_to_pdf(mass / mass.sum(axis=1, keepdims=True), grid.edges)
+        values = {key: z[:, 0].astype(dtype) for key, dtype in types.items()}
+        values |= {"pdf": density.astype(np.float32)}
+        values |= {"pdf_width": (2 * sigma[:, 0]).astype(np.float32)}
+        stores.write_rows(path, start, values, f"b{start}")
+    return stores.commit(path, PDF_CUBE)
+
+
+def _measure(driver: Any, cubes: list[Path], n: int) -> dict[str, float]:
+    import psutil
+
+    label = f"dashboard, {n:,} objects, 2 models"
+    first = []
+    for _ in range(TRIES):
+        started = time.perf_counter()
+        server, address = _start(cubes)
+        _open(driver, address)
+        first.append(time.perf_counter() - started)
+        if len(first) < TRIES:
+            server.terminate()
+            server.wait()
+    process = psutil.Process(server.pid)
+    answers, memory = [], {}
+    for k in range(WARM_UP + INTERACTIONS + 1):
+        if k in (WARM_UP, WARM_UP + INTERACTIONS):
+            time.sleep(5)
+            memory[k] = process.memory_info().rss / 1e6
+        if k % 3 == 0:
+            low = 18 + (k % 17) * 0.2
+            answers.append(driver.execute_async_script(LIMIT, low, low + 3.05) / 1e3)
+        else:
+            _drag(driver, 0 if k % 3 == 1 else (-1) ** k * 40)
+    server.terminate()
+    server.wait()
+    return {
+        f"{label}, start to first view, s": min(first),
+        f"{label}, selection answered, best, s": min(answers),
+        f"{label}, selection answered, median, s": sorted(answers)[len(answers) // 2],
+        f"{label}, resident memory after {WARM_UP} interactions, MB": memory[WARM_UP],
+        f"{label}, resident memory after {INTERACTIONS} more, MB": memory[WARM_UP + INTERACTIONS],
+    }
+
+
+def _browser() -> Any:
+    from selenium import webdriver
+
+    options = webdriver.ChromeOptions()
+    options.binary_location = str(shutil.which("chromium"))
+    for argument in ("--headless=new", "--no-sandbox", "--disable-dev-shm-usage"):
+        options.add_argument(argument)
+    options.add_argument("--window-size=1850,1300")
+    service = webdriver.ChromeService(str(shutil.which("chromedriver")))
+    driver = webdriver.Chrome(options=options, service=service)
+    driver.set_script_timeout(60)
+    return driver
+
+
+def _start(cubes: list[Path]) -> tuple[subprocess.Popen[str], str]:
+    command = [sys.executable, "-m", "hscz.cli", "dashboard", *map(str, cubes), "--port", "0"]
+    server = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
+    assert server.stdout is not None
+    return server, server.stdout.readline().split(" at ")[1].split()[0]
+
+
+def _open(driver: Any, address: str) -> None:
+    until = time.monotonic() + 60
+    while time.monotonic() < until:
+        try:
+            driver.get(address)
+            break
+        except Exception:  # The address is printed just before the server listens.
+            time.sleep(0.05)
+    while not driver.execute_script(f"if (!window.Bokeh) return false\n{DRAWN}"):
+        if time.monotonic() > until:
+            raise TimeoutError(f"{address} shows no map")
+        time.sleep(0.02)
+
+
+def _drag(driver: Any, by_px: int) -> None:
+    """Drag the map of the sky, or click on it where it is not moved."""
+    from selenium.webdriver.common.actions.action_builder import ActionBuilder
+
+    mouse = ActionBuilder(driver, duration=20)
+    mouse.pointer_action.move_to_location(500, 250).pointer_down()
+    mouse.pointer_action.move_to_location(500 + by_px, 250).pointer_up()
+    mouse.perform()
+
+
+if __name__ == "__main__":
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.dashboard", description=__doc__)
+    parser.add_argument("--objects", type=int, default=OBJECTS)
+    for key, value in run(parser.parse_args().objects).items():
+        print(f"{key:80} {value:10.3f}")

@@ -1,0 +1,218 @@
+"""What the dashboard keeps of PDF cubes: a few float32 columns; all else is read on demand."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import xarray as xr
+from numpy.typing import NDArray
+
+from hscz.errors import InputError, StoreError
+from hscz.stores import ROW_CHUNK, open_cube
+
+Column = NDArray[np.float32]
+
+
+@dataclass(frozen=True)
+class Cube:
+    """A PDF cube of one model.
+
+    Attributes
+    ----------
+    path : Path
+    dataset : xarray.Dataset
+        Open, with nothing read.
+    z_median, pdf_width : ndarray of float32, shape (object,)
+    """
+
+    path: Path
+    dataset: xr.Dataset
+    z_median: Column
+    pdf_width: Column
+
+
+@dataclass(frozen=True)
+class FieldCubes:
+    """The cubes of one field: the same objects in the same order, one cube per model.
+
+    Attributes
+    ----------
+    name : str
+    cubes : mapping of str to Cube
+        By model.
+    store : Path or None
+        Field store with the stamps, where there is one.
+    ra_deg, dec_deg : float
+        A point near the middle of the field.
+    ra_offset_deg, dec_offset_deg : ndarray of float32, shape (object,)
+        Coordinate minus that of the middle: float32 alone would round by 0.1 arcsec. Not
+        multiplied by cos(dec); a field across right ascension 0 stays in one piece.
+    mag_i : ndarray of float32, shape (object,)
+    """
+
+    name: str
+    cubes: Mapping[str, Cube]
+    store: Path | None
+    ra_deg: float
+    dec_deg: float
+    ra_offset_deg: Column
+    dec_offset_deg: Column
+    mag_i: Column
+
+    def __len__(self) -> int:
+        """Return the number of objects."""
+        return len(self.mag_i)
+
+    @property
+    def models(self) -> list[str]:
+        """Names of the models, in the order they were given."""
+        return list(self.cubes)
+
+
+def load(
+    stores: Sequence[str | Path], field_stores: Sequence[str | Path] = ()
+) -> dict[str, FieldCubes]:
+    """Open PDF cubes and bring those of the same field together.
+
+    Parameters
+    ----------
+    stores : sequence of str or Path
+        PDF cubes. A model is named after its recipe's folder; ``NAME=PATH`` names it otherwise.
+    field_stores : sequence of str or Path
+        Field stores, or folders of field stores, to take stamps from. By default those that
+        the cubes were made from.
+
+    Returns
+    -------
+    dict of str to FieldCubes
+        By field.
+
+    Raises
+    ------
+    InputError
+        If no cube is given, cubes of one field hold other objects, two models have one name,
+        or several models have no field in common.
+    StoreError
+        If a path is no PDF cube, lacks a column, or a named field store is not there.
+    """
+    if not stores:
+        raise InputError("no PDF cube given; name one or more, as 'hscz predict' wrote them")
+    fields: dict[str, dict[str, Cube]] = {}
+    for entry in stores:
+        label, path = _named(entry)
+        cube = _open(path)
+        field = str(cube.dataset["field"][:1].values[0]) or path.stem
+        model = label or _model_name(path, field)
+        cubes = fields.setdefault(field, {})
+        if model in cubes:
+            raise InputError(
+                f"{path} and {cubes[model].path} are both model {model!r} of {field}; "
+                "tell them apart as NAME=PATH"
+            )
+        cubes[model] = cube
+    _check_comparable(fields)
+    return {name: _of_field(name, cubes, field_stores) for name, cubes in fields.items()}
+
+
+def blocks(n: int, rows: int = ROW_CHUNK) -> Iterator[slice]:
+    """Yield slices of `rows` objects.
+
+    Examples
+    --------
+    >>> list(blocks(5, 3))
+    [slice(0, 3, None), slice(3, 5, None)]
+    """
+    return (slice(start, min(start + rows, n)) for start in range(0, n, rows))
+
+
+def _named(entry: str | Path) -> tuple[str, Path]:
+    """Return the model's name, empty if none is given, and the path."""
+    name, equals, path = str(entry).partition("=")
+    if equals and name and "/" not in name and not Path(entry).exists():
+        return name, Path(path)
+    return "", Path(entry)
+
+
+def _model_name(path: Path, field: str) -> str:
+    """Return the recipe of a cube's folder, without the target or u band it was trained for."""
+    folder = path.absolute().parent.name
+    recipe, _, suffix = folder.rpartition("-")
+    return recipe if recipe and suffix in (field, path.stem, "u", "us") else folder
+
+
+def _open(path: Path) -> Cube:
+    dataset = open_cube(path, lazy=False)
+    if not dataset.sizes["object"]:
+        raise StoreError(f"{path}: the PDF cube has no object to show; predict the field again")
+    columns = [_column(dataset, name).astype(np.float32) for name in ("z_median", "pdf_width")]
+    return Cube(path, dataset, *columns)
+
+
+def _column(dataset: xr.Dataset, name: str) -> NDArray[np.floating]:
+    # A slice, since xarray would keep the values of a whole variable in memory.
+    return np.asarray(dataset[name][:].values)
+
+
+def _check_comparable(fields: Mapping[str, Mapping[str, Cube]]) -> None:
+    models = {model for cubes in fields.values() for model in cubes}
+    if len(models) > 1 and all(len(cubes) == 1 for cubes in fields.values()):
+        (a, first), (b, second) = list(fields.items())[:2]
+        paths = [next(iter(cubes.values())).path for cubes in (first, second)]
+        raise InputError(
+            f"{paths[0]} is of field {a} and {paths[1]} of {b}: different models of different "
+            "fields cannot stand side by side; give cubes of one field"
+        )
+    for field, cubes in fields.items():
+        (_, reference), *others = cubes.items()
+        for _, cube in others:
+            if not _same_objects(reference.dataset, cube.dataset):
+                raise InputError(
+                    f"{cube.path} and {reference.path} hold different objects of {field}, or in "
+                    "another order; predict both from the same field store"
+                )
+
+
+def _same_objects(a: xr.Dataset, b: xr.Dataset) -> bool:
+    return a.sizes["object"] == b.sizes["object"] and all(
+        np.array_equal(a["object_id"][rows].values, b["object_id"][rows].values)
+        for rows in blocks(a.sizes["object"])
+    )
+
+
+def _of_field(
+    name: str, cubes: Mapping[str, Cube], field_stores: Sequence[str | Path]
+) -> FieldCubes:
+    first = next(iter(cubes.values()))
+    ra, dec = _column(first.dataset, "ra"), _column(first.dataset, "dec")
+    beside = (ra - ra[0] + 180) % 360 - 180
+    ra_shift = 0.5 * (beside.min() + beside.max())
+    dec_deg = 0.5 * (dec.min() + dec.max())
+    return FieldCubes(
+        name,
+        cubes,
+        _find_field_store(name, first, [Path(path) for path in field_stores]),
+        float(ra[0] + ra_shift),
+        float(dec_deg),
+        (beside - ra_shift).astype(np.float32),
+        (dec - dec_deg).astype(np.float32),
+        _column(first.dataset, "mag_i").astype(np.float32),
+    )
+
+
+def _find_field_store(name: str, cube: Cube, given: Sequence[Path]) -> Path | None:
+    """Return the store among those given, where the cube says it was, or beside a moved cube."""
+    file = cube.path.name
+    if given:
+        found = [path if path.name == file else path / file for path in given]
+        if not any(path.is_dir() for path in found):
+            raise StoreError(f"{', '.join(map(str, given))}: no field store {file} for {name} here")
+    else:
+        note = cube.dataset.attrs.get("provenance", {})
+        note = json.loads(note) if isinstance(note, str) else note
+        found = [Path(note["store"])] if "store" in note else []
+        found += [folder / "fields" / file for folder in cube.path.absolute().parents[2:3]]
+    return next((path for path in found if path.is_dir()), None)

@@ -1,0 +1,225 @@
+"""The dashboard as one file: what a browser can link without a server behind it.
+
+Maps are pictures of all objects. Behind them lies a random sample with its PDFs; limits, boxes,
+n(z), clicks and the catalogue act on that sample, in the browser.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from bokeh.embed import components
+from bokeh.layouts import column, row
+from bokeh.models import (
+    Button,
+    ColumnDataSource,
+    CustomJS,
+    Div,
+    RangeSlider,
+    TabPanel,
+    Tabs,
+)
+from bokeh.resources import Resources
+from numpy.typing import NDArray
+
+from hscz import pdf
+from hscz.atomic import write_atomic
+from hscz.dashboard.data import Cube, FieldCubes, blocks, load
+from hscz.dashboard.plots import (
+    CurvePlot,
+    MapPlot,
+    colour_mapper,
+    galaxy_plot,
+    galaxy_ranges,
+    sky_plot,
+    sky_ranges,
+)
+from hscz.errors import InputError
+
+SAMPLE = 5000
+"""Objects that can be selected in the page."""
+
+BINS = 120
+"""Redshift bins of the PDFs in the page, at most."""
+
+
+def write_html(
+    stores: Sequence[str | Path],
+    path: str | Path,
+    field_stores: Sequence[str | Path] = (),
+    overwrite: bool = False,
+    sample: int = SAMPLE,
+) -> Path:
+    """Write the dashboard as one HTML file that needs neither server nor network.
+
+    Parameters
+    ----------
+    stores, field_stores
+        See `hscz.dashboard.app`. The page has no stamps.
+    path : str or Path
+    overwrite : bool
+        Replace a file that is there.
+    sample : int
+        Objects of each field that can be selected; the maps show all.
+
+    Returns
+    -------
+    Path
+
+    Raises
+    ------
+    InputError
+        If the file exists and may not be replaced, or see `hscz.dashboard.data.load`.
+    StoreError
+        If a cube is not there, or the file cannot be written.
+    """
+    path = Path(path)
+    if path.exists() and not overwrite:
+        raise InputError(f"{path}: exists; give another --html file, or --overwrite")
+    fields = load(stores, field_stores)
+    tabs = [TabPanel(child=_page(f, sample), title=f.name) for f in fields.values()]
+    html = _standing_alone(*components(Tabs(tabs=tabs)))
+    return write_atomic(path, lambda temporary: temporary.write_text(html, encoding="utf-8"))
+
+
+def _standing_alone(script: str, division: str) -> str:
+    """Return a page that holds bokeh itself, and nothing other extensions have registered."""
+    bokeh = Resources(mode="inline", components=["bokeh", "bokeh-widgets"]).js_raw
+    inline = "\n".join(f"<script>{code}</script>" for code in bokeh)
+    return (
+        '<!DOCTYPE html>\n<html lang="en"><head><meta charset="utf-8">'
+        f"<title>hscz redshift PDFs</title>\n{inline}\n{script}</head>"
+        f"<body>{division}</body></html>\n"
+    )
+
+
+def _page(field: FieldCubes, n_sample: int) -> Any:
+    rows = np.arange(len(field))
+    if n_sample < len(field):
+        rows = np.sort(np.random.default_rng(0).choice(rows, n_sample, replace=False))
+    objects = ColumnDataSource(_objects(field, rows))
+    edges, densities = _sampled_pdfs(field, rows)
+    curves = {m: ColumnDataSource({"p": d.ravel()}) for m, d in densities.items()}
+    n_of_z = CurvePlot(edges, "n(z) of the selection", "mean PDF (per unit z)")
+    one = CurvePlot(edges, "PDFs of the object clicked", "PDF (per unit z)")
+    n_of_z.draw({model: np.nanmean(d, axis=0) for model, d in densities.items()})
+    skies, galaxies = _maps(field)
+    sliders = [
+        RangeSlider(title=title, start=low, end=high, value=(low, high), step=step, width=260)
+        for title, (low, high), step in (
+            ("i magnitude", _ends(field.mag_i), 0.05),
+            (f"redshift (median of {field.models[0]})", (0.0, _top(edges)), 0.01),
+        )
+    ]
+    note = Div(text="", width=270)
+    table = Div(text="Click on an object in a map.", width=800)
+    everything, save = Button(label="Select all"), Button(label="Catalogue of the selection (CSV)")
+    shared = {
+        "objects": objects,
+        "models": field.models,
+        "pdfs": [curves[m] for m in field.models],
+        "lines": [n_of_z.sources[m] for m in field.models],
+        "one": [one.sources[m] for m in field.models],
+        "plots": [n_of_z.figure, one.figure],
+        "edges": [ColumnDataSource({"z": edges[m]}) for m in field.models],
+        "sliders": sliders,
+        "boxes": [[plot.box for plot in plots] for plots in (skies, galaxies)],
+        "rings": [[plot.clicked for plot in plots] for plots in (skies, galaxies)],
+        "figures": [[plot.figure for plot in plots] for plots in (skies, galaxies)],
+        "note": note,
+        "table": table,
+        "n_all": len(field),
+        "name": field.name,
+    }
+
+    def js(action: str) -> CustomJS:
+        return CustomJS(args=shared, code=_script() + action)
+
+    for k, plots in enumerate((skies, galaxies)):
+        for side, plot in enumerate(plots):
+            plot.figure.js_on_event("selectiongeometry", js(f"draw_box({k}, cb_obj)"))
+            plot.figure.js_on_event("tap", js(f"click({k}, {side}, cb_obj)"))
+    for slider in sliders:
+        slider.js_on_change("value_throttled", js("update()"))
+    everything.js_on_click(js("select_all()"))
+    save.js_on_click(js("download()"))
+    note.text = f"{len(rows):,} of {len(rows):,} objects of the sample selected"
+    about = Div(
+        text=f"The maps show the mean PDFw of all {len(field):,} objects. Limits, boxes, clicks, "
+        f"n(z) and the catalogue are of {len(rows):,} of them"
+        + ("." if len(rows) == len(field) else ", drawn at random."),
+        width=270,
+    )
+    side_bar = column(*sliders, everything, note, save, about, width=280)
+    maps = column(*(row([plot.figure for plot in plots]) for plots in (skies, galaxies)), table)
+    return row(side_bar, maps, column(n_of_z.figure, one.figure))
+
+
+def _maps(field: FieldCubes) -> tuple[list[MapPlot], list[MapPlot]]:
+    """Return the maps of all models, drawn."""
+    mapper, last = colour_mapper(field), len(field.models[:2]) - 1
+    sky, galaxy = sky_ranges(field), galaxy_ranges(field)
+    skies = [sky_plot(field, sky, mapper, k == last) for k in range(last + 1)]
+    galaxies = [galaxy_plot(galaxy, mapper, k == last) for k in range(last + 1)]
+    for model, on_sky, on_galaxy in zip(field.models, skies, galaxies, strict=False):
+        cube = field.cubes[model]
+        zero = (field.ra_deg, field.dec_deg)
+        on_sky.draw(field.ra_offset_deg, field.dec_offset_deg, cube.pdf_width, zero)
+        on_galaxy.draw(field.mag_i, cube.z_median, cube.pdf_width)
+        for plot in (on_sky, on_galaxy):
+            plot.figure.title.text = model
+    return skies, galaxies
+
+
+def _objects(field: FieldCubes, rows: NDArray[np.int64]) -> dict[str, Any]:
+    dataset = next(iter(field.cubes.values())).dataset
+    columns = {
+        # Text, since a browser's numbers do not hold all 64 bits.
+        "object_id": dataset["object_id"][rows].values.astype(str).tolist(),
+        "ra": field.ra_deg + field.ra_offset_deg[rows].astype(np.float64),
+        "dec": field.dec_deg + field.dec_offset_deg[rows].astype(np.float64),
+        "mag_i": field.mag_i[rows],
+    }
+    for model, cube in field.cubes.items():
+        columns |= {f"{model}_z_median": cube.z_median[rows]}
+        columns |= {f"{model}_pdf_width": cube.pdf_width[rows]}
+    return columns
+
+
+def _sampled_pdfs(
+    field: FieldCubes, rows: NDArray[np.int64]
+) -> tuple[dict[str, NDArray[np.float64]], dict[str, NDArray[np.float32]]]:
+    """Return bin edges and PDFs of some objects, in fewer bins where there are many."""
+    edges, densities = {}, {}
+    for model, cube in field.cubes.items():
+        fine = cube.dataset["z_edges"].values
+        merge = -(-(len(fine) - 1) // BINS)
+        starts = np.arange(0, len(fine) - 1, merge)
+        edges[model] = np.append(fine[starts], fine[-1])
+        mass = np.concatenate(
+            [np.add.reduceat(pdf.pdf_to_pmf(d, fine), starts, axis=1) for d in _read(cube, rows)]
+        )
+        densities[model] = pdf.pmf_to_pdf(mass, edges[model]).astype(np.float32)
+    return edges, densities
+
+
+def _read(cube: Cube, rows: NDArray[np.int64]) -> Any:
+    for block in blocks(len(cube.z_median), cube.dataset["pdf"].encoding["chunks"][0]):
+        inside = rows[(rows >= block.start) & (rows < block.stop)] - block.start
+        if len(inside):
+            yield cube.dataset["pdf"][block].values[inside]
+
+
+def _ends(values: NDArray[np.float32]) -> tuple[float, float]:
+    return float(np.floor(np.nanmin(values) * 10) / 10), float(np.ceil(np.nanmax(values) * 10) / 10)
+
+
+def _top(edges: dict[str, NDArray[np.float64]]) -> float:
+    return max(float(e[-1]) for e in edges.values())
+
+
+def _script() -> str:
+    return (Path(__file__).parent / "static.js").read_text(encoding="utf-8")
