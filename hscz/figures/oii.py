@@ -85,7 +85,7 @@ def oii_table(redshifts: Mapping[str, pd.Series]) -> pd.DataFrame:
     --------
     >>> table = oii_table({"v0": pd.Series([1.46, 1.47, 0.3])})
     >>> table[["count", "n", "outlier_fraction"]].max().round(2).tolist()
-    [1.0, 3.0, 0.33]
+    [2.0, 3.0, 0.33]
     """
     tables = []
     for model, z in redshifts.items():

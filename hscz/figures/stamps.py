@@ -208,7 +208,7 @@ def _words(table: pd.DataFrame, bands: Sequence[str], left: float, redshift: str
     faint = [(right + 0.75, y + 0.3, f"i = {i:.1f}") for y, _, i in lines]
     words = [
         texts(heads, 11),
-        texts([*ticks, (right + 0.4, -0.25, "redshift")], 9),
+        texts([*ticks, (right + 0.85, -0.25, "redshift")], 9),
         texts(found, 9),
         texts(faint, 8, "#666666"),
     ]

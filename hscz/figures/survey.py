@@ -102,7 +102,7 @@ def fig02(stores: Mapping[str, xr.Dataset], bins: int = 80) -> Any:
     stores : mapping of str to xarray.Dataset
         Field stores by field.
     bins : int
-        From zero to the largest E(B-V).
+        From the least to the largest E(B-V).
 
     Returns
     -------
@@ -119,7 +119,8 @@ def fig02(stores: Mapping[str, xr.Dataset], bins: int = 80) -> Any:
         raise Missing("there is no field store; run hscz ingest")
     values = {name: store["ebv"].values for name, store in stores.items()}
     values = {name: v[np.isfinite(v)] for name, v in values.items()}
-    edges = np.linspace(0, 1.05 * max(v.max() for v in values.values() if len(v)), bins + 1)
+    every = np.concatenate(list(values.values()))
+    edges = np.linspace(0.95 * every.min(), 1.05 * every.max(), bins + 1)
     tables, layers = [], []
     for name, ebv in values.items():
         count, _ = np.histogram(ebv, edges)
@@ -135,7 +136,7 @@ def fig02(stores: Mapping[str, xr.Dataset], bins: int = 80) -> Any:
         layers,
         x="E(B−V) (mag)",
         y="normalised n",
-        xlim=(0, float(edges[-1])),
+        xlim=(float(edges[0]), float(edges[-1])),
         ylim=(0, 1.08 * float(drawn["density"].max())),
         legend="top_right",
         aspect=1.6,
