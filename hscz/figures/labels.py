@@ -14,7 +14,7 @@ from hscz.figures.figure import Missing, paper_figure
 from hscz.figures.maps import pixels, plane_panel
 from hscz.figures.marks import colour_map, decades, filled, grid, line, panel, strokes, text
 from hscz.figures.samples import by_region, columns, known
-from hscz.tables.descriptor import CatalogueDescriptor, descriptor_names, load_descriptor
+from hscz.tables.descriptor import CatalogueDescriptor, descriptor_paths, load_descriptor
 
 Z_EDGES = np.linspace(0, 5, 101)
 N_Z_EDGES = np.linspace(0, 5, 51)
@@ -247,7 +247,7 @@ def table1(
     [6000.0]
     """
     if descriptors is None:
-        descriptors = [load_descriptor(name) for name in descriptor_names()]
+        descriptors = [load_descriptor(name) for name in descriptor_paths()]
     chosen = [d for d in descriptors if {"z", "z_lephare"} & set(d.columns)]
     tables = [columns(store) for store in stores.values()]
     surveys = pd.concat([t["z_spec_survey"] for t in tables if "z_spec_survey" in t] or [_NONE])
