@@ -139,7 +139,7 @@ def stamps_and_pdfs(
             "ylim": (0, top),
             "aspect": 1,
             "width_px": 100,
-            "yticks": [],
+            "yticks": [(0.0, "")],
         }
         curves.append(panel(marks, title, "redshift", "p(z)" if not curves else "", **options))
     plot = grid(pictures + curves, columns=len(rows), inches=1.6, gap=(0.15, 0.25))
