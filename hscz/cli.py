@@ -28,6 +28,7 @@ VERBS = {
     "export": "PDF cubes to catalogues: FITS, Parquet, VOTable, HATS, qp",
     "evaluate": "metrics of PDF cubes against known redshifts",
     "dashboard": "PDF cubes in the browser: maps, n(z) and single objects",
+    "figures": "the paper's figures of a run, and a page to leaf through them",
     "info": "what a field store, model, PDF cube or source catalogue holds",
 }
 
@@ -51,7 +52,12 @@ def parser() -> argparse.ArgumentParser:
         sub.add_argument(
             "--set", action="append", default=[], metavar="KEY=VALUE", help="replace a setting"
         )
-        sub.add_argument("--field", action="append", help="only this field (may be repeated)")
+        if verb == "figures":
+            sub.add_argument(
+                "--figure", action="append", help="only this one, such as fig09 (may be repeated)"
+            )
+        else:
+            sub.add_argument("--field", action="append", help="only this field (may be repeated)")
         sub.add_argument("--force", action="store_true", help="make again what is up to date")
         sub.add_argument("--dry-run", action="store_true", help="say what would be done")
         sub.add_argument("--quiet", action="store_true", help="no progress")
@@ -107,6 +113,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
             return _plan(options)
         if options.verb == "dashboard":
             return _dashboard(options)
+        if options.verb == "figures":
+            return _draw_figures(options, started)
         return _run_stages(options, started)
     except ConfigError as error:
         print(f"hscz {options.verb}: {error}", file=sys.stderr)
@@ -149,6 +157,20 @@ def _config(options: argparse.Namespace) -> RunConfig:
     if not file:
         raise ConfigError("give the run's TOML file, for example examples/demo.toml")
     return load(file, options.set)
+
+
+def _draw_figures(options: argparse.Namespace, started: float) -> int:
+    from hscz.figures.page import make_figures, stale_figures
+
+    config = _config(options)
+    names = options.figure or ()
+    stale = stale_figures(config, names, options.force)
+    if options.dry_run:
+        print(f"would draw {', '.join(stale) or 'nothing'}")
+        return 0
+    page = make_figures(config, names, options.force, progress=not options.quiet)
+    print(f"done in {time.monotonic() - started:.0f} s, {len(stale)} figures drawn: {page}")
+    return 0
 
 
 def _run_stages(options: argparse.Namespace, started: float) -> int:

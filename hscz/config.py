@@ -162,6 +162,16 @@ class EvaluateConfig:
 
 
 @dataclass(frozen=True)
+class FiguresConfig:
+    """Section [figures]: the paper's figures of this run."""
+
+    formats: tuple[str, ...] = ("png", "pdf")
+    """png, pdf and html, which is to zoom in; png is always made."""
+    jobs: int = 2
+    """Figures drawn side by side, each in its own process."""
+
+
+@dataclass(frozen=True)
 class RunConfig:
     """One run: what the whole TOML file says."""
 
@@ -180,6 +190,7 @@ class RunConfig:
     predict: PredictConfig = field(default_factory=PredictConfig)
     export: ExportConfig = field(default_factory=ExportConfig)
     evaluate: EvaluateConfig = field(default_factory=EvaluateConfig)
+    figures: FiguresConfig = field(default_factory=FiguresConfig)
     experiments: ExperimentsConfig = field(default_factory=ExperimentsConfig)
     recipes: dict[str, dict[str, Any]] = field(default_factory=dict)
     """Recipes of your own: ``base`` (the recipe it starts from) and settings that differ."""

@@ -40,6 +40,7 @@ RANGES: Mapping[str, tuple[float, float]] = {
     "adapt.degrade_share": (0, 1),
     "adapt.zero_point_scatter_mag": (0, 1),
     "experiments.jobs": (1, math.inf),
+    "figures.jobs": (1, math.inf),
     "predict.block": (1, math.inf),
     "predict.batch_size": (1, math.inf),
     "evaluate.bootstraps": (2, math.inf),

@@ -60,18 +60,18 @@ def evaluate_field(config: RunConfig, name: str) -> str:
 
 def _draw(config: RunConfig, name: str, cube: xr.Dataset, reference: str) -> None:
     """Draw redshift against redshift, and a few objects from bright to faint."""
-    from hscz.figures.overview import redshift_scatter, save, stamps_and_pdfs
+    from hscz.figures.overview import redshift_scatter, stamps_and_pdfs
 
     stem = config.results(name)
-    figure, _ = redshift_scatter(unseen(cube), reference, title=name)
-    save(figure, stem.with_name(f"{stem.name}_redshifts.png"))
+    figure = redshift_scatter(unseen(cube), reference, title=name)
+    figure.save(stem.with_name(f"{stem.name}_redshifts"))
     drawable = np.isfinite(cube["z_median"].values) & (cube[reference].values > 0)
     rows = np.flatnonzero(drawable & ~cube["in_training"].values)
     wanted = np.linspace(20.5, 24.8, 8)
     nearest = np.abs(cube["mag_i"].values[rows, None] - wanted).argmin(axis=0)
     store = open_field(config.field_store(name), lazy=False)
     figure = stamps_and_pdfs(store, cube, rows[nearest].tolist(), reference)
-    save(figure, stem.with_name(f"{stem.name}_examples.png"))
+    figure.save(stem.with_name(f"{stem.name}_examples"))
 
 
 def unseen(cube: xr.Dataset) -> xr.Dataset:

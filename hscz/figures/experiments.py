@@ -19,8 +19,19 @@ from hscz.errors import InputError
 from hscz.evaluate.compare import POOLED_BINS, Estimates
 from hscz.evaluate.gains import over_seeds
 from hscz.figures.distributions import n_of_z_by_magnitude, oii_histograms
-from hscz.figures.overview import save
-from hscz.figures.palette import FONTS, colour, marker
+from hscz.figures.figure import Figure
+from hscz.figures.marks import (
+    boxes,
+    error_bars,
+    grid,
+    line,
+    load_backends,
+    panel,
+    points,
+    strokes,
+    text,
+)
+from hscz.figures.palette import colour, marker
 
 LABELS = {"sigma_mad": "σ_MAD", "outlier_fraction": "η (|dz| > 0.15)"}
 
@@ -30,7 +41,7 @@ SHOWN = ("v0", "v1", "v2", "v3", "adabn", "knn", "recommended", "oracle")
 
 def metrics_by_magnitude(
     table: pd.DataFrame, target: str, recipes: Sequence[str] = SHOWN
-) -> tuple[Any, pd.DataFrame]:
+) -> Figure:
     """Draw sigma_MAD and eta of a target against i, one line per recipe.
 
     Parameters
@@ -43,18 +54,15 @@ def metrics_by_magnitude(
 
     Returns
     -------
-    holoviews.Layout
-    pandas.DataFrame
-        Means over seeds, one row per recipe and magnitude bin.
+    Figure
+        Table: means over seeds, one row per recipe and magnitude bin.
 
     Raises
     ------
     InputError
         If the table has no known redshifts of the target.
     """
-    import holoviews as hv
-
-    hv.extension("matplotlib", logo=False)
+    load_backends()
     test = "truth" if (table["test"] == "truth").any() else "spec"
     pooled = pd.Series(list(zip(table["low"], table["high"], strict=True)), table.index)
     wide = pooled.isin(POOLED_BINS) & (table["high"] - table["low"] > 1)
@@ -67,41 +75,38 @@ def metrics_by_magnitude(
         raise InputError(f"{target}: no redshifts to compare with; label its field store")
     limits = (drawn["low"].min(), drawn["high"].max())
     panels = [
-        hv.Overlay(list(_lines(drawn, metric, label, recipes))).opts(
+        panel(
+            list(_lines(drawn, metric, recipes)),
             title=f"{target}, against {test}",
+            x="i (mag)",
+            y=label,
             xlim=limits,
             ylim=(0, 1.1 * float((home[metric] + home[f"{metric}_err"]).max())),
-            legend_position="top_left",
+            legend="top_left",
             aspect=1.1,
-            fontsize=FONTS,
         )
         for metric, label in LABELS.items()
     ]
-    layout = hv.Layout(panels).cols(2)
-    return layout.opts(fig_inches=5, sublabel_format="", hspace=0.25, shared_axes=False), drawn
+    plot = grid(panels, columns=2, inches=5, gap=(0.25, 0.25))
+    return Figure(f"{target}_metrics", f"Metrics of {target} against magnitude", plot, drawn)
 
 
-def _lines(drawn: pd.DataFrame, metric: str, label: str, recipes: Sequence[str]) -> Iterator[Any]:
-    """Yield a curve and its error bars per recipe, slightly beside each other."""
-    import holoviews as hv
-
+def _lines(drawn: pd.DataFrame, metric: str, recipes: Sequence[str]) -> Iterator[Any]:
+    """Yield a curve, its points and error bars per recipe, slightly beside each other."""
     found = [recipe for recipe in recipes if (drawn["recipe"] == recipe).any()]
     for number, recipe in enumerate(found):
         rows = drawn[drawn["recipe"] == recipe].sort_values("low")
         middle = 0.5 * (rows["low"] + rows["high"]).to_numpy()
         i = middle + 0.05 * (number - 0.5 * (len(found) - 1))
         value, error = rows[metric].to_numpy(), rows[f"{metric}_err"].to_numpy()
-        yield hv.Curve((i, value), "i", label, label=recipe).opts(
-            color=colour(recipe), linewidth=1.5, marker=marker(recipe), ms=6
-        )
-        yield hv.ErrorBars((i, value, error), "i", [label, "error"]).opts(
-            edgecolor=colour(recipe), capsize=0
-        )
+        yield line(i, value, colour(recipe), recipe)
+        yield points(i, value, colour(recipe), marker=marker(recipe))
+        yield error_bars(i, value, error, colour(recipe))
 
 
 def gap_closed_bars(
     gaps: pd.DataFrame, target: str, sample: tuple[float, float] = (23.0, 25.0)
-) -> tuple[Any, pd.DataFrame]:
+) -> Figure:
     """Draw the share of the gap between v0 and the oracle that each recipe closes.
 
     Parameters
@@ -114,20 +119,17 @@ def gap_closed_bars(
 
     Returns
     -------
-    holoviews.Layout
+    Figure
         A panel each for sigma_MAD and eta; without a bar where there is no gap to close. Bars
-        below -1.5 or above 2 are cut off there.
-    pandas.DataFrame
-        Means over seeds, one row per recipe and metric.
+        below -1.5 or above 2 are cut off there. Table: means over seeds, one row per recipe and
+        metric.
 
     Raises
     ------
     InputError
         If nothing was compared with an oracle.
     """
-    import holoviews as hv
-
-    hv.extension("matplotlib", logo=False)
+    load_backends()
     inside = (gaps["low"] == sample[0]) & (gaps["high"] == sample[1])
     home = gaps[inside & (gaps["field"] == gaps["target"])]
     if not (home["target"] == target).any() or not home["gap"].notna().any():
@@ -138,39 +140,36 @@ def gap_closed_bars(
     high = min(2.0, max(1.2, float((means["closed"] + means["closed_err"]).max()) + 0.05))
     drawn = means[means["target"] == target]
     panels = [
-        _bars(drawn[drawn["metric"] == metric]).opts(
+        _bars(
+            drawn[drawn["metric"] == metric],
             title=f"{target}, {label}, {sample[0]:g} < i < {sample[1]:g}",
             xlim=(low, high),
-            xlabel="gap closed, (v0 − x) / (v0 − oracle)",
-            ylabel="",
+            x="gap closed, (v0 − x) / (v0 − oracle)",
             aspect=1.2,
-            fontsize=FONTS,
         )
         for metric, label in LABELS.items()
     ]
-    layout = hv.Layout(panels).cols(2)
-    return layout.opts(fig_inches=5, sublabel_format="", hspace=0.45, shared_axes=False), drawn
+    plot = grid(panels, columns=2, inches=5, gap=(0.45, 0.25))
+    return Figure(f"{target}_gap", f"Gap closed in {target}", plot, drawn)
 
 
-def _bars(rows: pd.DataFrame) -> Any:
-    """Return horizontal bars with errors, the first recipe on top."""
-    import holoviews as hv
-
+def _bars(rows: pd.DataFrame, **options: Any) -> Any:
+    """Return a panel of horizontal bars with errors, the first recipe on top."""
     recipes = rows["recipe"].tolist()
     places = np.arange(len(recipes))[::-1].astype(float)
-    layers = [hv.VLine(x).opts(color="grey", linewidth=0.8) for x in (0.0, 1.0)]
+    low, high = -0.7, len(recipes) - 0.3
+    layers = [strokes([(x, low, x, high) for x in (0.0, 1.0)], "grey", 0.8)]
     for recipe, y, closed, error in zip(
         recipes, places, rows["closed"], rows["closed_err"], strict=True
     ):
         if np.isnan(closed):
-            layers.append(hv.Text(0.02, y, "no gap", halign="left", fontsize=10))
+            layers.append(text(0.02, y, "no gap", 10, align="left"))
             continue
-        bar = hv.Rectangles([(min(closed, 0), y - 0.38, max(closed, 0), y + 0.38)])
-        layers.append(bar.opts(facecolor=colour(recipe), edgecolor="none"))
-        interval = hv.Segments([(closed - error, y, closed + error, y)])
-        layers.append(interval.opts(color="black", linewidth=1.5))
+        corners = (min(closed, 0), y - 0.38, max(closed, 0), y + 0.38)
+        layers.append(boxes([corners], colour(recipe), colour(recipe)))
+        layers.append(strokes([(closed - error, y, closed + error, y)], "black", 1.5))
     ticks = list(zip(places.tolist(), recipes, strict=True))
-    return hv.Overlay(layers).opts(yticks=ticks, ylim=(-0.7, len(recipes) - 0.3))
+    return panel(layers, yticks=ticks, ylim=(low, high), **options)
 
 
 def comparison_page(
@@ -207,12 +206,12 @@ def comparison_page(
     for target in targets:
         for number, (caption, draw) in enumerate(drawings.items()):
             try:
-                figure, _ = draw(target)
+                figure = draw(target)
             except InputError:
                 continue
-            name = f"figures/{target}_{number}.png"
-            save(figure, folder / name)
-            pages.setdefault(target, {})[caption] = name
+            name = f"figures/{target}_{number}"
+            figure.save(folder / name)
+            pages.setdefault(target, {})[caption] = f"{name}.png"
     page = folder / "comparison.html"
     return write_atomic(page, lambda path: path.write_text(_html(pages), encoding="utf-8"))
 

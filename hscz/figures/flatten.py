@@ -8,6 +8,8 @@ import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike, NDArray
 
+from hscz.figures.figure import Missing, paper_figure
+from hscz.figures.marks import filled, grid, line, panel
 from hscz.learn.flatten import FINE_STEP, Flattened, binned_counts, smooth
 from hscz.learn.settings import FlattenConfig
 
@@ -15,21 +17,26 @@ from hscz.learn.settings import FlattenConfig
 SKY_BLUE, VERMILION, BLACK = "#56b4e9", "#d55e00", "black"
 
 
+@paper_figure("fig05", "Flattening of the training set")
 def fig05(
     z: ArrayLike,
     mag_i: ArrayLike,
-    flattened: Flattened,
+    flattened: Flattened | None,
     settings: FlattenConfig,
     steps: int = 20,
     z_max: float = 4.0,
-) -> tuple[Any, pd.DataFrame]:
+) -> Any:
     """Draw the n(z) of the training set before and after its over-densities are removed.
+
+    Above: all labels and their smooth curve, the sum of those of the bins of magnitude. Below:
+    the galaxies kept and their curve, the first curve scaled to as many galaxies, and the
+    galaxies removed.
 
     Parameters
     ----------
     z, mag_i : array_like, shape (n,)
         Redshift labels and i magnitudes that `hscz.learn.flatten.flatten` was given.
-    flattened : Flattened
+    flattened : Flattened or None
         What it returned.
     settings : FlattenConfig
     steps : int
@@ -39,42 +46,46 @@ def fig05(
 
     Returns
     -------
-    holoviews.Layout
-        Top: all labels and their smooth curve, the sum of those of the bins of magnitude.
-        Bottom: the galaxies kept and their curve, the first curve scaled to as many galaxies,
-        and the galaxies removed.
-    pandas.DataFrame
-        One row per bin, up to the highest redshift, in galaxies per bin: ``z_low, z_high,
+    Figure
+        Table: one row per bin, up to the highest redshift, in galaxies per bin: ``z_low, z_high,
         n_labels, n_kept, n_removed, curve_labels, curve_kept, curve_renormalised``.
-    """
-    import holoviews as hv
 
-    hv.extension("matplotlib", logo=False)
+    Examples
+    --------
+    >>> fig05([], [], None, FlattenConfig()).note
+    'there is no training set; train a network first'
+    """
+    if flattened is None:
+        raise Missing("there is no training set; train a network first")
     table = _table(np.asarray(z), np.asarray(mag_i), flattened.kept, settings, steps)
     n, n_kept = len(flattened.kept), int(flattened.kept.sum())
     removed = f"removed: {n - n_kept:,} ({(n - n_kept) / n:.1%})"
-    hatched = {"facecolor": VERMILION, "edgecolor": "white", "hatch": "//////"}
+    edges = np.append(table["z_low"], table["z_high"].iloc[-1])
+    middle = 0.5 * (edges[1:] + edges[:-1])
     top = [
-        _histogram(table, "n_labels", f"labels: {n:,}"),
-        _curve(table, "curve_labels", "smooth curve", ":"),
+        filled(edges, table["n_labels"], SKY_BLUE, f"labels: {n:,}"),
+        line(middle, table["curve_labels"], BLACK, "smooth curve", "dotted"),
     ]
     bottom = [
-        _histogram(table, "n_kept", f"kept: {n_kept:,}"),
-        _histogram(table, "n_removed", removed).opts(**hatched),
-        _curve(table, "curve_kept", "smooth curve of the kept", "--"),
-        _curve(table, "curve_renormalised", "upper curve, renormalised", ":"),
+        filled(edges, table["n_kept"], SKY_BLUE, f"kept: {n_kept:,}"),
+        filled(edges, table["n_removed"], VERMILION, removed, outline="white", hatch="//////"),
+        line(middle, table["curve_kept"], BLACK, "smooth curve of the kept", "dashed"),
+        line(middle, table["curve_renormalised"], BLACK, "upper curve, renormalised", "dotted"),
     ]
-    options = {
-        "xlim": (0, z_max),
-        "ylim": (0, 1.05 * table["n_labels"].max()),
-        "xlabel": "redshift label",
-        "ylabel": f"galaxies per Δz = {steps * FINE_STEP:g}",
-        "legend_position": "top_right",
-        "aspect": 2,
-    }
-    panels = [hv.Overlay(panel).opts(show_legend=True, **options) for panel in (top, bottom)]
-    layout = hv.Layout(panels).cols(1).opts(fig_inches=7, sublabel_format="", vspace=0.25)
-    return layout, table
+    panels = [
+        panel(
+            layers,
+            x="redshift label",
+            y=f"galaxies per Δz = {steps * FINE_STEP:g}",
+            xlim=(0, z_max),
+            ylim=(0, 1.05 * table["n_labels"].max()),
+            legend="top_right",
+            aspect=2,
+            width_px=700,
+        )
+        for layers in (top, bottom)
+    ]
+    return grid(panels, columns=1, inches=7, gap=(0.2, 0.25)), table, ""
 
 
 def _table(
@@ -98,19 +109,3 @@ def _table(
     edges = {"z_low": starts * FINE_STEP, "z_high": (starts + steps) * FINE_STEP}
     table = pd.DataFrame(edges | binned)
     return table.assign(curve_renormalised=table["curve_labels"] * kept.mean())
-
-
-def _histogram(table: pd.DataFrame, column: str, label: str) -> Any:
-    import holoviews as hv
-
-    edges = np.append(table["z_low"], table["z_high"].iloc[-1])
-    drawn = hv.Histogram((edges, table[column]), kdims="z", vdims="n", label=label)
-    return drawn.opts(facecolor=SKY_BLUE, edgecolor="none", linewidth=0)
-
-
-def _curve(table: pd.DataFrame, column: str, label: str, linestyle: str) -> Any:
-    import holoviews as hv
-
-    centres = 0.5 * (table["z_low"] + table["z_high"])
-    drawn = hv.Curve((centres, table[column]), "z", "n", label=label)
-    return drawn.opts(color=BLACK, linestyle=linestyle, linewidth=1.6)

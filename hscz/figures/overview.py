@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -11,15 +10,23 @@ import pandas as pd
 import xarray as xr
 from numpy.typing import NDArray
 
-from hscz.atomic import write_atomic
-from hscz.evaluate.metrics import bias, outlier_fraction, residual, sigma_mad
-
-OUTLIER_LIMIT = 0.15
+from hscz.evaluate.metrics import OUTLIER_DZ, bias, outlier_fraction, residual, sigma_mad
+from hscz.figures.figure import Figure
+from hscz.figures.maps import pixels
+from hscz.figures.marks import (
+    colour_map,
+    colour_picture,
+    grid,
+    line,
+    load_backends,
+    panel,
+    strokes,
+)
 
 
 def redshift_scatter(
     cube: xr.Dataset, reference: str, title: str = "", bins: int = 120, z_max: float = 5.0
-) -> tuple[Any, pd.DataFrame]:
+) -> Figure:
     """Draw predicted against reference redshifts as a density map.
 
     Parameters
@@ -36,41 +43,33 @@ def redshift_scatter(
 
     Returns
     -------
-    holoviews.Overlay
-        With the lines of |dz| = 0.15 (1+z) and the metrics in its title.
-    pandas.DataFrame
-        The pairs drawn: ``z_reference``, ``z_median``.
+    Figure
+        With the lines of |dz| = 0.15 (1+z) and the metrics in its title. Table: the pairs drawn,
+        ``z_reference`` and ``z_median``.
     """
-    import holoviews as hv
-
-    hv.extension("matplotlib", logo=False)
+    load_backends()
     z_reference, z_median = cube[reference].values, cube["z_median"].values
     known = np.isfinite(z_reference) & np.isfinite(z_median) & (z_reference > 0)
     table = pd.DataFrame({"z_reference": z_reference[known], "z_median": z_median[known]})
     edges = np.linspace(0, z_max, bins + 1)
-    counts, _, _ = np.histogram2d(table["z_median"], table["z_reference"], bins=(edges, edges))
-    centres = 0.5 * (edges[1:] + edges[:-1])
-    density = hv.Image(
-        (centres, centres, np.where(counts > 0, counts, np.nan)),
-        kdims=[f"{reference}", "predicted redshift (median)"],
-        vdims="galaxies",
-    ).opts(cmap="viridis", logz=True, colorbar=True, aspect=1, fig_inches=5)
-    z = np.array([0.0, z_max])
-    lines = [
-        hv.Curve((z, z + shift * OUTLIER_LIMIT * (1 + z))).opts(
-            color="black", linewidth=0.8, linestyle="-" if shift == 0 else "--"
-        )
-        for shift in (-1, 0, 1)
+    found = pixels(table["z_reference"], table["z_median"], np.ones(len(table)), edges, edges)
+    counts = np.where(found.n > 0, found.n, np.nan)
+    shift = OUTLIER_DZ * (1 + z_max)
+    outer = [(0, sign * OUTLIER_DZ, z_max, z_max + sign * shift) for sign in (-1, 1)]
+    layers = [
+        colour_map(counts, found.bounds, (1, max(2.0, found.n.max())), "galaxies", log=True),
+        strokes([(0, 0, z_max, z_max)], "black", 0.8),
+        strokes(outer, "black", 0.8, "dashed"),
     ]
     dz = residual(table["z_median"].to_numpy(), table["z_reference"].to_numpy())
     label = (
         f"{title}  N = {len(dz):,}\nσ_MAD = {sigma_mad(dz):.3f}   "
         f"η = {outlier_fraction(dz):.3f}   b = {bias(dz):+.4f}"
     )
-    overlay = hv.Overlay([density, *lines]).opts(
-        title=label, xlim=(0, z_max), ylim=(0, z_max), fontsize={"title": 10}
-    )
-    return overlay, table
+    limits = (0.0, z_max)
+    shown = panel(layers, label, reference, "predicted redshift (median)", limits, limits, aspect=1)
+    plot = grid([shown], columns=1, inches=5)
+    return Figure("redshifts", f"{title} against {reference}", plot, table)
 
 
 def colour_image(stamps: NDArray[np.floating], noise: NDArray[np.floating]) -> NDArray[np.float64]:
@@ -100,7 +99,7 @@ def colour_image(stamps: NDArray[np.floating], noise: NDArray[np.floating]) -> N
 
 def stamps_and_pdfs(
     store: xr.Dataset, cube: xr.Dataset, rows: Sequence[int], reference: str | None = None
-) -> Any:
+) -> Figure:
     """Draw a colour stamp above the PDF of each chosen object.
 
     Parameters
@@ -116,37 +115,34 @@ def stamps_and_pdfs(
 
     Returns
     -------
-    holoviews.Layout
+    Figure
+        Table: ``mag_i``, ``z_median`` and the reference of the objects.
     """
-    import holoviews as hv
-
-    hv.extension("matplotlib", logo=False)
+    load_backends()
     bands = [str(b) for b in store["band"].values]
     rgb = [bands.index(b) for b in ("z", "i", "g")] if "z" in bands else [2, 1, 0]
-    pictures, curves = [], []
+    pictures: list[Any] = []
+    curves: list[Any] = []
     for row in rows:
         picture = colour_image(store["image"][row].values[rgb], store["sky_noise"][row].values[rgb])
         title = f"i = {float(cube['mag_i'][row]):.1f}"
-        pictures.append(hv.RGB(picture).opts(title=title, xaxis=None, yaxis=None, aspect=1))
+        pictures.append(panel([colour_picture(picture)], title, bare=True, aspect=1, width_px=100))
         density = cube["pdf"][row].values
-        curve = hv.Area((cube["z"].values, density), "redshift", "p(z)").opts(
-            aspect=1, yaxis=None, title=f"z = {float(cube['z_median'][row]):.2f}", xlim=(0, 4)
-        )
+        top = 1.1 * float(density.max())
+        marks = [line(cube["z"].values, density, "#1f5fb4", width=1.2)]
         if reference and np.isfinite(cube[reference][row]):
-            mark = hv.VLine(float(cube[reference][row]))
-            curve = curve * mark.opts(color="red", linestyle="--", linewidth=1)
-        curves.append(curve.opts(ylim=(0, 1.1 * float(density.max()))))
-    return (
-        hv.Layout(pictures + curves)
-        .cols(len(rows))
-        .opts(fig_inches=1.6, sublabel_format="", hspace=0.15, vspace=0.25, shared_axes=False)
-    )
-
-
-def save(figure: Any, path: Path) -> Path:
-    """Write a figure as PNG."""
-    import holoviews as hv
-
-    return write_atomic(
-        path, lambda temporary: hv.save(figure, temporary, fmt="png", backend="matplotlib", dpi=130)
-    )
+            z = float(cube[reference][row])
+            marks.append(strokes([(z, 0, z, top)], "#c1121f", 1.0, "dashed"))
+        title = f"z = {float(cube['z_median'][row]):.2f}"
+        options: dict[str, Any] = {
+            "xlim": (0, 4),
+            "ylim": (0, top),
+            "aspect": 1,
+            "width_px": 100,
+            "yticks": [(0.0, "")],
+        }
+        curves.append(panel(marks, title, "redshift", "p(z)" if not curves else "", **options))
+    plot = grid(pictures + curves, columns=len(rows), inches=1.6, gap=(0.15, 0.25))
+    names = ["mag_i", "z_median", *([reference] if reference else [])]
+    table = pd.DataFrame({name: cube[name].values[list(rows)] for name in names})
+    return Figure("examples", "Stamps and PDFs", plot, table)

@@ -49,6 +49,18 @@ MARKERS = {
 }
 """Shapes, for those who do not see the colours apart."""
 
+FIELD_COLOURS = {
+    "COSMOS_UDF": "#000000",
+    "COSMOS_DEEP": "#d55e00",
+    "XMM_UDF": "#0072b2",
+    "XMM_DEEP": "#56b4e9",
+    "ELAIS": "#009e73",
+    "DEEP2": "#cc79a7",
+}
+"""The colours of Okabe and Ito, which the colour-blind tell apart."""
+
+FIELD_DASHES = {"COSMOS_UDF": "dotted", "XMM_UDF": "dashed", "COSMOS_DEEP": "dashdot"}
+
 FONTS = {"title": 10, "labels": 11, "xticks": 10, "yticks": 10, "legend": 9}
 """Sizes in points."""
 
@@ -75,3 +87,25 @@ def marker(model: str) -> str:
     ('^', 'o')
     """
     return MARKERS.get(model, "o")
+
+
+def field_colour(field: str) -> str:
+    """Return the colour of a field.
+
+    Examples
+    --------
+    >>> field_colour("ELAIS"), field_colour("mine") == field_colour("mine")
+    ('#009e73', True)
+    """
+    return FIELD_COLOURS.get(field, _OTHERS[crc32(field.encode()) % len(_OTHERS)])
+
+
+def field_dash(field: str) -> str:
+    """Return the line of a field: solid, dashed, dashdot or dotted.
+
+    Examples
+    --------
+    >>> field_dash("XMM_UDF"), field_dash("mine")
+    ('dashed', 'solid')
+    """
+    return FIELD_DASHES.get(field, "solid")

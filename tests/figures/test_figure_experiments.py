@@ -61,8 +61,9 @@ def limits(layout: Any, axis: str) -> set[tuple[float, float]]:
 
 
 def test_metrics_are_drawn_in_the_narrow_bins_on_the_same_axes(table: pd.DataFrame) -> None:
-    layout, drawn = experiments.metrics_by_magnitude(table, "DEEP2")
-    other, _ = experiments.metrics_by_magnitude(table, "ELAIS")
+    figure = experiments.metrics_by_magnitude(table, "DEEP2")
+    layout, drawn = figure.plot, figure.table
+    other = experiments.metrics_by_magnitude(table, "ELAIS").plot
     assert set(drawn["target"]) == {"DEEP2"}
     assert sorted(set(zip(drawn["low"], drawn["high"], strict=True))) == [
         (22, 23),
@@ -79,7 +80,8 @@ def test_metrics_are_drawn_in_the_narrow_bins_on_the_same_axes(table: pd.DataFra
 def test_n_of_z_is_normalised_and_shows_truth_and_training(
     estimates: list[Estimates], training: dict[int, pd.DataFrame]
 ) -> None:
-    layout, drawn = n_of_z_by_magnitude(estimates, training, "DEEP2")
+    figure = n_of_z_by_magnitude(estimates, training, "DEEP2")
+    layout, drawn = figure.plot, figure.table
     assert set(drawn["model"]) == {"training", "truth", "v0", "v2"}
     assert len(layout) == 6
     mass = drawn.groupby(["low", "model"])["density"].sum() * 0.1
@@ -90,23 +92,25 @@ def test_n_of_z_is_normalised_and_shows_truth_and_training(
 
 
 def test_gap_closed_bars_are_as_long_as_the_share(gaps: pd.DataFrame) -> None:
-    layout, drawn = experiments.gap_closed_bars(gaps, "DEEP2")
+    figure = experiments.gap_closed_bars(gaps, "DEEP2")
+    layout, drawn = figure.plot, figure.table
     assert drawn["recipe"].tolist() == ["v2", "v2"]
     bar = layout[0].Rectangles.I
     assert bar.dimension_values(2)[0] == drawn["closed"].iloc[0] == pytest.approx(2 / 3, abs=0.02)
-    none, _ = experiments.gap_closed_bars(gaps.assign(closed=np.nan), "DEEP2")
-    assert none[0].Text.I.data[2] == "no gap"
+    none = experiments.gap_closed_bars(gaps.assign(closed=np.nan), "DEEP2").plot
+    assert none[0].Labels.I.dimension_values("words").tolist() == ["no gap"]
     with pytest.raises(InputError, match="XMM_DEEP: no gap to an oracle at 23 < i < 25"):
         experiments.gap_closed_bars(gaps, "XMM_DEEP")
 
 
 def test_oii_histograms_mark_the_line_and_count_the_candidates(estimates: list[Estimates]) -> None:
-    layout, drawn = oii_histograms(estimates, "DEEP2")
-    assert layout[0].VLine.I.data == 1.4657
+    figure = oii_histograms(estimates, "DEEP2")
+    layout, drawn = figure.plot, figure.table
+    assert layout[0].Segments.I.dimension_values(0).tolist() == [1.4657]
     v0 = estimates[0].table
     inside = v0["is_oii_candidate"] & v0["z_median"].between(1.1, 1.84)
-    assert drawn.loc[drawn["recipe"] == "v0", "n"].sum() == inside.sum()
-    assert "N = 60" in layout[0].opts.get("plot").kwargs["title"]
+    assert drawn.loc[drawn["model"] == "v0", "count"].sum() == inside.sum()
+    assert "v0 (60)" in layout[0].opts.get("plot").kwargs["title"]
     bare = Estimates("v0", "DEEP2", "DEEP2", 1, v0.assign(is_oii_candidate=False))
     with pytest.raises(InputError, match=r"DEEP2: no \[OII\] candidates"):
         oii_histograms([bare], "DEEP2")

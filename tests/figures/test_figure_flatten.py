@@ -8,7 +8,6 @@ import numpy as np
 import pytest
 
 from hscz.figures.flatten import fig05
-from hscz.figures.overview import save
 from hscz.learn.flatten import flatten
 from hscz.learn.settings import FlattenConfig
 
@@ -19,7 +18,8 @@ def test_fig05_accounts_for_every_galaxy(tmp_path: Path) -> None:
     mag_i = rng.uniform(21, 25, len(z))
     settings = FlattenConfig()
     flat = flatten(z, mag_i, *rng.uniform(0, 1, (2, len(z))), settings, rng)
-    figure, table = fig05(z, mag_i, flat, settings)
+    figure = fig05(z, mag_i, flat, settings)
+    table = figure.table
     assert table["n_labels"].sum() == len(z)
     assert table["n_removed"].sum() == np.sum(~flat.kept) > 500
     assert np.array_equal(table["n_labels"], table["n_kept"] + table["n_removed"])
@@ -27,6 +27,6 @@ def test_fig05_accounts_for_every_galaxy(tmp_path: Path) -> None:
     assert peak["z_low"] <= 0.73 <= peak["z_high"]
     # What the kernel moves below z = 0 is all that a curve loses.
     assert table["curve_kept"].sum() == pytest.approx(flat.kept.sum(), rel=0.01)
-    labels = [element.label for element in figure.values()[1]]
+    labels = [element.label for element in figure.plot.values()[1]]
     assert f"{np.mean(~flat.kept):.1%}" in labels[1]
-    assert save(figure, tmp_path / "fig05.png").stat().st_size > 10_000
+    assert figure.save(tmp_path / "fig05")[0].stat().st_size > 10_000

@@ -1,0 +1,93 @@
+"""Figures 15 to 18: the three tests of each further target on one page."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import pandas as pd
+import xarray as xr
+
+from hscz.figures.figure import Missing, paper_figure, present
+from hscz.figures.marks import empty, grid
+from hscz.figures.metrics import metric_panels, metric_tables, spec_samples
+from hscz.figures.nz import distributions, n_of_z_panels, samples_of
+from hscz.figures.oii import candidate_redshifts, oii_panels, oii_table
+
+RECIPES = ("v0", "v2", "recommended")
+"""Recipes compared; the paper has the first two."""
+
+Cubes = Mapping[str, xr.Dataset]
+
+
+def _three_tests(
+    cubes: Cubes, training: pd.DataFrame | None, stores: Cubes | None
+) -> tuple[Any, pd.DataFrame, str]:
+    """Draw metrics of the spectroscopic sample, n(z) in bins of i and [OII] candidates."""
+    found, _ = present({r: c for r, c in cubes.items() if r in RECIPES}, RECIPES, "PDF cube")
+    panels, tables, notes = [], [], []
+    try:
+        samples = spec_samples(found)
+        metrics = metric_tables(samples)
+        panels += metric_panels(samples, metrics, "spectroscopic redshift")
+        tables.append(metrics.assign(test="spec"))
+    except Missing as absent:
+        notes.append(str(absent))
+    n_of_z = distributions(samples_of(found, training))
+    panels += n_of_z_panels(n_of_z, (*found, "SED", "truth"), aspect=1.4)
+    tables.append(n_of_z.assign(test="n_of_z"))
+    try:
+        oii = oii_table(candidate_redshifts(found, stores or {}))
+        panels += oii_panels(oii, list(found), aspect=1.4)
+        tables.append(oii.assign(test="oii"))
+    except Missing as absent:
+        notes.append(str(absent))
+    panels += [empty()] * (-len(panels) % 3)
+    layout = grid(panels, columns=3, inches=4.2, gap=(0.3, 0.45))
+    return layout, pd.concat(tables, ignore_index=True), "; ".join(notes)
+
+
+@paper_figure("fig15", "ELAIS: the three tests")
+def fig15(cubes: Cubes, training: pd.DataFrame | None = None, stores: Cubes | None = None) -> Any:
+    """Judge v0, v2 and SED fitting in ELAIS: spectroscopic sample, n(z) and [OII] candidates.
+
+    Beside the paper's two recipes, the recommended one is drawn where it was predicted.
+
+    Parameters
+    ----------
+    cubes : mapping of str to xarray.Dataset
+        PDF cubes of the field by recipe.
+    training : pandas.DataFrame, optional
+        ``z_label`` and ``mag_i`` of the training set.
+    stores : mapping of str to xarray.Dataset, optional
+        Field stores by field, for known redshifts of [OII] candidates.
+
+    Returns
+    -------
+    Figure
+        Table: those of figures 8, 9 and 13, told apart by ``test`` (spec, n_of_z, oii).
+
+    Examples
+    --------
+    >>> fig15({}).note
+    'there is no PDF cube of v0, v2, recommended'
+    """
+    return _three_tests(cubes, training, stores)
+
+
+@paper_figure("fig16", "XMM_UDF: the three tests")
+def fig16(cubes: Cubes, training: pd.DataFrame | None = None, stores: Cubes | None = None) -> Any:
+    """Judge v0, v2 and SED fitting in XMM UDF; see `fig15`."""
+    return _three_tests(cubes, training, stores)
+
+
+@paper_figure("fig17", "XMM_DEEP: the three tests")
+def fig17(cubes: Cubes, training: pd.DataFrame | None = None, stores: Cubes | None = None) -> Any:
+    """Judge v0, v2 and SED fitting in XMM DEEP; see `fig15`."""
+    return _three_tests(cubes, training, stores)
+
+
+@paper_figure("fig18", "COSMOS_DEEP: the three tests")
+def fig18(cubes: Cubes, training: pd.DataFrame | None = None, stores: Cubes | None = None) -> Any:
+    """Judge v0, v2 and SED fitting in COSMOS DEEP; see `fig15`."""
+    return _three_tests(cubes, training, stores)
