@@ -93,6 +93,7 @@ def row_html(field: FieldCubes, row: int) -> str:
         + "".join(f"<td>{_entry(c.dataset, name, row)}</td>" for c in field.cubes.values())
         + "</tr>"
         for name in _BY_MODEL
+        if name in dataset.variables
     ]
     return (
         f"<div class='hscz-row'><table><tr><th></th>{head}</tr>{''.join(estimates)}</table>"

@@ -216,7 +216,7 @@ def test_objects_without_a_redshift_say_why_in_the_catalogue(with_missing: Path)
     for catalogue in (fits_table, pd.read_parquet(stem.with_suffix(".parquet"))):
         assert len(catalogue) == 76
         np.testing.assert_array_equal(catalogue["flags"], flags)
-        for name in ("z_median", "z_mean", "z_mode", "z_err68_low", "z_err95_high", "pdf_width"):
+        for name in ("z_median", "z_mean", "z_mode", "z_err68_low", "z_err95_high", "pdfw"):
             np.testing.assert_array_equal(catalogue[f"cnn_{name}"].isna(), unusable)
 
 
