@@ -1,0 +1,1 @@
+"""Files from archives: images, catalogues and dust maps, each checked before it gets its name."""

@@ -1,0 +1,100 @@
+"""Whether a file that came is what it should be: FITS and whole, or at least no error page."""
+
+from __future__ import annotations
+
+import gzip
+import re
+import warnings
+import zlib
+from pathlib import Path
+
+from hscz.errors import InputError
+
+_GZIP = b"\x1f\x8b"
+
+
+def check_file(path: Path) -> None:
+    """Refuse a file that is empty, a web page, or cut short.
+
+    Parameters
+    ----------
+    path : Path
+        What it should be is told by its suffix; FITS is read to its end by its headers, and
+        only the beginning is looked at in files of other kinds.
+
+    Raises
+    ------
+    InputError
+        The message is a reason that goes after a file's name.
+    """
+    head = _head(path)
+    if not head:
+        raise InputError("is empty; the server may have failed")
+    refuse_web_page(head)
+    name = path.name.lower().removesuffix(".gz")
+    if name.endswith((".fits", ".fit")):
+        _check_fits(path, head)
+    elif name.endswith(".parquet") and head[:4] != b"PAR1":
+        raise InputError("is not Parquet; check its address")
+
+
+def refuse_web_page(head: bytes) -> None:
+    """Refuse HTML, which servers send in place of a file to say what went wrong.
+
+    Examples
+    --------
+    >>> refuse_web_page(b"<!DOCTYPE html><html><title>Please log in</title>")
+    Traceback (most recent call last):
+    ...
+    hscz.errors.InputError: is an HTML page ('Please log in'), not the file; ...
+    """
+    text = head[:4096].decode("utf-8", "replace")
+    if not re.match(r"\s*<(!doctype html|html|head|body)", text, re.IGNORECASE):
+        return
+    title = re.search(r"<(title|h1)[^>]*>\s*(.*?)\s*</", text, re.IGNORECASE | re.DOTALL)
+    said = f" ({title[2][:80]!r})" if title else ""
+    raise InputError(
+        f"is an HTML page{said}, not the file; check its address, and whether it wants a login"
+    )
+
+
+def _head(path: Path) -> bytes:
+    with path.open("rb") as file:
+        head = file.read(4096)
+    if head[:2] != _GZIP:
+        return head
+    try:
+        with gzip.open(path) as file:
+            return file.read(4096)
+    except (OSError, EOFError, zlib.error):
+        raise InputError("is compressed and cut short; fetch it again") from None
+
+
+def _check_fits(path: Path, head: bytes) -> None:
+    from astropy.io import fits
+
+    if not head.startswith(b"SIMPLE  ="):
+        raise InputError(f"is not FITS, it begins with {head[:16]!r}; check its address")
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            warnings.filterwarnings("error", "File may have been truncated")
+            with fits.open(path, memmap=True, lazy_load_hdus=False) as hdus:
+                whole = _ends_in_file(hdus, path)
+        if path.open("rb").read(2) == _GZIP:
+            with gzip.open(path) as file:
+                while file.read(1 << 20):
+                    pass
+    except (OSError, EOFError, ValueError, TypeError, KeyError, UserWarning, zlib.error):
+        whole = False
+    if not whole:
+        raise InputError("is FITS cut short; fetch it again")
+
+
+def _ends_in_file(hdus: object, path: Path) -> bool:
+    """Return whether the data of all HDUs lie inside the file; compressed ones say nothing."""
+    with path.open("rb") as file:
+        if file.read(2) == _GZIP:
+            return True
+    ends = [info["datLoc"] + info["datSpan"] for info in (h.fileinfo() for h in hdus)]  # type: ignore[attr-defined]
+    return max(ends) <= path.stat().st_size
