@@ -14,19 +14,13 @@ from typing import Any
 
 __version__ = "0.1.0"
 
-_FUNCTIONS = {"load": "configfile", "open_field": "stores", "open_cube": "stores"}
+_FUNCTIONS = {
+    **{"load": "configfile", "open_field": "stores", "open_cube": "stores"},
+    "concat_cubes": "cubes",
+}
 _MODULES = (
-    *(
-        "config",
-        "configfile",
-        "dashboard",
-        "evaluate",
-        "export",
-        "figures",
-        "ingest",
-        "label",
-        "learn",
-    ),
+    *("accessor", "config", "configfile", "cubes", "dashboard", "evaluate", "export"),
+    *("figures", "ingest", "label", "learn"),
     *("mock", "pdf", "predict", "run", "schema", "sky", "stores", "survey", "tables", "zgrid"),
 )
 

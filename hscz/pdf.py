@@ -9,20 +9,43 @@ does not depend on how rows are grouped into blocks.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from hscz.errors import InputError
+from hscz.peaks import PEAK_PROMINENCE, describe_peaks
 
 FloatArray = NDArray[np.float64]
 
-PEAK_PROMINENCE = 0.1
-"""A peak must rise above the valleys beside it by this fraction of the PDF's maximum."""
-
 _BLOCK = 4096
 """Rows handled at once, few enough to stay in the processor's cache."""
+
+
+def has_pdf(pdf: ArrayLike, where: str = "PDFs") -> NDArray[np.bool_]:
+    """Return which rows are a PDF; the others must be NaN throughout, as flagged objects are.
+
+    Raises
+    ------
+    InputError
+        If a row is neither: NaN or infinite in some bins, negative, or without probability.
+
+    Examples
+    --------
+    >>> has_pdf([[1.0, 1.0], [np.nan, np.nan]]).tolist()
+    [True, False]
+    """
+    density = np.asarray(pdf)
+    least, total = density.min(axis=1, initial=np.inf), density.sum(axis=1)
+    good = (least >= 0) & (total > 0) & np.isfinite(total)
+    bad = np.flatnonzero(~good)
+    bad = bad[~np.isnan(density[bad]).all(axis=1)]
+    if len(bad):
+        raise InputError(
+            f"{where}: {len(bad)} of {len(density)} PDFs are partly NaN, negative or sum to zero, "
+            f"the first in row {bad[0]}; predict again, or leave them out"
+        )
+    return good
 
 
 def pdf_to_pmf(pdf: ArrayLike, edges: ArrayLike) -> FloatArray:
@@ -89,6 +112,39 @@ def quantile(pdf: ArrayLike, edges: ArrayLike, q: float | ArrayLike) -> FloatArr
         cumulative = cdf(density[rows], edges)
         values[:, rows] = _quantiles(cumulative, np.asarray(edges, np.float64), wanted)
     return values if np.ndim(q) else values[0]
+
+
+def cdf_at(pdf: ArrayLike, edges: ArrayLike, z: ArrayLike) -> FloatArray:
+    """Return the probability that the redshift is below `z`, interpolated inside the bins.
+
+    Parameters
+    ----------
+    pdf : array_like, shape (n, n_bins)
+    edges : array_like, shape (n_bins + 1,)
+    z : array_like, shape (), (n,), (k, 1) or (k, n)
+        One redshift for all PDFs or one for each; k of them with a first axis.
+
+    Returns
+    -------
+    ndarray
+        Shape (n,), or (k, n). NaN where `z` is.
+
+    Examples
+    --------
+    >>> cdf_at([[1.0, 1.0], [1.0, 3.0]], [0.0, 1.0, 2.0], [0.5, 1.5]).tolist()
+    [0.25, 0.625]
+    """
+    density, edge = np.asarray(pdf), np.asarray(edges, np.float64)
+    wanted = np.broadcast_to(z, (*np.shape(z)[:-1], len(density)))
+    values = np.empty(wanted.shape)
+    for rows in _blocks(len(density)):
+        cumulative, redshift = cdf(density[rows], edge), wanted[..., rows]
+        bins = np.clip(np.searchsorted(edge, redshift, side="right") - 1, 0, len(edge) - 2)
+        inside = np.clip((redshift - edge[bins]) / (edge[bins + 1] - edge[bins]), 0, 1)
+        row = np.arange(len(cumulative))
+        below = cumulative[row, bins]
+        values[..., rows] = below + inside * (cumulative[row, bins + 1] - below)
+    return values
 
 
 def median(pdf: ArrayLike, edges: ArrayLike) -> FloatArray:
@@ -186,7 +242,7 @@ def peaks(
     ([2], [3.5], [0.25])
     """
     density = np.asarray(pdf)
-    return _peaks(density, cdf(density, edges), _centres(edges), prominence)
+    return describe_peaks(density, cdf(density, edges), _centres(edges), prominence)
 
 
 def combine(pdfs: Sequence[ArrayLike]) -> NDArray[np.float32]:
@@ -242,7 +298,7 @@ def _summarise_block(
     density, cumulative = np.asarray(pdf, dtype=np.float64), cdf(pdf, edges)
     quantiles = np.array([0.16, 0.5, 0.84])
     low, middle, high = _quantiles(cumulative, np.asarray(edges, np.float64), quantiles)
-    n_peaks, z_peak2, p_peak2 = _peaks(pdf, cumulative, _centres(edges), PEAK_PROMINENCE)
+    n_peaks, z_peak2, p_peak2 = describe_peaks(pdf, cumulative, _centres(edges), PEAK_PROMINENCE)
     columns = {
         "z_median": middle,
         "z_mean": mean(density, edges),
@@ -289,64 +345,3 @@ def _quantiles(
         inside = (probability - below) / np.where(mass > 0, mass, 1.0)
         out[k] = edges[bins] + inside * (edges[bins + 1] - edges[bins])
     return out
-
-
-def _peaks(
-    density: NDArray[Any], cumulative: FloatArray, centres: FloatArray, prominence: float
-) -> tuple[NDArray[np.int16], FloatArray, FloatArray]:
-    n = len(density)
-    rows, bins, is_peak = _extremes(density, prominence)
-    n_peaks = np.bincount(rows[is_peak], minlength=n).astype(np.int16)
-    second = _second_peaks(rows, is_peak, density[rows, bins])
-    middle = 0.5 * (cumulative[rows, bins] + cumulative[rows, bins + 1])
-    # Peaks and valleys of a row alternate, so the neighbours of a peak are its valleys.
-    beside = np.pad(np.where(is_peak, np.nan, middle), 1, constant_values=np.nan)
-    same_row = np.pad(rows[1:] == rows[:-1], 1)
-    lower = np.where(same_row[second], beside[second], 0.0)
-    upper = np.where(same_row[second + 1], beside[second + 2], 1.0)
-    z_peak2, p_peak2 = np.full(n, np.nan), np.full(n, np.nan)
-    z_peak2[rows[second]] = centres[bins[second]]
-    p_peak2[rows[second]] = upper - lower
-    return n_peaks, z_peak2, p_peak2
-
-
-def _extremes(
-    density: NDArray[Any], prominence: float
-) -> tuple[NDArray[np.int64], NDArray[np.int32], NDArray[np.bool_]]:
-    """Return row and bin of every prominent peak and valley, in order, and which it is.
-
-    One sweep over the bins, all rows at once: the running extreme is confirmed once the
-    density has come back from it by the threshold, and then the other kind is sought.
-    """
-    # The virtual bin of zero density at the end confirms a peak at the edge of the grid.
-    columns = np.pad(density.T, ((0, 1), (0, 0)))
-    threshold = prominence * columns.max(axis=0)
-    threshold[~(threshold > 0)] = np.nan
-    sign, extreme = np.ones_like(threshold), np.full_like(threshold, -np.inf)
-    place = np.zeros(len(density), dtype=np.int32)
-    events = [(np.empty(0, np.int64), np.empty(0, np.int32), np.empty(0))]
-    for k, column in enumerate(columns):
-        signed = sign * column
-        # Places only grow, so a maximum sets them, in a tenth of a masked copy's time.
-        np.maximum(place, (signed > extreme) * np.int32(k), out=place)
-        np.maximum(extreme, signed, out=extreme)
-        confirmed = signed <= extreme - threshold
-        if confirmed.any():
-            back = np.flatnonzero(confirmed)
-            events.append((back, place[back], sign[back]))
-            sign[back] *= -1
-            extreme[back], place[back] = -signed[back], k
-    rows, bins, signs = (np.concatenate(parts) for parts in zip(*events, strict=True))
-    order = np.lexsort((bins, rows))
-    return rows[order], bins[order], signs[order] > 0
-
-
-def _second_peaks(
-    rows: NDArray[np.int64], is_peak: NDArray[np.bool_], height: NDArray[Any]
-) -> NDArray[np.int64]:
-    """Return which extremes are the second highest peak of their row."""
-    found = np.flatnonzero(is_peak)
-    found = found[np.lexsort((-height[found], rows[found]))]
-    first = np.ones(len(found), dtype=bool)
-    first[1:] = rows[found[1:]] != rows[found[:-1]]
-    return found[1:][first[:-1] & ~first[1:]]

@@ -198,7 +198,9 @@ def open_field(path: str | Path, lazy: bool = True) -> xr.Dataset:
 
 
 def open_cube(path: str | Path, lazy: bool = True) -> xr.Dataset:
-    """Open a PDF cube; see `open_field`."""
+    """Open a PDF cube; see `open_field`. Its ``.hscz`` is `hscz.accessor.CubeAccessor`."""
+    import hscz.accessor  # noqa: F401  (registers the accessor)
+
     return _open_checked(Path(path), lazy, PDF_CUBE, "PDF cube", "predict")
 
 
