@@ -125,6 +125,9 @@ class PredictConfig:
     precision: str = "auto"
     renormalise: bool = False
     """Measure the statistics of the normalisation layers on each field (AdaBN)."""
+    calibrate: str = "none"
+    """Calibrate the averaged PDFs on held-out source galaxies: none (the paper), temperature
+    (one number) or pit (a map of the CDF that makes their PITs uniform)."""
     stand_in: dict[str, str] = field(default_factory=dict)
     """Bands to feed in place of others, such as {us = "u"} for a model trained on u*."""
     name: str = ""
@@ -216,6 +219,11 @@ class RunConfig:
     def cube(self, name: str) -> Path:
         """Path of a field's PDF cube."""
         return self.root / "pdfs" / self._cubes / f"{name}.zarr"
+
+    @property
+    def calibration(self) -> Path:
+        """Path of the calibration that the PDF cubes of these models share."""
+        return self.root / "pdfs" / self._cubes / "calibration.json"
 
     def results(self, name: str) -> Path:
         """Stem of a field's catalogue, metrics and pictures."""

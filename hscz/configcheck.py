@@ -49,6 +49,9 @@ RANGES: Mapping[str, tuple[float, float]] = {
 """Least and largest value of each number."""
 
 
+CALIBRATIONS = ("none", "temperature", "pit")
+
+
 def check_values(config: RunConfig, where: str) -> None:
     """Refuse numbers out of range, and lists that are empty, repeat or run backwards.
 
@@ -138,6 +141,16 @@ def _check_edges(config: RunConfig, where: str) -> None:
 
 def _check_training(config: RunConfig, where: str) -> None:
     train, adapt = config.train, config.adapt
+    if config.predict.calibrate not in CALIBRATIONS:
+        raise ConfigError(
+            f"{where}: predict.calibrate is {config.predict.calibrate!r}; use one of "
+            f"{', '.join(CALIBRATIONS)}"
+        )
+    if config.predict.calibrate != "none" and not train.validation_fraction:
+        raise ConfigError(
+            f"{where}: predict.calibrate = {config.predict.calibrate!r} needs source galaxies that "
+            "are held out; raise train.validation_fraction"
+        )
     if train.folds > 1 and train.folds * train.validation_fraction > 1 + 1e-9:
         raise ConfigError(
             f"{where}: {train.folds} folds of train.validation_fraction = "

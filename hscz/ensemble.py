@@ -12,7 +12,7 @@ import numpy as np
 import xarray as xr
 from numpy.typing import NDArray
 
-from hscz import stores
+from hscz import pdf, stores
 from hscz.config import PredictConfig
 from hscz.errors import StoreError
 from hscz.schema import Flag
@@ -91,15 +91,15 @@ def mean_pdf(
     models: Sequence[Model],
     settings: PredictConfig,
     where: str,
-) -> NDArray[np.float32]:
-    """Return the ensemble's densities; NaN where the stamp must not reach a network.
+) -> tuple[NDArray[np.float32], NDArray[np.float64]]:
+    """Return the ensemble's densities, NaN where the stamp must not reach a network.
 
     An object gets the mean over the models that have not `learnt` from it, or over all where
-    every one has.
+    every one has. Beside it stands how far apart these models' medians are, over 1 + z.
     """
-    usable = usable.reshape(len(image))
     total = np.zeros((len(image), len(models[0].grid)))
     count = np.zeros(len(image))
+    low, high = np.full(len(image), np.inf), np.full(len(image), -np.inf)
     if learnt is None:
         learnt = np.zeros((len(models), len(image)), dtype=bool)
     asked = usable & (~learnt | learnt.all(axis=0))
@@ -107,9 +107,15 @@ def mean_pdf(
         rows = np.flatnonzero(wanted)
         for start in range(0, len(rows), settings.batch_size):
             batch = rows[start : start + settings.batch_size]
-            total[batch] += _pdf(model, image[batch], settings, where)
+            density = _pdf(model, image[batch], settings, where)
+            total[batch] += density
             count[batch] += 1
-    return (total / np.where(count, count, np.nan)[:, None]).astype(np.float32)
+            middle = pdf.median(density, model.grid.edges)
+            low[batch] = np.minimum(low[batch], middle)
+            high[batch] = np.maximum(high[batch], middle)
+    low[count == 0] = high[count == 0] = np.nan
+    spread = (high - low) / (1 + 0.5 * (high + low))
+    return (total / np.where(count, count, np.nan)[:, None]).astype(np.float32), spread
 
 
 def _pdf(

@@ -5,8 +5,9 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import dask
 import dask.array as da
@@ -15,13 +16,15 @@ import xarray as xr
 from numpy.typing import NDArray
 
 from hscz import pdf, stores
+from hscz.calibrate import calibration_of, in_training
 from hscz.config import PredictConfig, RunConfig
 from hscz.configfile import fingerprint
 from hscz.ensemble import Ensemble, check_fit, common_grid, mean_pdf, usable_rows, written_ns
 from hscz.errors import ConfigError
+from hscz.evaluate.recalibrate import Calibration
 from hscz.progress import show_progress
+from hscz.quality import catalogue_flags, pdf_flags
 from hscz.schema import FIELD_STORE, LABEL_COLUMNS, PDF_CUBE, describe
-from hscz.tables.match import match_one_to_one
 from hscz.zgrid import RedshiftGrid
 
 if TYPE_CHECKING:
@@ -29,7 +32,10 @@ if TYPE_CHECKING:
 
 
 def predict(
-    store: xr.Dataset, models: Sequence[Model], settings: PredictConfig | None = None
+    store: xr.Dataset,
+    models: Sequence[Model],
+    settings: PredictConfig | None = None,
+    calibration: Calibration | None = None,
 ) -> xr.Dataset:
     """Return the PDF cube of a field store, lazily.
 
@@ -40,6 +46,8 @@ def predict(
     models : sequence of Model
         One network, or an ensemble whose densities are averaged.
     settings : PredictConfig, optional
+    calibration : Calibration, optional
+        To apply after averaging, where ``settings.calibrate`` names one.
 
     Returns
     -------
@@ -61,28 +69,32 @@ def predict(
             "the field's own statistics; call model.measure with stamps of the field, and leave "
             "predict.renormalise false"
         )
+    if settings.calibrate != "none" and calibration is None:
+        raise ConfigError(
+            f"predict.calibrate is {settings.calibrate!r}, but no calibration is handed over; give "
+            "that of hscz.calibrate.calibration_of"
+        )
     grid = common_grid(models)
     bands = check_fit(store, models, "field store", settings)
+    cube = _cube(store, grid)
     image = pick_bands(store["image"].data, bands).rechunk({0: settings.block, 1: -1, 2: -1, 3: -1})
-    usable = usable_rows(store["flags"].data).rechunk(settings.block)
-    density = da.map_blocks(
-        mean_pdf,
-        image,
-        usable[:, None, None, None],
-        None,
-        models=list(models),
-        settings=settings,
-        where="field store",
-        dtype=np.float32,
-        drop_axis=[2, 3],
-        chunks=(image.chunks[0], (len(grid),)),
-    )
-    points = _point_arrays(density, grid)
-    columns = {name: ("object", array) for name, array in points.items()}
-    columns |= {"flags": ("object", store["flags"].data)}
-    return describe(
-        _cube(store, grid).assign(columns).assign(pdf=(("object", "z"), density)), PDF_CUBE
-    )
+    stamp_flags = store["flags"].data.rechunk(settings.block)
+    known = da.from_array(_known_flags(cube, models), chunks=settings.block)
+    use = dask.delayed(_Use(tuple(models), settings, calibration, "field store"), traverse=False)
+    blocks = [
+        dask.delayed(_predict_block)(*each, None, use)
+        for each in zip(
+            image.to_delayed().ravel(), stamp_flags.to_delayed(), known.to_delayed(), strict=True
+        )
+    ]
+    columns = {}
+    for name, like in _example(grid).items():
+        parts = [
+            da.from_delayed(block[name], (rows, *like.shape[1:]), like.dtype)
+            for block, rows in zip(blocks, image.chunks[0], strict=True)
+        ]
+        columns[name] = (("object", "z")[: like.ndim], da.concatenate(parts))
+    return describe(cube.assign(columns), PDF_CUBE)
 
 
 def predict_field(config: RunConfig, name: str, progress: bool = True) -> Path:
@@ -111,18 +123,27 @@ def predict_field(config: RunConfig, name: str, progress: bool = True) -> Path:
     grid = common_grid(models)
     check_fit(store, models, str(store_path), settings)
     n = store.sizes["object"]
-    cube = _cube(store, grid).assign(flags=store["flags"].load())
-    learnt = _in_training(store, ensemble.folders)
+    cube = _cube(store, grid)
+    known = _known_flags(cube, models)
+    calibration = calibration_of(config)
+    learnt = in_training(store, ensemble.folders)
     cube = cube.assign_coords(in_training=("object", learnt.all(axis=0)))
     cube["in_training"].attrs["long_name"] = "in the training part of every model"
     note = stores.provenance(models=ensemble.folders, store=str(store_path))
     cube.attrs["provenance"] = json.dumps(note)
+    cube.attrs["calibration"] = json.dumps(asdict(calibration)) if calibration else "none"
     blocks = {f"{start}-{settings.block}": start for start in range(0, n, settings.block)}
     stores.create(path, cube, _bulk(n, grid), predict_key(config, name), list(blocks))
     done = stores.done_blocks(path)
     tasks = [
         dask.delayed(_predict_and_write, pure=False)(
-            store_path, path, start, block, ensemble, learnt[:, start : start + settings.block]
+            path,
+            start,
+            block,
+            ensemble,
+            calibration,
+            known[start : start + settings.block],
+            learnt[:, start : start + settings.block],
         )
         for block, start in blocks.items()
         if block not in done
@@ -138,32 +159,27 @@ def predict_key(config: RunConfig, name: str) -> str:
     folders = tuple(str(folder) for folder in config.models)
     attrs = stores.attributes(config.field_store(name))
     inputs = [attrs.get("fingerprint"), attrs.get("labels")]
-    how = [settings.precision, settings.renormalise, settings.stand_in]
+    how = [settings.precision, settings.renormalise, settings.stand_in, settings.calibrate]
     return fingerprint(how, inputs, list(folders), list(written_ns(folders)))
 
 
-def _in_training(store: xr.Dataset, folders: Sequence[str]) -> NDArray[np.bool_]:
-    """Return which objects lie in the training part of each model, shape (models, objects).
+@dataclass(frozen=True)
+class _Use:
+    """What every block is predicted with."""
 
-    They are found by position: identifiers of different catalogues may be the same number, and
-    a galaxy in the overlap of two fields has two.
-    """
-    from hscz.learn.model import training_part
-
-    found = np.zeros((len(folders), store.sizes["object"]), dtype=bool)
-    for model, folder in zip(found, folders, strict=True):
-        seen = training_part(folder)
-        rows, _, _ = match_one_to_one(store["ra"], store["dec"], seen["ra"], seen["dec"])
-        model[rows] = True
-    return found
+    models: tuple[Model, ...]
+    settings: PredictConfig
+    calibration: Calibration | None
+    where: str
 
 
 def _predict_and_write(
-    store_path: Path,
     path: Path,
     start: int,
     block: str,
     ensemble: Ensemble,
+    calibration: Calibration | None,
+    known: NDArray[np.int32],
     learnt: NDArray[np.bool_],
 ) -> None:
     """Predict one block from store to cube: the body of one Dask task."""
@@ -173,15 +189,38 @@ def _predict_and_write(
 
     # Blocks already run side by side; threads inside each would fight over the cores.
     torch.set_num_threads(1)
-    models, settings = ensemble.load(), ensemble.settings
-    store = stores.open_field(store_path, lazy=False)
-    bands = check_fit(store, models, str(store_path), settings)
-    store = store.isel(object=slice(start, start + settings.block))
+    use = _Use(tuple(ensemble.load()), ensemble.settings, calibration, str(ensemble.field))
+    store = stores.open_field(ensemble.field, lazy=False)
+    bands = check_fit(store, use.models, use.where, use.settings)
+    store = store.isel(object=slice(start, start + use.settings.block))
     image = pick_bands(store["image"].values, bands)
-    usable = usable_rows(store["flags"].values)
-    density = mean_pdf(image, usable, learnt, models, settings, str(store_path))
-    points = pdf.summarise(density, models[0].grid.edges)
-    stores.write_rows(path, start, {"pdf": density, **points}, block)
+    rows = _predict_block(image, store["flags"].values, known, learnt, use)
+    stores.write_rows(path, start, rows, block)
+
+
+def _predict_block(
+    image: NDArray[np.float16],
+    stamp_flags: NDArray[np.int32],
+    known: NDArray[np.int32],
+    learnt: NDArray[np.bool_] | None,
+    use: _Use,
+) -> dict[str, NDArray[Any]]:
+    """Return PDFs, point columns and flags of a block, calibrated after averaging."""
+    models, edges = use.models, use.models[0].grid.edges
+    usable = usable_rows(stamp_flags)
+    density, spread = mean_pdf(image, usable, learnt, models, use.settings, use.where)
+    if use.calibration is not None:
+        density = use.calibration.apply(density, edges)
+    points = pdf.summarise(density, edges)
+    flags = stamp_flags | known | pdf_flags(density, edges, points, spread)
+    return {"pdf": density, **points, "flags": flags.astype(np.int32)}
+
+
+def _known_flags(cube: xr.Dataset, models: Sequence[Model]) -> NDArray[np.int32]:
+    """Return the flags that do not depend on the PDFs."""
+    ranges = np.array([model.mag_i_range for model in models])
+    span = float(ranges[:, 0].min()), float(ranges[:, 1].max())
+    return catalogue_flags(cube["ra"].values, cube["dec"].values, cube["mag_i"].values, span)
 
 
 def _cube(store: xr.Dataset, grid: RedshiftGrid) -> xr.Dataset:
@@ -195,30 +234,20 @@ def _cube(store: xr.Dataset, grid: RedshiftGrid) -> xr.Dataset:
 
 
 def _bulk(n: int, grid: RedshiftGrid) -> dict[str, xr.Variable]:
-    shape = (n, len(grid))
-    density = xr.Variable(("object", "z"), da.zeros(shape, dtype="float32", chunks=shape))
-    example = pdf.summarise(np.full((1, len(grid)), np.nan, np.float32), grid.edges)
-    return {"pdf": density} | {
-        name: xr.Variable("object", da.zeros(n, dtype=value.dtype, chunks=n))
-        for name, value in example.items()
-    }
+    """Return what is filled in block by block, by its dimensions, shape and type."""
+    bulk = {}
+    for name, like in _example(grid).items():
+        shape = (n, *like.shape[1:])
+        empty = da.zeros(shape, dtype=like.dtype, chunks=shape)
+        bulk[name] = xr.Variable(("object", "z")[: like.ndim], empty)
+    return bulk
 
 
-def _point_arrays(density: da.Array, grid: RedshiftGrid) -> dict[str, da.Array]:
-    """Return the point columns of lazy densities, one pass over each block."""
-    example = pdf.summarise(np.full((1, len(grid)), np.nan, np.float32), grid.edges)
-    blocks = [
-        dask.delayed(pdf.summarise)(block, grid.edges) for block in density.to_delayed()[:, 0]
-    ]
-    return {
-        name: da.concatenate(
-            [
-                da.from_delayed(block[name], (rows,), value.dtype)
-                for block, rows in zip(blocks, density.chunks[0], strict=True)
-            ]
-        )
-        for name, value in example.items()
-    }
+def _example(grid: RedshiftGrid) -> dict[str, NDArray[Any]]:
+    """Return one row of everything that is predicted."""
+    density = np.full((1, len(grid)), np.nan, np.float32)
+    flags = np.zeros(1, np.int32)
+    return {"pdf": density, **pdf.summarise(density, grid.edges), "flags": flags}
 
 
 @contextmanager

@@ -46,6 +46,20 @@ class Flag(IntFlag):
     UNREADABLE = 256
     """The image of at least one band turned out to be damaged."""
 
+    # Bits from here on are set in PDF cubes (`hscz.quality`), those before in field stores.
+    WIDE_PDF = 65536
+    """PDFw, the width of the central 68 %, is above 1.5."""
+    SEVERAL_PEAKS = 131072
+    """The PDF has more than one peak."""
+    OUTSIDE_TRAINING = 262144
+    """The i magnitude lies outside those of the galaxies the networks learnt from."""
+    GRID_END = 524288
+    """More than 5 % of the probability lies in the last tenth of the redshift grid."""
+    NEIGHBOUR = 1048576
+    """Another object of the field store lies within 2 arcsec: their light may be blended."""
+    RUNS_DISAGREE = 2097152
+    """The medians of the ensemble's networks differ by more than 0.15 (1 + z)."""
+
     UNUSABLE = MISSING_PIXELS | ALL_MASKED | NO_NOISE | UNREADABLE
 
 

@@ -173,16 +173,23 @@ def metrics_table(
         raise InputError(f"none of {len(truth)} objects has a true redshift to compare with")
     dz = residual(predicted, truth)
     rows = []
-    for number, (name, low, high, members) in enumerate(_bins(by or {}, len(truth))):
+    for number, (name, low, high, members) in enumerate(each_bin(by or {}, len(truth))):
         rng = np.random.default_rng([seed, number])
         place = {"by": name, "low": low, "high": high}
         rows.append(place | _row(dz[members & known], rng, n_bootstrap))
     return pd.DataFrame(rows)
 
 
-def _bins(
+def each_bin(
     by: Mapping[str, tuple[ArrayLike, ArrayLike]], n: int
 ) -> Iterator[tuple[str, float, float, NDArray[np.bool_]]]:
+    """Yield name, edges and members of all `n` objects and of the bins of each quantity.
+
+    Examples
+    --------
+    >>> [(name, int(members.sum())) for name, _, _, members in each_bin({"i": ([1], [0, 2])}, 1)]
+    [('all', 1), ('i', 1)]
+    """
     yield "all", np.nan, np.nan, np.ones(n, dtype=bool)
     for name, (values, edges) in by.items():
         value, edge = np.asarray(values), np.asarray(edges, dtype=np.float64)

@@ -19,19 +19,38 @@ TITLES = {
 }
 """Column headings, by metric."""
 
+CALIBRATION_TITLES = {
+    "coverage_68": "in 68 %",
+    "coverage_95": "in 95 %",
+    "crps": "CRPS",
+    "cde_loss": "CDE loss",
+    "log_loss": "log loss",
+    "ks": "KS",
+    "cvm": "CvM",
+    "ad": "AD",
+    "pit_outliers": "PIT outliers",
+}
+"""Column headings of `hscz.evaluate.calibration.calibration_table`."""
 
 PAPER_METRICS = ("bias", "sigma_mad", "outlier_fraction")
 
 
-def format_table(table: pd.DataFrame, metrics: Sequence[str] = tuple(TITLES)) -> str:
-    """Return a table of metrics as fixed-width text, value +- bootstrap error.
+def format_table(
+    table: pd.DataFrame,
+    metrics: Sequence[str] = tuple(TITLES),
+    titles: Mapping[str, str] = TITLES,
+) -> str:
+    """Return a table of metrics as fixed-width text, value +- error where it has one.
 
     Parameters
     ----------
     table : pandas.DataFrame
-        From `hscz.evaluate.metrics.metrics_table`.
+        From `hscz.evaluate.metrics.metrics_table` or another with ``by, low, high, n,
+        n_missing``.
     metrics : sequence of str
-        Columns to show, keys of `TITLES`.
+        Columns to show, keys of `titles`.
+    titles : mapping of str to str
+        Their headings.
 
     Examples
     --------
@@ -40,7 +59,7 @@ def format_table(table: pd.DataFrame, metrics: Sequence[str] = tuple(TITLES)) ->
     >>> text.splitlines()[1][:36]
     'all     3        0  0.0000 +- 0.0000'
     """
-    heads = ["sample", "N", "missing", *(TITLES[m] for m in metrics)]
+    heads = ["sample", "N", "missing", *(titles[m] for m in metrics)]
     rows = [
         [_sample(row), str(row["n"]), str(row["n_missing"]), *(_value(row, m) for m in metrics)]
         for row in table.to_dict("records")
@@ -69,4 +88,5 @@ def _sample(row: Mapping[Hashable, Any]) -> str:
 def _value(row: Mapping[Hashable, Any], metric: str) -> str:
     if not row["n"]:
         return "-"
-    return f"{row[metric]:.4f} +- {row[f'{metric}_err']:.4f}"
+    error = f" +- {row[f'{metric}_err']:.4f}" if f"{metric}_err" in row else ""
+    return f"{row[metric]:.4f}{error}"

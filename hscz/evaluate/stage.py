@@ -1,4 +1,4 @@
-"""PDF cube to metrics: a table, its Parquet file and a picture."""
+"""PDF cube to metrics: tables, their Parquet files and pictures."""
 
 from __future__ import annotations
 
@@ -11,16 +11,23 @@ import xarray as xr
 from hscz.atomic import write_atomic
 from hscz.config import EvaluateConfig, RunConfig
 from hscz.errors import StoreError
+from hscz.evaluate.calibration import calibration_table, coverage_table, object_scores
+from hscz.evaluate.flags import flag_purity, format_flags
 from hscz.evaluate.metrics import metrics_table
-from hscz.evaluate.report import PAPER_METRICS, format_table, write_table
+from hscz.evaluate.report import CALIBRATION_TITLES, PAPER_METRICS, format_table, write_table
 from hscz.stores import open_cube, open_field
+
+BLOCK = 4096
+"""PDFs read at once."""
 
 
 def evaluate_field(config: RunConfig, name: str) -> str:
     """Judge one field's redshifts.
 
     Writes ``NAME_metrics.parquet``, the same as text, and, where holoviews is installed, two
-    pictures. The training part of a source field is left out, labelled or not, so that what is
+    pictures; against the first reference also ``NAME_calibration.parquet`` (PIT statistics,
+    coverage and proper scores, by magnitude), ``NAME_coverage.parquet`` (in cells of magnitude
+    and redshift) and ``NAME_flags.parquet`` (what each quality flag is worth). The training part of a source field is left out, labelled or not, so that what is
     judged is a fair sample of the field.
 
     Returns
@@ -49,9 +56,15 @@ def evaluate_field(config: RunConfig, name: str) -> str:
     frame = pd.concat(tables, names=["reference"]).reset_index(level=0)
     write_table(frame, stem.with_name(f"{stem.name}_metrics.parquet"))
     texts = [f"{name} against {ref}\n{format_table(table)}\n" for ref, table in tables.items()]
+    first, table = next(iter(tables.items()))
+    reports = judge_pdfs(cube, first, config.evaluate)
+    for kind, report in reports.items():
+        write_table(report, stem.with_name(f"{stem.name}_{kind}.parquet"))
+    calibrated = format_table(reports["calibration"], tuple(CALIBRATION_TITLES), CALIBRATION_TITLES)
+    texts += [f"{name} against {first}: calibration\n{calibrated}\n"]
+    texts += [f"{name} against {first}: quality flags\n{format_flags(reports['flags'])}\n"]
     text_path = stem.with_name(f"{stem.name}_metrics.txt")
     write_atomic(text_path, lambda temporary: temporary.write_text("\n".join(texts)))
-    first, table = next(iter(tables.items()))
     if importlib.util.find_spec("holoviews"):
         _draw(config, name, cube, first)
     shown = format_table(table[table["by"] != "z"], PAPER_METRICS)
@@ -76,7 +89,50 @@ def _draw(config: RunConfig, name: str, cube: xr.Dataset, reference: str) -> Non
 
 def unseen(cube: xr.Dataset) -> xr.Dataset:
     """Return the objects outside the training part of the models' source fields."""
+    if "in_training" not in cube:
+        raise StoreError(
+            "the PDF cube does not say which objects are 'in_training', so that a fair sample "
+            "cannot be told; predict with 'hscz predict'"
+        )
     return cube.isel(object=np.flatnonzero(~cube["in_training"].values))
+
+
+def judge_pdfs(
+    cube: xr.Dataset, reference: str, settings: EvaluateConfig
+) -> dict[str, pd.DataFrame]:
+    """Return calibration, coverage and the worth of the flags, reading the PDFs in blocks.
+
+    Parameters
+    ----------
+    cube : xarray.Dataset
+    reference : str
+        Column with the redshift to compare with; where it is not above zero there is none.
+    settings : EvaluateConfig
+
+    Returns
+    -------
+    dict of str to pandas.DataFrame
+        ``calibration`` (`hscz.evaluate.calibration.calibration_table`), ``coverage``
+        (`hscz.evaluate.calibration.coverage_table`) and ``flags``
+        (`hscz.evaluate.flags.flag_purity`).
+    """
+    cube = unseen(cube)
+    cube = cube.isel(object=np.flatnonzero(cube[reference].values > 0))
+    z_true, edges = cube[reference].values.astype(np.float64), cube["z_edges"].values
+    rng = np.random.default_rng(settings.seed)
+    parts = [
+        object_scores(cube["pdf"][rows].values, edges, z_true[rows], rng)
+        for rows in (slice(s, s + BLOCK) for s in range(0, len(z_true), BLOCK))
+    ]
+    scores = {key: np.concatenate([part[key] for part in parts]) for key in parts[0]}
+    mag_i, z_median = cube["mag_i"].values, cube["z_median"].values
+    by = {"mag_i": (mag_i, np.array(settings.mag_edges))}
+    cells = (settings.mag_edges, settings.z_edges)
+    return {
+        "calibration": calibration_table(scores, by),
+        "coverage": coverage_table(scores["pit"], mag_i, z_median, *cells),
+        "flags": flag_purity(cube["flags"].values, z_median, z_true),
+    }
 
 
 def evaluate(cube: xr.Dataset, reference: str, settings: EvaluateConfig) -> pd.DataFrame | None:

@@ -52,6 +52,8 @@ class Model:
     needs_statistics : bool
         Whether the normalisation layers must be measured on a field before it is predicted:
         in training each field was normalised by its own statistics.
+    mag_i_range : tuple of float
+        Brightest and faintest i magnitude it learnt from.
     """
 
     network: Network
@@ -61,6 +63,7 @@ class Model:
     noise: tuple[float, ...]
     optional: frozenset[str] = frozenset()
     needs_statistics: bool = False
+    mag_i_range: tuple[float, float] = (-np.inf, np.inf)
 
     @classmethod
     def new(
@@ -149,6 +152,7 @@ class Model:
                 f"{folder}: config.toml does not fit the weights ({why}); train again with "
                 "'hscz train --force'"
             ) from None
+        model.mag_i_range = _mag_i_range(folder)
         on_device(model.network, device or torch.device("cpu")).eval()
         return model
 
@@ -165,6 +169,19 @@ def training_part(folder: str | Path) -> pd.DataFrame:
     columns = ["field", "object_id", "ra", "dec", "used", "part"]
     split = read_columns(Path(folder) / "split.parquet", columns)
     return split[split["part"] == "training"].reset_index(drop=True)
+
+
+def held_out(folder: str | Path) -> pd.DataFrame:
+    """Return the validation objects whose labels are of use: ``field, row, object_id, z_label``."""
+    columns = ["field", "row", "object_id", "z_label", "used", "part"]
+    split = read_columns(Path(folder) / "split.parquet", columns)
+    return split[(split["part"] == "validation") & split["used"]].reset_index(drop=True)
+
+
+def _mag_i_range(folder: Path) -> tuple[float, float]:
+    split = read_columns(folder / "split.parquet", ["mag_i", "used", "part"])
+    learnt = split.loc[split["used"] & (split["part"] == "training"), "mag_i"]
+    return float(learnt.min()), float(learnt.max())
 
 
 def finished(folder: Path, key: str) -> bool:
