@@ -15,6 +15,7 @@ NAMES = (
     "gather",
     "region",
     "flatten",
+    "pdf",
     "pairs",
     "learning",
     "match",

@@ -19,7 +19,11 @@ from hscz.peaks import PEAK_PROMINENCE, describe_peaks
 FloatArray = NDArray[np.float64]
 
 _BLOCK = 4096
-"""Rows handled at once, few enough to stay in the processor's cache."""
+
+
+def row_blocks(n: int) -> list[slice]:
+    """Return slices of rows, few enough at once to stay in the processor's cache."""
+    return [slice(start, start + _BLOCK) for start in range(0, max(n, 1), _BLOCK)]
 
 
 def has_pdf(pdf: ArrayLike, where: str = "PDFs") -> NDArray[np.bool_]:
@@ -108,7 +112,7 @@ def quantile(pdf: ArrayLike, edges: ArrayLike, q: float | ArrayLike) -> FloatArr
     """
     density, wanted = np.asarray(pdf), np.atleast_1d(q)
     values = np.empty((len(wanted), len(density)))
-    for rows in _blocks(len(density)):
+    for rows in row_blocks(len(density)):
         cumulative = cdf(density[rows], edges)
         values[:, rows] = _quantiles(cumulative, np.asarray(edges, np.float64), wanted)
     return values if np.ndim(q) else values[0]
@@ -135,15 +139,16 @@ def cdf_at(pdf: ArrayLike, edges: ArrayLike, z: ArrayLike) -> FloatArray:
     [0.25, 0.625]
     """
     density, edge = np.asarray(pdf), np.asarray(edges, np.float64)
-    wanted = np.broadcast_to(z, (*np.shape(z)[:-1], len(density)))
-    values = np.empty(wanted.shape)
-    for rows in _blocks(len(density)):
-        cumulative, redshift = cdf(density[rows], edge), wanted[..., rows]
-        bins = np.clip(np.searchsorted(edge, redshift, side="right") - 1, 0, len(edge) - 2)
-        inside = np.clip((redshift - edge[bins]) / (edge[bins + 1] - edge[bins]), 0, 1)
-        row = np.arange(len(cumulative))
-        below = cumulative[row, bins]
-        values[..., rows] = below + inside * (cumulative[row, bins + 1] - below)
+    steps, wanted = _widths(pdf, edges), np.asarray(z, np.float64)
+    one_for_all = wanted.shape[-1:] in ((), (1,))
+    values = np.empty((*wanted.shape[:-1], len(density)))
+    for rows in row_blocks(len(density)):
+        redshift = wanted if one_for_all else wanted[..., rows]
+        # How much of each bin lies below the redshift.
+        below = np.clip(np.atleast_1d(redshift)[..., None] - edge[:-1], 0, steps)
+        total = np.einsum("ij,j->i", density[rows], steps)
+        found = np.einsum("ij,...ij->...i", density[rows], below)
+        values[..., rows] = found / np.where(total > 0, total, np.nan)
     return values
 
 
@@ -163,7 +168,7 @@ def draw(pdf: ArrayLike, edges: ArrayLike, rng: np.random.Generator) -> FloatArr
     """
     density = np.asarray(pdf)
     values = np.empty(len(density))
-    for rows in _blocks(len(density)):
+    for rows in row_blocks(len(density)):
         cumulative = cdf(density[rows], edges)
         probability = rng.random(len(cumulative))
         values[rows] = _quantiles(cumulative, np.asarray(edges, np.float64), [probability])[0]
@@ -288,7 +293,7 @@ def summarise(pdf: ArrayLike, edges: ArrayLike) -> dict[str, NDArray[np.float32 
     (1.5, 1)
     """
     density = np.asarray(pdf)
-    blocks = [_summarise_block(density[rows], edges) for rows in _blocks(len(density))]
+    blocks = [_summarise_block(density[rows], edges) for rows in row_blocks(len(density))]
     return {name: np.concatenate([block[name] for block in blocks]) for name in blocks[0]}
 
 
@@ -314,10 +319,6 @@ def _summarise_block(
         name: values if name == "n_peaks" else values.astype(np.float32)
         for name, values in columns.items()
     }
-
-
-def _blocks(n: int) -> list[slice]:
-    return [slice(start, start + _BLOCK) for start in range(0, max(n, 1), _BLOCK)]
 
 
 def _widths(pdf: ArrayLike, edges: ArrayLike) -> FloatArray:

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from hscz.errors import InputError
-from hscz.pdf import cdf, has_pdf, pdf_to_pmf
+from hscz.pdf import cdf, has_pdf, row_blocks
 
 FloatArray = NDArray[np.float64]
 
@@ -41,20 +41,12 @@ def crps(pdf: ArrayLike, edges: ArrayLike, z: ArrayLike) -> FloatArray:
     >>> crps([[1.0]], [0.0, 1.0], [0.5]).round(6).tolist()
     [0.083333]
     """
-    bins, truth, edge = _bins(pdf, edges, z), np.asarray(z, np.float64), np.asarray(edges)
-    step, row = np.diff(edge), np.arange(len(bins))
-    below = cdf(pdf, edge)
-    low, high = below[:, :-1], below[:, 1:]
-    # Where F runs straight from a to b its square has the mean (a^2 + ab + b^2) / 3; beyond
-    # the redshift F - 1 takes the place of F, which adds 1 - (a + b) to that mean.
-    squares = np.einsum("ij,j->i", low * low + low * high + high * high, step / 3)
-    above = np.zeros_like(below)
-    above[:, :-1] = np.cumsum(((1 - low - high) * step)[:, ::-1], axis=1)[:, ::-1]
-    inside = np.clip(truth, edge[0], edge[-1])
-    a, b = low[row, bins], high[row, bins]
-    at_z = a + (b - a) * (inside - edge[bins]) / step[bins]
-    rest = (1 - at_z - b) * (edge[bins + 1] - inside)
-    return squares + above[row, bins + 1] + rest + np.abs(truth - inside)
+    density, edge = np.asarray(pdf), np.asarray(edges, np.float64)
+    bins, truth = _bins(density, edge, z), np.asarray(z, np.float64)
+    values = np.empty(len(bins))
+    for rows in row_blocks(len(bins)):
+        values[rows] = _crps(cdf(density[rows], edge), edge, truth[rows], bins[rows])
+    return values
 
 
 def cde_loss(pdf: ArrayLike, edges: ArrayLike, z: ArrayLike) -> FloatArray:
@@ -68,9 +60,9 @@ def cde_loss(pdf: ArrayLike, edges: ArrayLike, z: ArrayLike) -> FloatArray:
     >>> cde_loss([[0.5, 0.5]], [0.0, 1.0, 2.0], [0.3]).tolist()
     [-0.5]
     """
-    density, at_z = _normalised(pdf, edges, z)
-    step = np.diff(np.asarray(edges, np.float64))
-    return np.einsum("ij,ij,j->i", density, density, step) - 2 * at_z
+    density, step = np.asarray(pdf, np.float64), np.diff(np.asarray(edges, np.float64))
+    at_z, total = _at_redshift(pdf, edges, z)
+    return np.einsum("ij,ij,j->i", density, density, step) / total**2 - 2 * at_z
 
 
 def log_loss(pdf: ArrayLike, edges: ArrayLike, z: ArrayLike) -> FloatArray:
@@ -81,18 +73,37 @@ def log_loss(pdf: ArrayLike, edges: ArrayLike, z: ArrayLike) -> FloatArray:
     >>> log_loss([[0.5, 0.5]], [0.0, 1.0, 2.0], [0.3]).round(4).tolist()
     [0.6931]
     """
-    _, at_z = _normalised(pdf, edges, z)
+    at_z, _ = _at_redshift(pdf, edges, z)
     return -np.log(np.maximum(at_z, LEAST_DENSITY))
 
 
-def _normalised(pdf: ArrayLike, edges: ArrayLike, z: ArrayLike) -> tuple[FloatArray, FloatArray]:
-    """Return normalised densities, and those at the redshifts, zero outside the grid."""
+def _crps(
+    below: FloatArray, edge: FloatArray, truth: FloatArray, bins: NDArray[np.int64]
+) -> FloatArray:
+    """Return the scores from the CDF at the edges."""
+    step, row = np.diff(edge), np.arange(len(bins))
+    low, high = below[:, :-1], below[:, 1:]
+    # Where F runs straight from a to b its square has the mean (a^2 + ab + b^2) / 3; beyond
+    # the redshift F - 1 takes the place of F, which adds 1 - (a + b) to that mean.
+    squares = np.einsum("ij,j->i", low * low + low * high + high * high, step / 3)
+    above = np.zeros_like(below)
+    above[:, :-1] = np.cumsum(((1 - low - high) * step)[:, ::-1], axis=1)[:, ::-1]
+    inside = np.clip(truth, edge[0], edge[-1])
+    a, b = low[row, bins], high[row, bins]
+    at_z = a + (b - a) * (inside - edge[bins]) / step[bins]
+    rest = (1 - at_z - b) * (edge[bins + 1] - inside)
+    return squares + above[row, bins + 1] + rest + np.abs(truth - inside)
+
+
+def _at_redshift(pdf: ArrayLike, edges: ArrayLike, z: ArrayLike) -> tuple[FloatArray, FloatArray]:
+    """Return normalised densities at the redshifts, zero outside the grid, and the norms."""
     bins, truth, edge = _bins(pdf, edges, z), np.asarray(z, np.float64), np.asarray(edges)
-    density = np.asarray(pdf, np.float64) / pdf_to_pmf(pdf, edges).sum(axis=1, keepdims=True)
+    density = np.asarray(pdf)
+    total = np.einsum("ij,j->i", density, np.diff(edge), dtype=np.float64)
     inside = (truth >= edge[0]) & (truth < edge[-1])
-    at_z = np.where(inside, density[np.arange(len(bins)), bins], 0.0)
-    at_z[np.isnan(truth) | np.isnan(density[:, 0])] = np.nan
-    return density, at_z
+    at_z = np.where(inside, density[np.arange(len(bins)), bins], 0.0) / total
+    at_z[np.isnan(truth)] = np.nan
+    return at_z, total
 
 
 def _bins(pdf: ArrayLike, edges: ArrayLike, z: ArrayLike) -> NDArray[np.int64]:

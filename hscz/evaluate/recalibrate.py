@@ -15,7 +15,7 @@ from scipy.optimize import minimize_scalar
 
 from hscz.errors import InputError
 from hscz.evaluate.calibration import pit
-from hscz.pdf import cdf, has_pdf, pdf_to_pmf
+from hscz.pdf import cdf, has_pdf
 
 FloatArray = NDArray[np.float64]
 
@@ -32,7 +32,7 @@ LEAST_OBJECTS = 100
 _PRIOR = 20.0
 """Objects with uniform PITs that are added to those measured: no part of the map is flat."""
 
-_LEAST_MASS = 1e-12
+_LEAST_DENSITY = 1e-30
 
 
 @dataclass(frozen=True)
@@ -54,7 +54,7 @@ class Calibration:
     kind: str
     n: int
     temperature: float = 1.0
-    fractions: tuple[float, ...] = KNOTS
+    fractions: tuple[float, ...] = ()
 
     def apply(self, pdf: ArrayLike, edges: ArrayLike) -> NDArray[np.float32]:
         """Return calibrated densities; rows that are NaN stay so."""
@@ -64,20 +64,22 @@ class Calibration:
 
 
 def temper(pdf: ArrayLike, edges: ArrayLike, temperature: float) -> FloatArray:
-    """Return densities whose bins have the probability p^(1/T), normalised.
+    """Return the densities f^(1/T), normalised.
 
-    As a softmax of logits over T (Guo et al. 2017, arXiv:1706.04599).
+    On even bins this is a softmax of logits over T (Guo et al. 2017, arXiv:1706.04599); on
+    others the result does not depend on where they are wide.
 
     Examples
     --------
     >>> temper([[0.8, 0.2]], [0.0, 1.0, 2.0], 2.0).round(4).tolist()
     [[0.6667, 0.3333]]
     """
-    mass = pdf_to_pmf(pdf, edges)
-    largest = mass.max(axis=1, keepdims=True, initial=0)
-    mass /= np.where(largest > 0, largest, np.nan)
-    np.power(mass, 1 / temperature, out=mass)
-    return mass / mass.sum(axis=1, keepdims=True) / np.diff(np.asarray(edges, np.float64))
+    steps = np.diff(np.asarray(edges, np.float64))
+    density = np.array(pdf, dtype=np.float64)
+    largest = density.max(axis=1, keepdims=True, initial=0)
+    density /= np.where(largest > 0, largest, np.nan)
+    np.power(density, 1 / temperature, out=density)
+    return density / np.einsum("ij,j->i", density, steps)[:, None]
 
 
 def remap(pdf: ArrayLike, edges: ArrayLike, knots: ArrayLike, fractions: ArrayLike) -> FloatArray:
@@ -146,14 +148,14 @@ def fit(
 
 
 def _best_temperature(pdf: NDArray[np.floating], edges: FloatArray, z: FloatArray) -> float:
-    log_mass = np.log(np.maximum(pdf_to_pmf(pdf, edges), _LEAST_MASS))
-    log_mass -= log_mass.max(axis=1, keepdims=True)
-    bins = np.searchsorted(edges, z, side="right") - 1
-    at_z = log_mass[np.arange(len(bins)), bins]
+    log_density = np.log(np.maximum(np.asarray(pdf, np.float64), _LEAST_DENSITY))
+    log_density -= log_density.max(axis=1, keepdims=True)
+    bins, steps = np.searchsorted(edges, z, side="right") - 1, np.diff(edges)
+    at_z = log_density[np.arange(len(bins)), bins]
 
     def loss(log_temperature: float) -> float:
         scale = np.exp(-log_temperature)
-        return float(np.mean(np.log(np.exp(scale * log_mass).sum(axis=1)) - scale * at_z))
+        return float(np.mean(np.log(np.exp(scale * log_density) @ steps) - scale * at_z))
 
     limits = (-np.log(10), np.log(10))
     return float(np.exp(minimize_scalar(loss, bounds=limits, method="bounded").x))

@@ -27,8 +27,9 @@ def evaluate_field(config: RunConfig, name: str) -> str:
     Writes ``NAME_metrics.parquet``, the same as text, and, where holoviews is installed, two
     pictures; against the first reference also ``NAME_calibration.parquet`` (PIT statistics,
     coverage and proper scores, by magnitude), ``NAME_coverage.parquet`` (in cells of magnitude
-    and redshift) and ``NAME_flags.parquet`` (what each quality flag is worth). The training part of a source field is left out, labelled or not, so that what is
-    judged is a fair sample of the field.
+    and redshift) and ``NAME_flags.parquet`` (what each quality flag is worth). The training
+    part of a source field is left out, labelled or not, so that what is judged is a fair
+    sample of the field.
 
     Returns
     -------
