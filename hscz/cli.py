@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 VERBS = {
     "run": "go through all stages, skipping what is up to date",
     "plan": "say what a run will take: files, disk, memory, time",
+    "fetch": "files from the archives: images and catalogues",
     "mock": "make a mock survey: FITS mosaics and catalogues with known truth",
     "ingest": "FITS mosaics and a catalogue to field stores",
     "label": "put redshift labels into field stores",
@@ -197,7 +198,7 @@ def _run_stages(options: argparse.Namespace, started: float) -> int:
             print(f"{head}up to date: {stage.output}")
         elif options.dry_run:
             rewritten.add(stage.output)
-            summary = None
+            summary = stage.preview()
             print(f"{head}would write {stage.output}")
         else:
             begun = time.monotonic()

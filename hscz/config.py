@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from hscz.fetch.settings import FetchConfig, FieldFetch
 from hscz.learn.settings import (
     AdaptConfig,
     ExperimentsConfig,
@@ -67,6 +68,8 @@ class FieldConfig:
     """Narrow-band [OII] emitter candidates."""
     truth: str = ""
     """Parquet file with object_id and z_true, in simulations only."""
+    fetch: FieldFetch | None = None
+    """What to get from the archives, to the paths above."""
 
     @property
     def patterns(self) -> dict[str, str]:
@@ -184,6 +187,7 @@ class RunConfig:
     mock: MockSettings | None = None
     """Make a mock survey and use its fields."""
     fields: dict[str, FieldConfig] = field(default_factory=dict)
+    fetch: FetchConfig = field(default_factory=FetchConfig)
     ingest: IngestConfig = field(default_factory=IngestConfig)
     label: LabelConfig = field(default_factory=LabelConfig)
     network: NetworkConfig = field(default_factory=NetworkConfig)

@@ -10,10 +10,16 @@ from itertools import pairwise
 from hscz.config import RunConfig
 from hscz.errors import ConfigError
 from hscz.export.formats import check_formats
+from hscz.fetch.credentials import refuse_secrets
 from hscz.schema import LABEL_COLUMNS
 from hscz.survey import BANDS
 
 RANGES: Mapping[str, tuple[float, float]] = {
+    "fetch.jobs": (1, 32),
+    "fetch.requests_per_second": (0.001, 100),
+    "fetch.tries": (1, 100),
+    "fetch.wait_s": (0, 3600),
+    "fetch.timeout_s": (1, 3600),
     "ingest.stamp_px": (8, 1024),
     "ingest.memory_limit_mb": (0, math.inf),
     "label.radius_arcsec": (0, 60),
@@ -71,6 +77,8 @@ def check_values(config: RunConfig, where: str) -> None:
     _check_lists(config, where)
     _check_edges(config, where)
     _check_training(config, where)
+    for key, url in config.fetch.services.items():
+        refuse_secrets(f"{where}: fetch.{key}", url)
 
 
 def check_fields(config: RunConfig, where: str) -> None:

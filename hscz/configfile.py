@@ -222,6 +222,9 @@ def _resolve_paths(config: RunConfig, base: Path) -> RunConfig:
             catalogue=table(entry.catalogue),
             spec=tuple(table(t) for t in entry.spec),
             oii=table(entry.oii) if entry.oii else None,
+            fetch=dataclasses.replace(entry.fetch, cutouts=full(entry.fetch.cutouts))
+            if entry.fetch
+            else None,
             apart={
                 band: dataclasses.replace(one, images=full(one.images))
                 for band, one in entry.apart.items()

@@ -39,6 +39,8 @@ class Stage:
         ``make(resume, force)`` writes the artefact and returns a report to print, or None.
     report : callable
         The report of an artefact made before, or None.
+    preview : callable
+        What a dry run says beside the output, or None.
     """
 
     verb: str
@@ -48,6 +50,7 @@ class Stage:
     up_to_date: Callable[[], bool]
     make: Callable[[bool, bool], str | None]
     report: Callable[[], str | None] = lambda: None
+    preview: Callable[[], str | None] = lambda: None
 
 
 def stages(config: RunConfig, progress: bool = True, overwrite: bool = False) -> Iterator[Stage]:
@@ -78,6 +81,9 @@ def _field_stages(config: RunConfig, progress: bool, names: Iterable[str]) -> It
     for name in names:
         if config.mock is not None and name in config.mock.fields:
             yield _mock(config, config.mock, name, progress)
+    for name in names:
+        if config.fields[name].fetch is not None:
+            yield _fetch(config, name, progress)
     for name in names:
         yield _ingest(config, name, progress)
     for name in names:
@@ -181,6 +187,19 @@ def _mock(config: RunConfig, settings: MockSettings, name: str, progress: bool) 
 
     up_to_date = partial(field_is_made, settings, name, root)
     return Stage("mock", name, root / name, (), up_to_date, make)
+
+
+def _fetch(config: RunConfig, name: str, progress: bool) -> Stage:
+    from hscz.fetch import field
+
+    output = field.manifest_path(config)
+
+    def make(resume: bool, force: bool) -> str:
+        return field.fetch_field(config, name, progress)
+
+    up_to_date = partial(field.is_fetched, config, name)
+    preview = partial(field.preview, config, name)
+    return Stage("fetch", name, output, (), up_to_date, make, preview=preview)
 
 
 def _ingest(config: RunConfig, name: str, progress: bool) -> Stage:

@@ -73,6 +73,8 @@ def _head(path: Path) -> bytes:
 def _check_fits(path: Path, head: bytes) -> None:
     from astropy.io import fits
 
+    with path.open("rb") as file:
+        compressed = file.read(2) == _GZIP
     if not head.startswith(b"SIMPLE  ="):
         raise InputError(f"is not FITS, it begins with {head[:16]!r}; check its address")
     try:
@@ -80,8 +82,8 @@ def _check_fits(path: Path, head: bytes) -> None:
             warnings.simplefilter("ignore")
             warnings.filterwarnings("error", "File may have been truncated")
             with fits.open(path, memmap=True, lazy_load_hdus=False) as hdus:
-                whole = _ends_in_file(hdus, path)
-        if path.open("rb").read(2) == _GZIP:
+                whole = compressed or _ends_in_file(hdus, path)
+        if compressed:
             with gzip.open(path) as file:
                 while file.read(1 << 20):
                     pass
@@ -92,9 +94,6 @@ def _check_fits(path: Path, head: bytes) -> None:
 
 
 def _ends_in_file(hdus: object, path: Path) -> bool:
-    """Return whether the data of all HDUs lie inside the file; compressed ones say nothing."""
-    with path.open("rb") as file:
-        if file.read(2) == _GZIP:
-            return True
+    """Return whether the data of all HDUs lie inside the file."""
     ends = [info["datLoc"] + info["datSpan"] for info in (h.fileinfo() for h in hdus)]  # type: ignore[attr-defined]
     return max(ends) <= path.stat().st_size

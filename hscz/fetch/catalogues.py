@@ -1,0 +1,216 @@
+"""Source catalogues from the services their descriptors name.
+
+VizieR and SDSS are asked through astroquery; IRSA and CADC through PyVO, on which astroquery's
+own clients for them stand. Every request goes through `hscz.fetch.http.Session`. Only the
+columns that the descriptor maps or whose values its rules use are asked for.
+"""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
+
+from hscz.atomic import write_atomic
+from hscz.errors import ConfigError, InputError
+from hscz.fetch.check import check_file
+from hscz.fetch.http import Downloader, ServiceError, TemporaryError
+from hscz.fetch.region import Region
+from hscz.tables.descriptor import CatalogueDescriptor
+
+if TYPE_CHECKING:
+    from astropy.table import Table
+
+SDSS_MOST_ROWS = 500_000
+"""The SDSS service cuts longer answers short without saying so."""
+
+
+def fetch_catalogue(
+    descriptor: CatalogueDescriptor,
+    path: Path,
+    downloader: Downloader,
+    region: Region | None = None,
+) -> Path:
+    """Fetch a source catalogue to a file that `hscz.tables.read.read_catalogue` reads.
+
+    Parameters
+    ----------
+    descriptor : CatalogueDescriptor
+        Its ``[archive]`` says where from.
+    path : Path
+        The file to write; of service ``url`` it is what the server sends, else FITS.
+    downloader : Downloader
+    region : Region, optional
+        Rows to ask for, of services that select; all otherwise.
+
+    Raises
+    ------
+    ConfigError
+        If astroquery is not installed, or the file is not to be FITS where a service is asked.
+    InputError
+        If a person must fetch the file, the service refuses or fails, or its answer lacks a
+        column, has no rows or is cut short.
+    """
+    archive = descriptor.archive
+    if archive.service == "manual":
+        raise InputError(f"{path}: must be fetched by hand: {archive.note}")
+    if archive.service == "url":
+        named = [url for url in archive.urls if url.endswith(f"/{path.name}")]
+        downloader.download((named or list(archive.urls))[0], path, check_file)
+        return path
+    if path.suffix != ".fits" or descriptor.format != "fits":
+        raise ConfigError(
+            f"{path}: the answer of {archive.service} is written as FITS; let the file end in "
+            '.fits, and the descriptor say format = "fits"'
+        )
+    ask = _SERVICES[archive.service]
+    host = _address(archive.service, downloader)
+    table = downloader.attempt(host, lambda: _asked(ask, descriptor, region, downloader))
+    _check(table, descriptor, host)
+    table.meta.clear()
+    return write_atomic(path, lambda temporary: table.write(temporary, format="fits"))
+
+
+def columns_of(descriptor: CatalogueDescriptor) -> list[str]:
+    """Return the columns of a catalogue that are of use, each once.
+
+    Examples
+    --------
+    >>> from hscz.tables.descriptor import load_descriptor
+    >>> columns_of(load_descriptor("sdss-dr12"))[:4]
+    ['ra', 'dec', 'z', 'zWarning']
+    """
+    mapped = (*descriptor.columns.values(), *descriptor.mag.values(), *descriptor.mag_err.values())
+    return list(dict.fromkeys((*mapped, *descriptor.rule_columns)))
+
+
+Ask = Callable[[CatalogueDescriptor, "Region | None", Downloader], "Table"]
+
+
+def _asked(
+    ask: Ask, descriptor: CatalogueDescriptor, region: Region | None, downloader: Downloader
+) -> Table:
+    """Ask a service; errors of its client become ours."""
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            return ask(descriptor, region, downloader)
+    except ImportError as error:
+        raise ConfigError(
+            f"catalogues are fetched with {error.name}; pip install 'hscz[fetch]'"
+        ) from None
+    except (InputError, ServiceError, TemporaryError, OSError):
+        raise
+    except Exception as error:  # clients raise many kinds, with the service's own words
+        cause = error.__cause__ or error.__context__
+        if isinstance(cause, InputError | TemporaryError):
+            raise cause from None
+        said = " ".join(str(error).split())[:200]
+        raise InputError(
+            f"{_address(descriptor.archive.service, downloader)}: {descriptor.archive.table}: "
+            f"{said}; check table and columns of {descriptor.name}.toml"
+        ) from None
+
+
+def _vizier(
+    descriptor: CatalogueDescriptor, region: Region | None, downloader: Downloader
+) -> Table:
+    from astroquery.vizier import Vizier
+
+    base = downloader.settings.vizier
+    limits = _vizier_limits(descriptor, region)
+    client = Vizier(columns=columns_of(descriptor), column_filters=limits, row_limit=-1)
+    client._session = downloader.session()
+    # The client knows the names of mirrors, all with https.
+    client._server_to_url = lambda return_type="votable": f"{base}/viz-bin/{return_type}"
+    found = client.get_catalogs(descriptor.archive.table)
+    if not found:
+        raise InputError(
+            f"{urlsplit(base).netloc}: {descriptor.archive.table} gives no rows; check the table "
+            "and fetch.box"
+        )
+    return found[0]
+
+
+def _vizier_limits(descriptor: CatalogueDescriptor, region: Region | None) -> dict[str, str]:
+    if region is None:
+        return {}
+    ra, dec = descriptor.columns["ra"], descriptor.columns["dec"]
+    across = f">={region.ra_min}|<={region.ra_max}"
+    inside = f"{region.ra_min}..{region.ra_max}"
+    return {
+        ra: across if region.ra_min > region.ra_max else inside,
+        dec: f"{region.dec_min}..{region.dec_max}",
+    }
+
+
+def _tap(descriptor: CatalogueDescriptor, region: Region | None, downloader: Downloader) -> Table:
+    import pyvo
+
+    archive = descriptor.archive
+    base = getattr(downloader.settings, archive.service)
+    names = ", ".join(columns_of(descriptor))
+    wheres = [f"({archive.where})"] if archive.where else []
+    if region is not None:
+        wheres.append(region.condition(descriptor.columns["ra"], descriptor.columns["dec"]))
+    query = f"SELECT {names} FROM {archive.table}"
+    query += f" WHERE {' AND '.join(wheres)}" if wheres else ""
+    service = pyvo.dal.TAPService(base, session=downloader.session())
+    answer = service.run_sync(query)
+    if answer.query_status == "OVERFLOW":
+        raise InputError(
+            f"{urlsplit(base).netloc}: {archive.table}: the answer was cut short at "
+            f"{len(answer):,} rows; ask for less with fetch.box"
+        )
+    return answer.to_table()
+
+
+def _sdss(descriptor: CatalogueDescriptor, region: Region | None, downloader: Downloader) -> Table:
+    from astroquery.sdss import SDSS, conf
+
+    archive = descriptor.archive
+    wheres = [f"({archive.where})"] if archive.where else []
+    if region is not None:
+        wheres.append(region.condition(descriptor.columns["ra"], descriptor.columns["dec"]))
+    query = f"SELECT {', '.join(columns_of(descriptor))} FROM {archive.table}"
+    query += f" WHERE {' AND '.join(wheres)}" if wheres else ""
+    release = int(archive.release or downloader.settings.sdss_release)
+    client = type(SDSS)()
+    client._session = downloader.session()
+    with conf.set_temp("skyserver_baseurl", downloader.settings.sdss):
+        table = client.query_sql(query, data_release=release, cache=False)
+    if table is None:
+        raise InputError(f"{archive.table} of SDSS gives no rows; check fetch.box")
+    if len(table) >= SDSS_MOST_ROWS:
+        raise InputError(
+            f"{archive.table} of SDSS: the answer was cut short at {len(table):,} rows; ask for "
+            "less with fetch.box"
+        )
+    return table
+
+
+_SERVICES: dict[str, Ask] = {"vizier": _vizier, "irsa": _tap, "cadc": _tap, "sdss": _sdss}
+
+
+def _address(service: str, downloader: Downloader) -> str:
+    return str(getattr(downloader.settings, service))
+
+
+def _check(table: Any, descriptor: CatalogueDescriptor, url: str) -> None:
+    """Refuse an answer without rows or without a column; give columns their spelling."""
+    host = urlsplit(url).netloc
+    if not len(table):
+        raise InputError(
+            f"{host}: {descriptor.archive.table} gives no rows; check the table and fetch.box"
+        )
+    there = {name.lower(): name for name in table.colnames}
+    for name in columns_of(descriptor):
+        if name.lower() not in there:
+            raise InputError(
+                f"{host}: {descriptor.archive.table} has no column {name!r}, which "
+                f"{descriptor.name}.toml maps; it has {', '.join(table.colnames[:12])}"
+            )
+        if there[name.lower()] != name:
+            table.rename_column(there[name.lower()], name)

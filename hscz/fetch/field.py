@@ -1,0 +1,250 @@
+"""Fetch what the fields of a configuration ask for: a few files at a time, each only once."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor, as_completed
+from dataclasses import dataclass, field
+from functools import partial
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+from tqdm.auto import tqdm
+
+from hscz.atomic import write_atomic
+from hscz.config import RunConfig
+from hscz.configfile import fingerprint
+from hscz.errors import ConfigError, InputError
+from hscz.fetch.catalogues import fetch_catalogue
+from hscz.fetch.check import check_file
+from hscz.fetch.das import Request, fetch_cutouts, requests_for
+from hscz.fetch.http import Downloader, MissingFileError
+from hscz.fetch.manifest import Manifest
+from hscz.fetch.wanted import PATCH_MB, image_path, images, region, tables
+from hscz.survey import BANDS, band
+
+
+class IncompleteError(InputError):
+    """Some files could not be fetched; the others are there."""
+
+
+@dataclass(frozen=True)
+class Task:
+    """One thing to fetch, and how.
+
+    Attributes
+    ----------
+    path : Path
+        What is there afterwards.
+    source : str
+        Where from; a file of the same source is not fetched again.
+    run : callable
+    optional : bool
+        Whether the archive may lack it.
+    """
+
+    path: Path
+    source: str
+    run: Callable[[], object] = field(compare=False)
+    optional: bool = False
+
+
+def fetch_field(
+    config: RunConfig,
+    name: str,
+    progress: bool = True,
+    downloader: Downloader | None = None,
+) -> str:
+    """Fetch the images and tables of one field that are not there yet.
+
+    Parameters
+    ----------
+    config : RunConfig
+    name : str
+        A field with a section ``fetch``.
+    progress : bool
+        Whether to draw a progress bar.
+    downloader : Downloader, optional
+
+    Returns
+    -------
+    str
+        How many files were fetched, were there, or are lacked by the archive.
+
+    Raises
+    ------
+    ConfigError
+        If the section asks for nothing that can be addressed.
+    IncompleteError
+        Once all else is there, if files could not be fetched; ``NAME.not_fetched.csv`` among the
+        stores lists them with the reasons.
+    """
+    downloader = downloader or Downloader(config.fetch)
+    manifest = Manifest(manifest_path(config))
+    wanted = _tasks(config, name, downloader)
+    todo = [task for task in wanted if not _is_there(task, manifest)]
+    failed: list[tuple[str, str]] = []
+    n_absent = 0
+    with ThreadPoolExecutor(config.fetch.jobs) as pool:
+        futures = {pool.submit(_fetch, task, manifest): task for task in todo}
+        bar = tqdm(total=len(todo), desc=f"fetch {name}", disable=not progress, leave=False)
+        try:
+            for future in as_completed(futures):
+                bar.update()
+                try:
+                    n_absent += not future.result()
+                except InputError as error:
+                    failed.append((str(futures[future].path), str(error)))
+        finally:
+            downloader.stopped.set()
+            bar.close()
+    downloader.stopped.clear()
+    note = left_out_path(config, name)
+    note.unlink(missing_ok=True)
+    n_got = len(todo) - len(failed) - n_absent
+    report = (
+        f"  {n_got:,} files fetched, {len(wanted) - len(todo):,} there already, "
+        f"{n_absent:,} not in the archive"
+    )
+    if failed:
+        listed = pd.DataFrame(sorted(failed), columns=["file", "reason"])
+        write_atomic(note, partial(listed.to_csv, index=False))
+        some = "".join(f"\n  {file}: {reason}" for file, reason in sorted(failed)[:10])
+        raise IncompleteError(
+            f"{len(failed)} of {len(wanted)} files of {name} could not be fetched; {note} lists "
+            f"them, run it again to try them again{some}"
+        )
+    return report
+
+
+def is_fetched(config: RunConfig, name: str) -> bool:
+    """Return whether everything a field asks for is there."""
+    manifest = Manifest(manifest_path(config))
+    return all(_is_there(task, manifest) for task in _tasks(config, name, Downloader(config.fetch)))
+
+
+def preview(config: RunConfig, name: str, downloader: Downloader | None = None) -> str:
+    """Return how many files and bytes a fetch would take, as the servers tell them.
+
+    One file is asked about for each kind of image; tables that a service selects have no size
+    beforehand.
+    """
+    downloader = downloader or Downloader(config.fetch)
+    manifest = Manifest(manifest_path(config))
+    todo = [t for t in _tasks(config, name, downloader) if not _is_there(t, manifest)]
+    patches = [t for t in todo if t.source.endswith(".fits")]
+    size_mb = PATCH_MB
+    if patches:
+        try:
+            size_mb = (downloader.size(patches[0].source) or 0) / 1e6 or PATCH_MB
+        except InputError as error:
+            return f"  {len(todo):,} files; their size is not known: {error}"
+    return f"  {len(todo):,} files, about {len(patches) * size_mb / 1e3:,.1f} GB of images"
+
+
+def expected(config: RunConfig, name: str) -> tuple[int, int, float]:
+    """Return the files, the patches and the megabytes of images a field asks for, unasked.
+
+    Whole tracts are counted whole; the archive may lack some of their patches.
+    """
+    entry = config.fields[name]
+    if entry.fetch is None:
+        return 0, 0, 0.0
+    wanted = images(config, name)
+    places = {(item.path.name, str(item.path.parent)) for item in wanted}
+    n_bands = max(1, len([b for b in entry.bands if b not in entry.apart]))
+    return len(wanted) + len(tables(config, name)), len(places) // n_bands, len(wanted) * PATCH_MB
+
+
+def manifest_path(config: RunConfig) -> Path:
+    """Return where it is noted what was fetched."""
+    return config.root / "fetched.jsonl"
+
+
+def left_out_path(config: RunConfig, name: str) -> Path:
+    """Return where it is noted what could not be fetched."""
+    return config.root / f"{name}.not_fetched.csv"
+
+
+def _tasks(config: RunConfig, name: str, downloader: Downloader) -> list[Task]:
+    entry = config.fields[name]
+    if entry.fetch is None:
+        raise ConfigError(f"fields.{name} has no section fetch; say there what to fetch")
+    tasks = [
+        Task(w.path, w.url, partial(downloader.download, w.url, w.path, check_file), w.optional)
+        for w in images(config, name)
+    ]
+    for table in tables(config, name):
+        archive = table.descriptor.archive
+        source = fingerprint(archive, entry.fetch.box)
+        get = partial(fetch_catalogue, table.descriptor, table.path, downloader, region(entry))
+        tasks.append(Task(table.path, f"{archive.service}:{source}", get))
+    return tasks + _cutouts(config, name, downloader)
+
+
+def _cutouts(config: RunConfig, name: str, downloader: Downloader) -> list[Task]:
+    """Return one task for each list of cut-outs; its product is the table of what came."""
+    entry = config.fields[name]
+    assert entry.fetch is not None
+    if not entry.fetch.cutouts:
+        return []
+    ra, dec = _positions(Path(entry.fetch.cutouts))
+    filters = [BANDS[b].filter_name for b in entry.bands if b not in entry.apart]
+    fetch = entry.fetch
+    lists = requests_for(ra, dec, filters, fetch.rerun, fetch.half_size_arcsec)
+    folder = config.root / "cutouts" / name
+
+    def path_of(request: Request) -> Callable[[str, str], Path]:
+        short = band(request.filter_name).name
+        return lambda tract, row: image_path(entry, name, short, tract, row)
+
+    def get(request: Request, path: Path) -> None:
+        rows = fetch_cutouts(request, config.fetch.cutouts, path_of(request), downloader)
+        write_atomic(path, partial(rows.to_csv, index=False))
+
+    tasks = []
+    for one in lists:
+        path = folder / f"{one.filter_name}-{one.first}.csv"
+        source = f"cut-outs:{fingerprint(one.text)}"
+        tasks.append(Task(path, source, partial(get, one, path)))
+    return tasks
+
+
+def _positions(path: Path) -> tuple[np.ndarray, np.ndarray]:
+    """Read the positions of cut-outs."""
+    try:
+        table = pd.read_parquet(path) if path.suffix == ".parquet" else pd.read_csv(path)
+    except FileNotFoundError:
+        raise InputError(
+            f"{path}: no such file; fetch.cutouts names a table with ra, dec"
+        ) from None
+    for column in ("ra", "dec"):
+        if column not in table:
+            raise InputError(f"{path}: no column {column!r}; give ra and dec in degrees")
+    return table["ra"].to_numpy(float), table["dec"].to_numpy(float)
+
+
+def _is_there(task: Task, manifest: Manifest) -> bool:
+    # A file that a person put there is as good as one that was fetched.
+    return manifest.has(task.path, task.source) or (
+        task.path.exists() and not manifest.owns(task.path)
+    )
+
+
+def _fetch(task: Task, manifest: Manifest) -> bool:
+    """Fetch one file; return whether the archive has it."""
+    try:
+        task.run()
+    except MissingFileError:
+        if not task.optional:
+            raise
+        manifest.add(task.path, task.source, absent=True)
+        return False
+    manifest.add(task.path, task.source)
+    return True
+
+
+def fetchable(config: RunConfig) -> Sequence[str]:
+    """Return the fields that ask for files."""
+    return [name for name, entry in config.fields.items() if entry.fetch is not None]

@@ -1,0 +1,138 @@
+"""What a configuration asks for, without a network: whole patches, cut-outs and tables."""
+
+from __future__ import annotations
+
+import string
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from hscz.config import FieldConfig, RunConfig
+from hscz.errors import ConfigError
+from hscz.fetch.region import Region
+from hscz.survey import BANDS
+from hscz.tables.descriptor import CatalogueDescriptor, load_descriptor
+
+PATCH_MB = 4200**2 * 12 / 1e6
+"""Image, mask and variance of one patch as the archive has them, uncompressed."""
+
+PATCHES_OF_A_TRACT = tuple(f"{x},{y}" for y in range(9) for x in range(9))
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """One file to fetch.
+
+    Attributes
+    ----------
+    url : str
+    path : Path
+        Where it is to be.
+    optional : bool
+        Whether the archive may lack it: of a whole tract not every patch was observed.
+    """
+
+    url: str
+    path: Path
+    optional: bool = False
+
+
+@dataclass(frozen=True)
+class WantedTable:
+    """One source catalogue to fetch, as its descriptor says."""
+
+    descriptor: CatalogueDescriptor
+    path: Path
+
+
+def images(config: RunConfig, name: str) -> list[Wanted]:
+    """Return the whole patches that a field wants, none where it takes cut-outs.
+
+    Raises
+    ------
+    ConfigError
+        If no address is known for a filter, or the field's pattern does not tell the files apart.
+
+    Examples
+    --------
+    >>> from hscz.configfile import parse
+    >>> field = {"images": "{filter}/{tract}/{patch}.fits", "bands": ["i"], "fetch":
+    ...          {"patches": ["9813-4,4"]}, "catalogue": {"file": "c.fits", "catalogue": "vipers"}}
+    >>> wanted = images(parse({"fields": {"A": field}}), "A")
+    >>> wanted[0].path, wanted[0].url.rpartition("/")[2]
+    (PosixPath('HSC-I/9813/4,4.fits'), 'calexp-HSC-I-9813-4,4.fits')
+    """
+    entry = config.fields[name]
+    if entry.fetch is None or entry.fetch.cutouts:
+        return []
+    return [
+        Wanted(
+            _address(config, entry, band, tract, patch),
+            image_path(entry, name, band, tract, patch),
+            optional,
+        )
+        for band in entry.bands
+        if band not in entry.apart
+        for tract, patch, optional in _places(entry, name)
+    ]
+
+
+def image_path(entry: FieldConfig, name: str, band: str, tract: str, patch: str) -> Path:
+    """Return where the image of a band and patch is to be."""
+    parts = {part for _, part, _, _ in string.Formatter().parse(entry.images) if part}
+    if not {"band", "filter"} & parts or "patch" not in parts:
+        raise ConfigError(
+            f"fields.{name}.images is {entry.images!r}, which does not tell bands and patches "
+            "apart; write it with {filter} or {band}, {tract} and {patch}"
+        )
+    values = {"band": band, "filter": BANDS[band].filter_name, "tract": tract, "patch": patch}
+    return Path(entry.images.format(**values))
+
+
+def tables(config: RunConfig, name: str) -> list[WantedTable]:
+    """Return the source catalogues of a field, each once."""
+    entry = config.fields[name]
+    if entry.fetch is None:
+        return []
+    named = [(table.catalogue, table.file) for table in (entry.catalogue, *entry.spec)]
+    named += [
+        ("cosmos2020-classic", entry.c2020_classic),
+        ("cosmos2020-farmer", entry.c2020_farmer),
+    ]
+    named += [(entry.oii.catalogue, entry.oii.file)] if entry.oii else []
+    return [
+        WantedTable(load_descriptor(catalogue), Path(file))
+        for catalogue, file in dict.fromkeys(named)
+        if file
+    ]
+
+
+def region(entry: FieldConfig) -> Region | None:
+    """Return the box of a field, None for all of the sky."""
+    box = entry.fetch.box if entry.fetch else ()
+    return Region(*box) if box else None
+
+
+def _places(entry: FieldConfig, name: str) -> Iterator[tuple[str, str, bool]]:
+    assert entry.fetch is not None
+    for tract in entry.fetch.tracts:
+        yield from ((str(tract), patch, True) for patch in PATCHES_OF_A_TRACT)
+    for place in entry.fetch.patches:
+        tract_text, _, patch = place.partition("-")
+        if not tract_text.isdigit() or patch not in PATCHES_OF_A_TRACT:
+            raise ConfigError(
+                f"fields.{name}.fetch.patches has {place!r}; write tract and patch as '9813-4,4'"
+            )
+        yield tract_text, patch, False
+
+
+def _address(config: RunConfig, entry: FieldConfig, band: str, tract: str, patch: str) -> str:
+    assert entry.fetch is not None
+    name = BANDS[band].filter_name
+    url = config.fetch.image_url(name)
+    if url is None:
+        raise ConfigError(
+            f"no address is known for images of {name}; give one under [fetch.images], or name "
+            "where they lie under apart"
+        )
+    return url.format(rerun=entry.fetch.rerun, filter=name, tract=tract, patch=patch)

@@ -1,0 +1,260 @@
+"""Images of a field from an archive: once, whole, and never with a login written down."""
+
+from __future__ import annotations
+
+import io
+import logging
+import tarfile
+
+import pandas as pd
+import pytest
+
+from hscz.cli import main
+from hscz.configfile import load
+from hscz.errors import InputError
+from hscz.fetch.check import check_file
+from hscz.fetch.credentials import login_for
+from hscz.fetch.field import (
+    IncompleteError,
+    expected,
+    fetch_field,
+    is_fetched,
+    left_out_path,
+    preview,
+)
+from hscz.fetch.http import MissingFileError, ServiceError
+
+
+@pytest.fixture
+def write_config(tmp_path, archive):
+    """Write a run of one field that fetches; return the path of its file."""
+
+    patch = f"{archive.url}/{{rerun}}/{{filter}}-{{tract}}-{{patch}}.fits"
+
+    def write(section, bands=("g", "i")):
+        (tmp_path / "cat.csv").write_text("id,ra,dec\n1,150.0,2.0\n")
+        file = tmp_path / "run.toml"
+        file.write_text(
+            f'stores = "stores"\n[fetch]\ntries = 2\nwait_s = 0.0\nrequests_per_second = 100.0\n'
+            f'cutouts = "{archive.url}/cutouts"\n'
+            f'images = {{ "HSC-" = "{patch}" }}\n'
+            f'logins = {{ "127.0.0.1:{archive.port}" = "HSC_SSP_CAS" }}\n'
+            f'[fields.A]\nimages = "images/{{filter}}/{{tract}}/{{patch}}.fits"\n'
+            f"bands = {list(bands)}\n"
+            f'catalogue = {{ file = "cat.csv", catalogue = "vipers" }}\n'
+            f"[fields.A.fetch]\n{section}\n"
+        )
+        return file
+
+    return write
+
+
+PATCHES = 'patches = ["9813-4,4", "9813-4,5"]'
+
+
+def serve_patches(archive, content, skip=()):
+    for band in "GI":
+        for patch in ("4,4", "4,5"):
+            name = f"/pdr3_dud/HSC-{band}-9813-{patch}.fits"
+            if name not in skip:
+                archive.files[name] = content
+
+
+def test_patches_land_where_the_field_has_its_images(write_config, archive, fits_bytes, tmp_path):
+    serve_patches(archive, fits_bytes)
+    config = load(write_config(PATCHES))
+    assert "4 files fetched, 1 there already" in fetch_field(config, "A", False)
+    files = sorted(p.relative_to(tmp_path / "images") for p in tmp_path.glob("images/*/*/*.fits"))
+    assert [str(p) for p in files[:2]] == ["HSC-G/9813/4,4.fits", "HSC-G/9813/4,5.fits"]
+    assert files[0].name == "4,4.fits"
+    n_asked = len(archive.asked)
+    assert "0 files fetched, 5 there already" in fetch_field(config, "A", False)
+    assert is_fetched(config, "A")
+    assert len(archive.asked) == n_asked
+
+
+def test_a_bad_file_is_left_out_and_the_others_come(write_config, archive, fits_bytes, tmp_path):
+    serve_patches(archive, fits_bytes)
+    archive.files["/pdr3_dud/HSC-I-9813-4,4.fits"] = b"<html><title>Please log in</title></html>"
+    archive.files["/pdr3_dud/HSC-G-9813-4,4.fits"] = fits_bytes[:-4000]
+    config = load(write_config(PATCHES))
+    with pytest.raises(IncompleteError, match="2 of 5 files of A could not be fetched"):
+        fetch_field(config, "A", False)
+    reasons = pd.read_csv(left_out_path(config, "A")).set_index("file")["reason"]
+    assert "HTML page ('Please log in')" in reasons[str(tmp_path / "images/HSC-I/9813/4,4.fits")]
+    assert "cut short" in reasons[str(tmp_path / "images/HSC-G/9813/4,4.fits")]
+    assert len(list(tmp_path.glob("images/*/*/*.fits"))) == 2
+    serve_patches(archive, fits_bytes)
+    assert "2 files fetched, 3 there already" in fetch_field(config, "A", False)
+    assert not left_out_path(config, "A").exists()
+
+
+def test_patches_that_a_tract_lacks_are_no_failure(write_config, archive, fits_bytes):
+    serve_patches(archive, fits_bytes)
+    config = load(write_config("tracts = [9813]"))
+    assert "4 files fetched, 1 there already, 158 not in the archive" in fetch_field(
+        config, "A", False
+    )
+    with pytest.raises(IncompleteError, match="has no such file"):
+        fetch_field(load(write_config('patches = ["9813-0,0"]')), "A", False)
+
+
+def test_what_would_be_fetched_is_known_beforehand(write_config, archive, fits_bytes, capsys):
+    serve_patches(archive, fits_bytes)
+    file = write_config("tracts = [9813, 9814]")
+    n_files, n_patches, size_mb = expected(load(file), "A")
+    assert (n_files, n_patches) == (2 * 2 * 81 + 1, 2 * 81)
+    assert size_mb == pytest.approx(324 * 4200**2 * 12e-6)
+    file = write_config(PATCHES)
+    assert "4 files, about" in preview(load(file), "A")
+    assert main(["fetch", str(file), "--dry-run", "--quiet"]) == 0
+    assert "4 files, about 0.0 GB" in capsys.readouterr().out
+    assert {method for method, *_ in archive.asked} == {"HEAD"}
+
+
+def test_a_login_goes_to_its_host_and_nowhere_else(
+    write_config, archive, fits_bytes, tmp_path, monkeypatch, caplog
+):
+    caplog.set_level(logging.DEBUG)
+    config = load(write_config('patches = ["9813-4,4"]', bands=("i",)))
+    name = "/pdr3_dud/HSC-I-9813-4,4.fits"
+
+    def wants_login(handler):
+        if "Authorization" not in handler.headers:
+            return handler.reply(401, b"who are you")
+        return handler.file(fits_bytes)
+
+    archive.files[name] = wants_login
+    with pytest.raises(IncompleteError, match="set HSC_SSP_CAS_USER and HSC_SSP_CAS_PASSWORD"):
+        fetch_field(config, "A", False)
+    monkeypatch.setenv("HSC_SSP_CAS_USER", "astronomer")
+    monkeypatch.setenv("HSC_SSP_CAS_PASSWORD", "opensesame-93")
+    fetch_field(config, "A", False)
+    written = [p for p in tmp_path.rglob("*") if p.is_file()]
+    assert len(written) >= 3
+    assert not any(b"opensesame-93" in p.read_bytes() for p in written)
+    assert "opensesame-93" not in caplog.text
+    assert login_for("https://elsewhere.org/a.fits", config.fetch.login_hosts) is None
+
+
+def test_a_redirect_to_another_host_takes_no_login(downloader, archive, monkeypatch, tmp_path):
+    monkeypatch.setenv("HSC_SSP_CAS_USER", "astronomer")
+    monkeypatch.setenv("HSC_SSP_CAS_PASSWORD", "opensesame-93")
+    there = f"http://localhost:{archive.port}/b.txt"
+    archive.files["/a.txt"] = lambda handler: handler.reply(302, b"", Location=there)
+    archive.files["/b.txt"] = b"plain"
+    downloader.download(f"{archive.url}/a.txt", tmp_path / "a.txt", lambda path: None)
+    (_, _, first), (_, _, second) = archive.asked
+    assert "Authorization" in first
+    assert "Authorization" not in second
+
+
+def test_a_busy_server_is_asked_again_after_growing_waits(
+    downloader, archive, waits, fits_bytes, tmp_path
+):
+    answers = [503, 503]
+
+    def busy(handler):
+        if answers:
+            return handler.reply(answers.pop(), b"")
+        return handler.file(fits_bytes)
+
+    archive.files["/a.fits"] = busy
+    downloader.download(f"{archive.url}/a.fits", tmp_path / "a.fits", check_file)
+    assert [w for w in waits if w >= 1] == [5.0, 10.0]
+    archive.files["/b.fits"] = lambda handler: handler.reply(503, b"")
+    with pytest.raises(InputError, match="answered 503, after 3 tries"):
+        downloader.download(f"{archive.url}/b.fits", tmp_path / "b.fits", check_file)
+    assert not (tmp_path / "b.fits").exists()
+
+
+def test_a_cut_connection_goes_on_where_it_stopped(downloader, archive, fits_bytes, tmp_path):
+    def cut(handler):
+        if handler.headers.get("Range"):
+            return handler.file(fits_bytes)
+        handler.send_response(200)
+        handler.send_header("Content-Length", str(len(fits_bytes)))
+        handler.send_header("ETag", '"v1"')
+        handler.end_headers()
+        handler.wfile.write(fits_bytes[:6000])
+        handler.wfile.flush()
+        handler.connection.close()
+        return None
+
+    archive.files["/a.fits"] = cut
+    downloader.download(f"{archive.url}/a.fits", tmp_path / "a.fits", check_file)
+    assert (tmp_path / "a.fits").read_bytes() == fits_bytes
+    assert [headers.get("Range") for _, _, headers in archive.asked] == [None, "bytes=6000-"]
+
+
+def test_a_server_that_is_down_is_named_with_the_tries(downloader, archive, tmp_path):
+    url = "http://127.0.0.1:9/a.fits"
+    with pytest.raises(ServiceError, match=r"refused, after 3 tries: the service seems down"):
+        downloader.download(url, tmp_path / "a.fits", check_file)
+    with pytest.raises(MissingFileError):
+        downloader.download(f"{archive.url}/none.fits", tmp_path / "a.fits", check_file)
+
+
+def tar_of(members):
+    out = io.BytesIO()
+    with tarfile.open(fileobj=out, mode="w") as tar:
+        for name, content in members:
+            info = tarfile.TarInfo(name)
+            info.size = len(content)
+            tar.addfile(info, io.BytesIO(content))
+    return out.getvalue()
+
+
+def serve_cutouts(archive, answer):
+    def cutouts(handler):
+        archive.lists.append(handler.body.decode())
+        handler.reply(200, answer(handler.body.decode()))
+
+    archive.lists = []
+    archive.files["/cutouts"] = cutouts
+
+
+@pytest.fixture
+def cutout_config(write_config, tmp_path):
+    (tmp_path / "positions.csv").write_text("ra,dec\n150.0,2.0\n150.1,2.1\n150.2,2.2\n")
+    return load(write_config('cutouts = "positions.csv"', bands=("i",)))
+
+
+def test_cutouts_are_told_by_the_lines_of_their_list(cutout_config, archive, fits_bytes, tmp_path):
+    names = ["arch-1/2-cutout-HSC-I-9813-pdr3_dud.fits", "arch-1/4-cutout-HSC-I-9813-pdr3_dud.fits"]
+    names.append("arch-1/4-cutout-HSC-I-9814-pdr3_dud.fits")
+    serve_cutouts(archive, lambda text: tar_of([(name, fits_bytes) for name in names]))
+    fetch_field(cutout_config, "A", False)
+    (asked,) = archive.lists
+    assert "pdr3_dud HSC-I 150.10000000 2.10000000 10arcsec 10arcsec" in asked
+    found = pd.read_csv(tmp_path / "stores/cutouts/A/HSC-I-0.csv", dtype={"tract": str})
+    assert list(found["row"]) == [0, 1, 2, 2]
+    assert found["file"].isna().tolist() == [False, True, False, False]
+    assert (tmp_path / "images/HSC-I/9813/0.fits").read_bytes() == fits_bytes
+    assert (tmp_path / "images/HSC-I/9814/2.fits").exists()
+    fetch_field(cutout_config, "A", False)
+    assert len(archive.lists) == 1
+
+
+@pytest.mark.parametrize("name", ["../9-cutout-HSC-I-9813-x.fits", "/etc/2-cutout-HSC-I-1-x.fits"])
+def test_a_member_outside_its_folder_is_refused(cutout_config, archive, fits_bytes, tmp_path, name):
+    serve_cutouts(archive, lambda text: tar_of([(name, fits_bytes)]))
+    with pytest.raises(IncompleteError, match="no plain file inside its folder"):
+        fetch_field(cutout_config, "A", False)
+    assert not list(tmp_path.rglob("*cutout*.fits"))
+
+
+def test_an_error_page_in_place_of_cutouts(cutout_config, archive):
+    serve_cutouts(
+        archive, lambda text: b"<html><title>500 rows at most</title></html>" + b" " * 600
+    )
+    with pytest.raises(IncompleteError, match="HTML page"):
+        fetch_field(cutout_config, "A", False)
+
+
+def test_settings_that_cannot_be_fetched(write_config):
+    with pytest.raises(Exception, match="write tract and patch as '9813-4,4'"):
+        fetch_field(load(write_config('patches = ["4,4"]')), "A", False)
+    file = write_config(PATCHES)
+    with pytest.raises(Exception, match="has a login in its address"):
+        load(file, ['fetch.cutouts="https://me:secret@a.org/x"'])
