@@ -103,9 +103,9 @@ class CubeAccessor:
     def to_qp(self) -> qp.Ensemble:
         """Return the PDFs as an ensemble of qp, histograms over our edges, read into memory.
 
-        Objects without a PDF keep their row, NaN throughout, so that rows stay aligned. The
-        columns beside the PDFs are ``object_id, ra, dec, zmode, zmean, zmedian``, as far as the
-        dataset has them or they follow from the PDFs.
+        Objects without a PDF keep their row, NaN throughout, so that rows stay aligned. Beside
+        the PDFs stand the columns that RAIL knows (`hscz.export.qp.ANCILLARY`), as far as the
+        dataset has them.
 
         Raises
         ------
@@ -116,13 +116,14 @@ class CubeAccessor:
             import qp
         except ImportError:
             raise InputError("qp is not installed; run: pip install 'hscz[qp]'") from None
+        from hscz.export.qp import ANCILLARY
+
         rows, edges = density(self._cube).values, self._cube["z_edges"].values
         pdf.has_pdf(rows)
         mass = pdf.pdf_to_pmf(rows, edges)
         data = mass / mass.sum(axis=1, keepdims=True) / np.diff(edges)
-        columns = {n: self._cube[n].values for n in ("object_id", "ra", "dec") if n in self._cube}
-        for name in ("mode", "mean", "median"):
-            columns[f"z{name}"] = getattr(pdf, name)(rows, edges)
+        cube = self._cube
+        columns = {new: cube[name].values for new, name in ANCILLARY.items() if name in cube}
         histograms = {"bins": edges, "pdfs": data, "norm": False, "warn": False}
         return qp.Ensemble(qp.hist, data=histograms, ancil=columns)
 

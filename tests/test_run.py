@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import json
 import shutil
 from pathlib import Path
 
@@ -15,66 +14,17 @@ import xarray as xr
 import zarr
 from astropy.table import Table
 
-from hscz import calibrate
-from hscz.calibrate import calibration_of
 from hscz.cli import VERBS, main
 from hscz.config import RunConfig
 from hscz.configfile import load
-from hscz.errors import ConfigError, StoreError
-from hscz.evaluate import recalibrate
-from hscz.evaluate.stage import evaluate
+from hscz.errors import StoreError
 from hscz.info import describe_artefact
 from hscz.learn import train as train_stage
 from hscz.learn.model import Model, training_part
 from hscz.learn.trainer import Trainer
 from hscz.predict import predict, predict_field
-from hscz.quality import RUNS_SPREAD
-from hscz.schema import FIELD_STORE, LABEL_COLUMNS, PDF_CUBE, Flag, validate
+from hscz.schema import FIELD_STORE, PDF_CUBE, Flag, validate
 from hscz.stores import open_cube, open_field, part
-
-CONFIG = """
-stores = "out"
-[mock]
-seed = 3
-patch_px = 700
-overlap_px = 100
-[mock.fields]
-COSMOS_UDF = [1, 1]
-DEEP2 = [1, 1]
-[network]
-size = "compact"
-[train]
-epochs = 2
-batch_size = 16
-optimiser = "adamw"
-learning_rate = 1e-3
-device = "cpu"
-[predict]
-block = 64
-device = "cpu"
-[evaluate]
-reference = ["z_true", "z_spec"]
-"""
-
-
-@pytest.fixture(scope="module")
-def config_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    path = tmp_path_factory.mktemp("run") / "small.toml"
-    path.write_text(CONFIG)
-    assert main(["run", str(path), "--quiet"]) == 0
-    return path
-
-
-@pytest.fixture(scope="module")
-def config(config_file: Path) -> RunConfig:
-    return load(config_file)
-
-
-@pytest.fixture
-def copy(config_file: Path, tmp_path: Path) -> Path:
-    """A configuration whose stores may be damaged."""
-    shutil.copytree(config_file.parent, tmp_path / "copy")
-    return tmp_path / "copy" / "small.toml"
 
 
 def test_artefacts_keep_their_contracts(config: RunConfig) -> None:
@@ -265,110 +215,6 @@ def test_a_killed_training_resumes_to_the_same_weights(
     assert main(["train", str(copy), "--quiet", "--resume"]) == 0
     resumed = Model.load(config.models[0]).network.state_dict()
     assert all(torch.equal(whole[key], resumed[key]) for key in whole)
-
-
-@pytest.mark.parametrize("kind", ["temperature", "pit"])
-def test_a_calibration_sees_held_out_source_labels_alone(
-    copy: Path, monkeypatch: pytest.MonkeyPatch, kind: str
-) -> None:
-    monkeypatch.setattr(recalibrate, "LEAST_OBJECTS", 5)
-    config = load(copy, [f'predict.calibrate="{kind}"'])
-    plain = open_cube(config.cube("DEEP2"), lazy=False)["pdf"].values
-    predict_field(config, "DEEP2", progress=False)
-    first, note = open_cube(config.cube("DEEP2"), lazy=False).load(), config.calibration.read_text()
-    assert json.loads(first.attrs["calibration"])["kind"] == kind
-    assert not np.allclose(first["pdf"], plain, equal_nan=True)
-    np.testing.assert_array_equal(np.isnan(first["pdf"]), np.isnan(plain))
-
-    poison_labels(config.field_store("DEEP2"))
-    config.calibration.unlink()
-    predict_field(config, "DEEP2", progress=False)
-    poisoned = open_cube(config.cube("DEEP2"), lazy=False)
-    assert config.calibration.read_text() == note
-    np.testing.assert_array_equal(poisoned["pdf"], first["pdf"])
-    np.testing.assert_array_equal(poisoned["flags"], first["flags"])
-    assert (poisoned["z_true"] == 5.0).all()
-
-    # The labels that it may see do change it.
-    split = config.models[0] / "split.parquet"
-    table = pd.read_parquet(split)
-    table["z_label"] = np.where(table["part"] == "validation", 5.0, table["z_label"])
-    table.to_parquet(split)
-    config.calibration.unlink()
-    predict_field(config, "DEEP2", progress=False)
-    assert config.calibration.read_text() != note
-
-
-def poison_labels(path: Path) -> None:
-    """Put a wrong redshift into every label column of a field store."""
-    group = zarr.open_group(path, mode="r+")
-    for name in set(group.array_keys()) & set(LABEL_COLUMNS):
-        if group[name].dtype.kind == "f":
-            group[name][:] = 5.0
-
-
-def test_a_calibration_is_learnt_once_for_all_cubes(
-    copy: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(recalibrate, "LEAST_OBJECTS", 5)
-    config = load(copy, ['predict.calibrate="pit"'])
-    found = calibration_of(config)
-    monkeypatch.setattr(calibrate, "held_out_pdfs", None)
-    again = calibration_of(config)
-    assert found is not None
-    assert again is not None
-    assert list(again.fractions) == list(found.fractions)
-    assert calibration_of(load(copy)) is None
-
-
-def test_lazy_prediction_takes_a_calibration(config: RunConfig) -> None:
-    store = open_field(config.field_store("DEEP2")).isel(object=slice(0, 20))
-    models = [Model.load(config.models[0])]
-    settings = dataclasses.replace(config.predict, calibrate="temperature")
-    with pytest.raises(ConfigError, match="no calibration is handed over"):
-        predict(store, models, settings)
-    colder = recalibrate.Calibration("temperature", 100, temperature=0.5)
-    found = predict(store, models, settings, colder).compute()
-    plain = predict(store, models, config.predict).compute()
-    expected = colder.apply(plain["pdf"].values, plain["z_edges"].values)
-    np.testing.assert_array_equal(found["pdf"], expected)
-
-
-def test_networks_that_disagree_are_flagged(config: RunConfig) -> None:
-    first = Model.load(config.models[0])
-    second = Model.new(first.network_config, first.bands, first.grid, first.noise, seed=99)
-    second.network.eval()
-    bias = [p for p in second.network.parameters() if p.shape == (len(first.grid),)][-1]
-    bias.data = torch.linspace(-4, 4, len(first.grid))
-    store = open_field(config.field_store("DEEP2")).isel(object=slice(0, 20))
-    alone = [predict(store, [m], config.predict).compute() for m in (first, second)]
-    both = predict(store, [first, second], config.predict).compute()
-    z = np.stack([cube["z_median"].values for cube in alone])
-    apart = np.ptp(z, axis=0) / (1 + z.mean(axis=0)) > RUNS_SPREAD
-    np.testing.assert_array_equal((both["flags"].values & Flag.RUNS_DISAGREE) != 0, apart)
-    assert apart.any()
-    assert not (alone[0]["flags"].values & Flag.RUNS_DISAGREE).any()
-
-
-def test_the_evaluation_judges_pdfs_and_flags(config: RunConfig) -> None:
-    stem = config.results("DEEP2")
-    tables = {
-        kind: pd.read_parquet(stem.with_name(f"DEEP2_{kind}.parquet"))
-        for kind in ("calibration", "coverage", "flags")
-    }
-    cube = open_cube(config.cube("DEEP2"), lazy=False)
-    known = (cube["z_true"].values > 0) & np.isfinite(cube["z_median"].values)
-    assert tables["calibration"]["n"][0] == tables["flags"]["n"][0] == known.sum()
-    assert tables["coverage"]["n"].sum() <= known.sum()
-    text = stem.with_name("DEEP2_metrics.txt").read_text()
-    assert "CRPS" in text
-    assert "several_peaks" in text
-
-
-def test_a_cube_that_does_not_say_what_was_learnt_is_not_judged(config: RunConfig) -> None:
-    cube = open_cube(config.cube("DEEP2"), lazy=False).drop_vars("in_training")
-    with pytest.raises(StoreError, match="does not say which objects are 'in_training'"):
-        evaluate(cube, "z_true", config.evaluate)
 
 
 def test_a_field_without_labels_is_refused(config: RunConfig, tmp_path: Path) -> None:
