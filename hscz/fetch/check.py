@@ -81,11 +81,12 @@ def _check_fits(path: Path, head: bytes) -> None:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
             warnings.filterwarnings("error", "File may have been truncated")
-            with fits.open(path, memmap=True, lazy_load_hdus=False) as hdus:
+            # astropy leaves a file open that it opened itself and then cannot read.
+            with path.open("rb") as file, fits.open(file, lazy_load_hdus=False) as hdus:
                 whole = compressed or _ends_in_file(hdus, path)
         if compressed:
-            with gzip.open(path) as file:
-                while file.read(1 << 20):
+            with gzip.open(path) as unpacked:
+                while unpacked.read(1 << 20):
                     pass
     except (OSError, EOFError, ValueError, TypeError, KeyError, UserWarning, zlib.error):
         whole = False

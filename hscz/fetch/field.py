@@ -226,6 +226,8 @@ def _positions(path: Path) -> tuple[np.ndarray, np.ndarray]:
 
 
 def _is_there(task: Task, manifest: Manifest) -> bool:
+    if manifest.lacks(task.path) and not task.optional:
+        return False
     # A file that a person put there is as good as one that was fetched.
     return manifest.has(task.path, task.source) or (
         task.path.exists() and not manifest.owns(task.path)
