@@ -1,0 +1,177 @@
+"""Catalogues from the services, each answering in its own format."""
+
+from __future__ import annotations
+
+from io import BytesIO
+
+import numpy as np
+import pytest
+from astropy.table import Table
+
+from hscz.errors import InputError
+from hscz.fetch.catalogues import columns_of, fetch_catalogue
+from hscz.fetch.region import Region
+from hscz.tables.descriptor import load_descriptor
+from hscz.tables.read import read_catalogue
+
+pytest.importorskip("astroquery", reason="astroquery is not installed; pip install 'hscz[fetch]'")
+
+BOX = Region(149.0, 151.0, 1.0, 3.0)
+
+COMMON = """
+title = "t"
+survey = "S"
+reference = "-"
+bibcode = "-"
+selection = "all"
+extinction_corrected = false
+z_range = [0.0, 2.0]
+secure = "q >= 3"
+[columns]
+ra = "ra"
+dec = "dec"
+z = "zspec"
+flag = "q"
+"""
+
+
+@pytest.fixture
+def descriptor(tmp_path):
+    """Return a descriptor of a table in a service."""
+
+    def make(service, **archive):
+        text = "\n".join(f'{key} = "{value}"' for key, value in archive.items())
+        file = tmp_path / "mine.toml"
+        file.write_text(f'{COMMON}[archive]\nservice = "{service}"\n{text}\n')
+        return load_descriptor(file)
+
+    return make
+
+
+@pytest.fixture
+def table():
+    ra = np.array([150.0, 150.5, 149.5])
+    columns = {"ra": ra, "dec": ra / 75, "zspec": [0.5, 1.0, 1.5], "q": [3, 4, 1]}
+    return Table(columns)
+
+
+def votable(table, status="OK", message=""):
+    """Return a table as a TAP service or VizieR sends it."""
+    out = BytesIO()
+    table.write(out, format="votable")
+    info = f'<INFO name="QUERY_STATUS" value="{status}">{message}</INFO>'
+    mark = '<RESOURCE type="results">'
+    return out.getvalue().decode().replace(mark, mark + info).encode()
+
+
+def read_back(path, descriptor):
+    return read_catalogue(path, descriptor)
+
+
+@pytest.mark.parametrize("service", ["irsa", "cadc"])
+def test_tap_services(service, descriptor, downloader, archive, table, tmp_path):
+    one = descriptor(service, table="cat.tab", where="q > 0")
+    object.__setattr__(downloader.settings, service, f"{archive.url}/TAP")
+    archive.files["/TAP/sync"] = lambda handler: handler.reply(
+        200, votable(table), Content_Type="application/x-votable+xml"
+    )
+    path = fetch_catalogue(one, tmp_path / "t.fits", downloader, BOX)
+    found = read_back(path, one)
+    np.testing.assert_allclose(found["z"], [0.5, 1.0, 1.5])
+    np.testing.assert_allclose(found["ra"], table["ra"])
+
+
+def test_a_tap_answer_that_was_cut_short_is_refused(
+    descriptor, downloader, archive, table, tmp_path
+):
+    archive.files["/TAP/sync"] = lambda handler: handler.reply(
+        200, votable(table, "OVERFLOW"), Content_Type="application/x-votable+xml"
+    )
+    with pytest.raises(InputError, match="cut short at 3 rows; ask for less with fetch.box"):
+        fetch_catalogue(descriptor("irsa", table="t"), tmp_path / "t.fits", downloader)
+    assert not (tmp_path / "t.fits").exists()
+
+
+def test_a_tap_error_is_said_in_its_words(descriptor, downloader, archive, table, tmp_path):
+    archive.files["/TAP/sync"] = lambda handler: handler.reply(
+        200,
+        votable(table[:0], "ERROR", "column zspec does not exist"),
+        Content_Type="application/x-votable+xml",
+    )
+    with pytest.raises(InputError, match="column zspec does not exist"):
+        fetch_catalogue(descriptor("irsa", table="t"), tmp_path / "t.fits", downloader)
+
+
+def test_vizier(descriptor, downloader, archive, table, tmp_path):
+    one = descriptor("vizier", table="J/A+A/1/1/t")
+    bodies = []
+
+    def answer(handler):
+        bodies.append(handler.body.decode())
+        handler.reply(200, votable(table), Content_Type="text/xml")
+
+    archive.files["/viz-bin/votable"] = answer
+    path = fetch_catalogue(one, tmp_path / "t.fits", downloader, BOX)
+    assert len(read_back(path, one)) == 3
+    assert all(name in bodies[0] for name in columns_of(one))
+    assert "150" not in bodies[0]
+    assert "149.0..151.0" in bodies[0].replace("%2E", ".")
+
+
+def test_sdss(descriptor, downloader, archive, table, tmp_path):
+    one = descriptor("sdss", table="SpecObj", where="class = 'GALAXY'", release="12")
+    lines = [",".join(table.colnames)] + [",".join(map(str, row)) for row in table]
+    text = "#Table1\n" + "\n".join(lines) + "\n"
+
+    def answer(handler):
+        handler.reply(200, text.encode(), Content_Type="text/csv")
+
+    prefix = "/dr12/en/tools/search/x_results.aspx"
+    archive.files[prefix] = answer
+    path = fetch_catalogue(one, tmp_path / "t.fits", downloader, BOX)
+    assert len(read_back(path, one)) == 3
+    asked = archive.asked[-1][1]
+    assert "SpecObj" in asked
+    assert "GALAXY" in asked
+
+
+def test_plain_files_and_files_by_hand(descriptor, downloader, archive, tmp_path):
+    content = b"#ra dec zspec q\n150.0 2.0 0.5 4\n"
+    archive.files["/a.txt"] = content
+    file = tmp_path / "mine.toml"
+    file.write_text(
+        f'format = "text"\n{COMMON}[archive]\nservice = "url"\nurls = ["{archive.url}/a.txt"]\n'
+    )
+    path = fetch_catalogue(load_descriptor(file), tmp_path / "a.txt", downloader)
+    assert path.read_bytes() == content
+    by_hand = descriptor("manual", note="register at x.org")
+    with pytest.raises(InputError, match="must be fetched by hand: register at x.org"):
+        fetch_catalogue(by_hand, tmp_path / "b.fits", downloader)
+
+
+def test_answers_that_cannot_be_used(descriptor, downloader, archive, table, tmp_path):
+    one = descriptor("irsa", table="t")
+
+    def serve(answer, code=200, kind="application/x-votable+xml"):
+        archive.files["/TAP/sync"] = lambda handler: handler.reply(code, answer, Content_Type=kind)
+
+    table.remove_column("q")
+    serve(votable(table))
+    with pytest.raises(InputError, match=r"has no column 'q', which mine\.toml maps"):
+        fetch_catalogue(one, tmp_path / "t.fits", downloader)
+    serve(votable(table[:0]))
+    with pytest.raises(InputError, match="gives no rows"):
+        fetch_catalogue(one, tmp_path / "t.fits", downloader)
+    serve(b"<html><title>Maintenance</title></html>", kind="text/html")
+    with pytest.raises(InputError, match=r"127\.0\.0\.1"):
+        fetch_catalogue(one, tmp_path / "t.fits", downloader)
+    serve(b"", code=503)
+    with pytest.raises(InputError, match="answered 503, after 3 tries"):
+        fetch_catalogue(one, tmp_path / "t.fits", downloader)
+    assert not (tmp_path / "t.fits").exists()
+
+
+def test_a_catalogue_behind_a_login(descriptor, downloader, archive, tmp_path):
+    archive.files["/TAP/sync"] = lambda handler: handler.reply(401, b"")
+    with pytest.raises(InputError, match="set HSC_SSP_CAS_USER and HSC_SSP_CAS_PASSWORD"):
+        fetch_catalogue(descriptor("irsa", table="t"), tmp_path / "t.fits", downloader)
