@@ -28,17 +28,15 @@ ESTIMATES: Mapping[str, str] = {
     "z_mode": "z_mode",
     "z_q16": "z_err68_low",
     "z_q84": "z_err68_high",
-    "z_q025": "z_err95_low",
-    "z_q975": "z_err95_high",
     "pdf_width": "pdfw",
     "n_peaks": "n_peaks",
     "z_peak2": "z_peak2",
     "p_peak2": "p_peak2",
 }
-"""Columns that get the estimator's name, by variable."""
+"""Columns that get the estimator's name, by variable of the PDF cube."""
 
-QUANTILES: Mapping[str, float] = {"z_q025": 0.025, "z_q975": 0.975}
-"""Variables the cube does not hold, which are computed from its PDFs: their probability."""
+QUANTILES: Mapping[str, float] = {"z_err95_low": 0.025, "z_err95_high": 0.975}
+"""The same that the cube does not hold: probabilities of the quantiles to compute."""
 
 FITS_LETTER: Mapping[str, str] = {
     "f4": "E",
@@ -56,8 +54,10 @@ _AS_THEY_ARE = ("object_id", "ra", "dec", "field", "mag_i", "snr_i", "ebv", "fla
 _ABOUT: Mapping[str, Variable] = {
     **LABEL_COLUMNS,
     **PDF_CUBE,
-    "z_q025": Variable((), "f", "2.5 % quantile of the PDF", "", "src.redshift.phot;stat.min"),
-    "z_q975": Variable((), "f", "97.5 % quantile of the PDF", "", "src.redshift.phot;stat.max"),
+    "z_err95_low": Variable((), "f", "2.5 % quantile of the PDF", "", "src.redshift.phot;stat.min"),
+    "z_err95_high": Variable(
+        (), "f", "97.5 % quantile of the PDF", "", "src.redshift.phot;stat.max"
+    ),
 }
 
 
@@ -101,6 +101,7 @@ def known_columns(cube: xr.Dataset, algorithm: str, block: int) -> list[Column]:
     labels = [name for name in LABEL_COLUMNS if name in cube.variables]
     names = {name: name for name in _AS_THEY_ARE}
     names |= {name: f"{algorithm}_{new}" for name, new in ESTIMATES.items()}
+    names |= {name: f"{algorithm}_{name}" for name in QUANTILES}
     names |= {name: name for name in labels}
     columns = [Column(new, name, _storable(cube, name, block)) for name, new in names.items()]
     return [*columns, Column(f"{algorithm}_pdf", "pdf", np.dtype("f4"), (cube.sizes["z"],))]

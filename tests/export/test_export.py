@@ -23,8 +23,8 @@ def test_the_table_in_memory_has_the_numbers_of_the_cube(cube: xr.Dataset) -> No
     table = to_table(cube)
     for name in ("object_id", "ra", "dec", "mag_i", "flags", "z_spec", "is_oii_candidate"):
         np.testing.assert_array_equal(table[name], cube[name])
-    for variable in set(ESTIMATES) & set(cube.variables):
-        np.testing.assert_array_equal(table[f"cnn_{ESTIMATES[variable]}"], cube[variable])
+    for variable, name in ESTIMATES.items():
+        np.testing.assert_array_equal(table[f"cnn_{name}"], cube[variable])
     assert table["field"].tolist() == cube["field"].to_numpy().tolist()
 
 
