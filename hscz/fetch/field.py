@@ -229,9 +229,9 @@ def _is_there(task: Task, manifest: Manifest) -> bool:
     if manifest.lacks(task.path) and not task.optional:
         return False
     # A file that a person put there is as good as one that was fetched.
-    return manifest.has(task.path, task.source) or (
-        task.path.exists() and not manifest.owns(task.path)
-    )
+    if manifest.has(task.path, task.source):
+        return task.optional or not manifest.lacks(task.path)
+    return task.path.exists() and not manifest.owns(task.path)
 
 
 def _fetch(task: Task, manifest: Manifest) -> bool:

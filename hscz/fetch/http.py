@@ -236,7 +236,8 @@ class Downloader:
                 write_json(note, {"bytes": total, "version": _version(answer)})
                 have = 0
             with part.open("ab" if goes_on else "wb") as file:
-                for chunk in answer.iter_content(CHUNK):
+                # What came before a cut is lost where one waits for whole chunks.
+                while chunk := answer.raw.read1(CHUNK):
                     with writing(part):
                         file.write(chunk)
                     have += len(chunk)
