@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from hscz import __version__
-from hscz.errors import ConfigError, HsczError
+from hscz.errors import ConfigError, HsczError, IncompleteError, InputError
 
 if TYPE_CHECKING:
     from hscz.config import RunConfig
@@ -190,7 +190,10 @@ def _run_stages(options: argparse.Namespace, started: float) -> int:
         raise ConfigError(f"{config.name}: nothing to {options.verb}; see its sections and --field")
     resume = getattr(options, "resume", options.verb == "run")
     rewritten: set[Path] = set()
+    lacking: list[IncompleteError] = []
     for stage in chosen:
+        if stage.verb != "fetch" and any(error.service_lacks for error in lacking):
+            raise InputError(f"{config.name}: stopped before {stage.verb}; fetch the rest first")
         head = f"{stage.verb:<9}{stage.field or '':<12}"
         stale = options.force or not stage.up_to_date() or rewritten.intersection(stage.inputs)
         if not stale:
@@ -202,13 +205,17 @@ def _run_stages(options: argparse.Namespace, started: float) -> int:
             print(f"{head}would write {stage.output}")
         else:
             begun = time.monotonic()
-            summary = stage.make(resume, options.force)
+            try:
+                summary = stage.make(resume, options.force)
+            except IncompleteError as error:
+                lacking.append(error)
+                summary = f"  {error}"
             print(f"{head}{time.monotonic() - begun:6.1f} s  {stage.output}")
         if summary:
             print(summary)
     outputs = ", ".join(dict.fromkeys(str(s.output) for s in chosen if s.verb == chosen[-1].verb))
     print(f"done in {time.monotonic() - started:.0f} s: {outputs}")
-    return 0
+    return 1 if lacking else 0
 
 
 if __name__ == "__main__":

@@ -30,3 +30,18 @@ class StoreError(HsczError):
 
 class DivergedError(HsczError):
     """A training whose loss is no longer a number."""
+
+
+class IncompleteError(InputError):
+    """Some files could not be fetched; the others are there.
+
+    Parameters
+    ----------
+    message : str
+    service_lacks : bool
+        Whether a whole service was out of reach, rather than single files bad.
+    """
+
+    def __init__(self, message: str, service_lacks: bool = False):
+        super().__init__(message)
+        self.service_lacks = service_lacks

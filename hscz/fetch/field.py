@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from dataclasses import dataclass, field
 from functools import partial
@@ -15,18 +15,14 @@ from tqdm.auto import tqdm
 from hscz.atomic import write_atomic
 from hscz.config import RunConfig
 from hscz.configfile import fingerprint
-from hscz.errors import ConfigError, InputError
+from hscz.errors import ConfigError, IncompleteError, InputError
 from hscz.fetch.catalogues import fetch_catalogue
 from hscz.fetch.check import check_file
 from hscz.fetch.das import Request, fetch_cutouts, requests_for
-from hscz.fetch.http import Downloader, MissingFileError
+from hscz.fetch.http import Downloader, MissingFileError, ServiceError
 from hscz.fetch.manifest import Manifest
 from hscz.fetch.wanted import PATCH_MB, image_path, images, region, tables
 from hscz.survey import BANDS, band
-
-
-class IncompleteError(InputError):
-    """Some files could not be fetched; the others are there."""
 
 
 @dataclass(frozen=True)
@@ -85,7 +81,7 @@ def fetch_field(
     wanted = _tasks(config, name, downloader)
     todo = [task for task in wanted if not _is_there(task, manifest)]
     failed: list[tuple[str, str]] = []
-    n_absent = 0
+    n_absent, service_lacks = 0, False
     with ThreadPoolExecutor(config.fetch.jobs) as pool:
         futures = {pool.submit(_fetch, task, manifest): task for task in todo}
         bar = tqdm(total=len(todo), desc=f"fetch {name}", disable=not progress, leave=False)
@@ -96,6 +92,7 @@ def fetch_field(
                     n_absent += not future.result()
                 except InputError as error:
                     failed.append((str(futures[future].path), str(error)))
+                    service_lacks |= isinstance(error, ServiceError)
         finally:
             downloader.stopped.set()
             bar.close()
@@ -113,7 +110,8 @@ def fetch_field(
         some = "".join(f"\n  {file}: {reason}" for file, reason in sorted(failed)[:10])
         raise IncompleteError(
             f"{len(failed)} of {len(wanted)} files of {name} could not be fetched; {note} lists "
-            f"them, run it again to try them again{some}"
+            f"them, run it again to try them again{some}",
+            service_lacks,
         )
     return report
 
@@ -141,20 +139,6 @@ def preview(config: RunConfig, name: str, downloader: Downloader | None = None) 
         except InputError as error:
             return f"  {len(todo):,} files; their size is not known: {error}"
     return f"  {len(todo):,} files, about {len(patches) * size_mb / 1e3:,.1f} GB of images"
-
-
-def expected(config: RunConfig, name: str) -> tuple[int, int, float]:
-    """Return the files, the patches and the megabytes of images a field asks for, unasked.
-
-    Whole tracts are counted whole; the archive may lack some of their patches.
-    """
-    entry = config.fields[name]
-    if entry.fetch is None:
-        return 0, 0, 0.0
-    wanted = images(config, name)
-    places = {(item.path.name, str(item.path.parent)) for item in wanted}
-    n_bands = max(1, len([b for b in entry.bands if b not in entry.apart]))
-    return len(wanted) + len(tables(config, name)), len(places) // n_bands, len(wanted) * PATCH_MB
 
 
 def manifest_path(config: RunConfig) -> Path:
@@ -245,8 +229,3 @@ def _fetch(task: Task, manifest: Manifest) -> bool:
         return False
     manifest.add(task.path, task.source)
     return True
-
-
-def fetchable(config: RunConfig) -> Sequence[str]:
-    """Return the fields that ask for files."""
-    return [name for name, entry in config.fields.items() if entry.fetch is not None]

@@ -28,12 +28,15 @@ class Wanted:
     url : str
     path : Path
         Where it is to be.
+    place : str
+        Tract and patch, such as ``9813-4,4``.
     optional : bool
         Whether the archive may lack it: of a whole tract not every patch was observed.
     """
 
     url: str
     path: Path
+    place: str
     optional: bool = False
 
 
@@ -69,6 +72,7 @@ def images(config: RunConfig, name: str) -> list[Wanted]:
         Wanted(
             _address(config, entry, band, tract, patch),
             image_path(entry, name, band, tract, patch),
+            f"{tract}-{patch}",
             optional,
         )
         for band in entry.bands
@@ -111,6 +115,17 @@ def region(entry: FieldConfig) -> Region | None:
     """Return the box of a field, None for all of the sky."""
     box = entry.fetch.box if entry.fetch else ()
     return Region(*box) if box else None
+
+
+def expected(config: RunConfig, name: str) -> tuple[int, int, float]:
+    """Return the files, the patches and the megabytes of images that a field asks for.
+
+    A whole tract counts as 81 patches, of which the archive may lack some. Files that are there
+    already count too.
+    """
+    wanted = images(config, name)
+    n_patches = len({item.place for item in wanted})
+    return len(wanted) + len(tables(config, name)), n_patches, len(wanted) * PATCH_MB
 
 
 def _places(entry: FieldConfig, name: str) -> Iterator[tuple[str, str, bool]]:

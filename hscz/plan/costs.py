@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 
 from hscz.config import RunConfig
+from hscz.fetch.wanted import expected
 from hscz.ingest import PROCESS_MB, WORKING_BYTES_PER_PX, tile_px
 from hscz.plan.sizes import SPEC_SHARE, FieldSize
 from hscz.plan.trial import Trial
@@ -61,6 +62,12 @@ def mock_cost(size: FieldSize) -> Cost:
     """Return what the files of a mock field take."""
     disk_mb = size.tiles * size.bands * size.tile_px**2 * PLANE_BYTES_PER_PX / 1e6
     return Cost("mock", size.name, size.objects, disk_mb=disk_mb)
+
+
+def fetch_cost(config: RunConfig, size: FieldSize) -> Cost:
+    """Return what a field's files from archives take; tables count as files without bytes."""
+    files, _, mb = expected(config, size.name)
+    return Cost("fetch", size.name, files=files, fetch_mb=mb)
 
 
 def ingest_cost(config: RunConfig, size: FieldSize, seconds_per_mpx: float, workers: int) -> Cost:

@@ -11,6 +11,7 @@ from pathlib import Path
 from tqdm.auto import tqdm
 
 from hscz.config import RunConfig
+from hscz.fetch.wanted import expected
 from hscz.learn.experiments import Experiment, experiments, seeded
 from hscz.plan import costs
 from hscz.plan.costs import Cost
@@ -84,7 +85,7 @@ def plan(config: RunConfig, progress: bool = True) -> Plan:
     for each in repeats:
         recipes = experiments(each) if each.experiments.recipes else []
         names = _fields(each, recipes)
-        sizes = {name: field_size(each, name) for name in names}
+        sizes = {name: field_size(each, name, expected(each, name)[1]) for name in names}
         found += _field_costs(each, sizes, machine)
         found += _network_costs(each, recipes, sizes, trials, machine, progress)
     merged = _merged(found)
@@ -104,6 +105,8 @@ def _field_costs(
     for size in sizes.values():
         if config.mock is not None and size.name in config.mock.fields:
             yield costs.mock_cost(size)
+        if config.fields[size.name].fetch is not None:
+            yield costs.fetch_cost(config, size)
     for size in sizes.values():
         yield costs.ingest_cost(config, size, seconds_per_mpx, machine.cores)
 

@@ -11,18 +11,17 @@ import pytest
 
 from hscz.cli import main
 from hscz.configfile import load
-from hscz.errors import InputError
+from hscz.errors import IncompleteError, InputError
 from hscz.fetch.check import check_file
 from hscz.fetch.credentials import login_for
 from hscz.fetch.field import (
-    IncompleteError,
-    expected,
     fetch_field,
     is_fetched,
     left_out_path,
     preview,
 )
 from hscz.fetch.http import MissingFileError, ServiceError
+from hscz.fetch.wanted import expected
 
 
 @pytest.fixture
@@ -186,9 +185,8 @@ def test_a_cut_connection_goes_on_where_it_stopped(downloader, archive, tmp_path
     archive.files["/a.txt"] = cut
     downloader.download(f"{archive.url}/a.txt", tmp_path / "a.txt", check_file)
     assert (tmp_path / "a.txt").read_bytes() == content
-    # What came in whole chunks is kept.
     asked = [headers.get("Range") for _, _, headers in archive.asked]
-    assert asked == [None, f"bytes={2 << 20}-"]
+    assert asked == [None, "bytes=2500000-"]
 
 
 def test_a_server_that_is_down_is_named_with_the_tries(downloader, archive, tmp_path):
@@ -240,6 +238,19 @@ def test_cutouts_are_told_by_the_lines_of_their_list(cutout_config, archive, fit
     assert len(archive.lists) == 1
 
 
+@pytest.mark.parametrize("kind", [tarfile.SYMTYPE, tarfile.LNKTYPE, tarfile.CHRTYPE])
+def test_links_and_devices_are_refused(cutout_config, archive, tmp_path, kind):
+    out = io.BytesIO()
+    with tarfile.open(fileobj=out, mode="w") as tar:
+        info = tarfile.TarInfo("arch-1/2-cutout-HSC-I-9813-pdr3_dud.fits")
+        info.type, info.linkname = kind, "/etc/passwd"
+        tar.addfile(info)
+    serve_cutouts(archive, lambda text: out.getvalue())
+    with pytest.raises(IncompleteError, match="no plain file inside its folder"):
+        fetch_field(cutout_config, "A", False)
+    assert not list(tmp_path.glob("images/**/*.fits"))
+
+
 @pytest.mark.parametrize("name", ["../9-cutout-HSC-I-9813-x.fits", "/etc/2-cutout-HSC-I-1-x.fits"])
 def test_a_member_outside_its_folder_is_refused(cutout_config, archive, fits_bytes, tmp_path, name):
     serve_cutouts(archive, lambda text: tar_of([(name, fits_bytes)]))
@@ -262,3 +273,39 @@ def test_settings_that_cannot_be_fetched(write_config):
     file = write_config(PATCHES)
     with pytest.raises(Exception, match="has a login in its address"):
         load(file, ['fetch.cutouts="https://me:secret@a.org/x"'])
+
+
+def two_fields(write_config):
+    """Add a field B like A to the run."""
+    file = write_config(PATCHES)
+    text = file.read_text()
+    section = text[text.index("[fields.A]") :]
+    other = section.replace("fields.A", "fields.B").replace("images/", "images_b/")
+    file.write_text(text + other)
+    return file
+
+
+def test_other_fields_come_although_one_lacks_a_file(
+    write_config, archive, fits_bytes, tmp_path, capsys
+):
+    serve_patches(archive, fits_bytes)
+    good = archive.files["/pdr3_dud/HSC-I-9813-4,4.fits"]
+    archive.files["/pdr3_dud/HSC-I-9813-4,4.fits"] = fits_bytes[:-4000]
+    file = two_fields(write_config)
+    assert main(["fetch", str(file), "--quiet"]) == 1
+    assert len(list(tmp_path.glob("images_b/*/*/*.fits"))) == 3
+    told = capsys.readouterr().out
+    for name in "AB":
+        assert f"1 of 5 files of {name} could not be fetched" in told
+    archive.files["/pdr3_dud/HSC-I-9813-4,4.fits"] = good
+    assert main(["fetch", str(file), "--quiet"]) == 0
+
+
+def test_a_run_does_not_go_on_without_a_service(write_config, archive, capsys):
+    archive.files = dict.fromkeys(
+        ("/pdr3_dud/HSC-G-9813-4,4.fits",), lambda handler: handler.reply(401, b"who")
+    )
+    assert main(["run", str(write_config(PATCHES)), "--quiet"]) == 1
+    told = capsys.readouterr()
+    assert "set HSC_SSP_CAS_USER" in told.out
+    assert "stopped before ingest" in told.err
