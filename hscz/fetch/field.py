@@ -132,13 +132,13 @@ def preview(config: RunConfig, name: str, downloader: Downloader | None = None) 
     manifest = Manifest(manifest_path(config))
     todo = [t for t in _tasks(config, name, downloader) if not _is_there(t, manifest)]
     patches = [t for t in todo if t.source.endswith(".fits")]
-    size_mb = PATCH_MB
+    size_mb, doubt = PATCH_MB, ""
     if patches:
         try:
             size_mb = (downloader.size(patches[0].source) or 0) / 1e6 or PATCH_MB
         except InputError as error:
-            return f"  {len(todo):,} files; their size is not known: {error}"
-    return f"  {len(todo):,} files, about {len(patches) * size_mb / 1e3:,.1f} GB of images"
+            doubt = f", reckoned from their pixels: {error}"
+    return f"  {len(todo):,} files, about {len(patches) * size_mb / 1e3:,.1f} GB of images{doubt}"
 
 
 def manifest_path(config: RunConfig) -> Path:
@@ -210,11 +210,9 @@ def _positions(path: Path) -> tuple[np.ndarray, np.ndarray]:
 
 
 def _is_there(task: Task, manifest: Manifest) -> bool:
-    if manifest.lacks(task.path) and not task.optional:
-        return False
-    # A file that a person put there is as good as one that was fetched.
     if manifest.has(task.path, task.source):
         return task.optional or not manifest.lacks(task.path)
+    # A file that a person put there is as good as one that was fetched.
     return task.path.exists() and not manifest.owns(task.path)
 
 
