@@ -34,8 +34,8 @@ METHODS = ("pca", "umap", "tsne")
 """Ways to the plane."""
 
 CLASSIFIERS = ("linear", "curved")
-"""Ways to tell fields apart: by a plane (logistic regression), or by any smooth surface (a support
-vector machine with a Gaussian kernel)."""
+"""Ways to tell fields apart: logistic regression, or a support vector machine with a Gaussian
+kernel, whose border may be curved."""
 
 
 def principal(vectors: ArrayLike, n_components: int = COMPONENTS, seed: int = 1) -> FloatArray:
@@ -118,7 +118,7 @@ def plane(components: ArrayLike, method: str = "umap", seed: int = 1) -> FloatAr
         )
     if method == "pca":
         return x[:, :2]
-    with _needs_extra(method):
+    with _needs_extra(f"embed.method {method!r}"):
         if method == "umap":
             found = _umap(x, seed)
         else:
@@ -140,7 +140,7 @@ def check_method(method: str) -> None:
     if method not in METHODS:
         raise ConfigError(f"embed.method is {method!r}; use {', '.join(METHODS)}")
     needed = {"umap": "umap", "tsne": "openTSNE"}.get(method, "sklearn")
-    with _needs_extra(method):
+    with _needs_extra(f"embed.method {method!r}"):
         if find_spec(needed) is None:
             raise ModuleNotFoundError(name=needed)
 
@@ -186,7 +186,9 @@ def silhouette(components: ArrayLike, groups: ArrayLike, seed: int = 1) -> tuple
     rows = [rng.permutation(len(labels))[: len(labels) // 2] for _ in range(HALVES)]
     halves = [_silhouette(distance[np.ix_(half, half)], labels[half]) for half in rows]
     # Objects drawn without replacement: half of them scatter about all as all do about the truth.
-    return _silhouette(distance, labels), float(np.nanstd(halves, ddof=1))
+    whole = [value for value in halves if np.isfinite(value)]
+    error = float(np.std(whole, ddof=1)) if len(whole) > 1 else np.nan
+    return _silhouette(distance, labels), error
 
 
 def told_apart(
@@ -203,7 +205,7 @@ def told_apart(
         Which of two fields; as many of either, so that 0.5 means they cannot be told apart.
     classifier : str
         One of `CLASSIFIERS`. A network that normalises each field by its own statistics gives
-        both the same mean, which leaves little to a plane; the shapes may differ all the same.
+        both nearly the same mean, which leaves little to a linear one; the shapes may differ.
     seed : int
         Of the parts.
 
@@ -249,8 +251,9 @@ def _umap(x: FloatArray, seed: int) -> NDArray[np.floating[Any]]:
     import warnings
 
     with warnings.catch_warnings():
-        # On import umap says that tensorflow, which only its other classes use, is absent.
-        warnings.simplefilter("ignore", ImportWarning)
+        # It says that tensorflow, which only its other classes use, is absent, and which of its
+        # functions are compiled anew each time.
+        warnings.simplefilter("ignore")
         from umap import UMAP
     # A seed takes one thread; the layout starts from the components, so that it is stable.
     return UMAP(n_neighbors=NEIGHBOURS, init="pca", random_state=seed, n_jobs=1).fit_transform(x)

@@ -9,6 +9,7 @@ those of the source.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -21,14 +22,34 @@ from hscz.configfile import fingerprint
 from hscz.ensemble import Ensemble, written_ns
 from hscz.errors import ConfigError
 from hscz.evaluate.embed import COMPONENTS, check_method, plane, principal
-from hscz.evaluate.layers import Sample, Seen, activations, draw_sample, score
+from hscz.evaluate.layers import Sample, activations, draw_sample, score
 from hscz.evaluate.report import write_table
 from hscz.learn.experiments import Experiment, planned
 from hscz.stores import attributes, open_field
 
+
+@dataclass(frozen=True)
+class View:
+    """What one recipe's network makes of n galaxies of the source, then n of the target.
+
+    Attributes
+    ----------
+    components : dict of str to ndarray, shape (2 n, k)
+        Principal components of the activations, by layer, first to last.
+    n_values : dict of str to int
+        Entries of the vectors that the components are of.
+    z_median : ndarray, shape (2 n,)
+        Medians of the network's PDFs.
+    """
+
+    components: dict[str, NDArray[np.float64]]
+    n_values: dict[str, int]
+    z_median: NDArray[np.float64]
+
+
 BLOCKS = {
-    "field_linear": "Share of galaxies whose field a plane tells right; 0.5 where it cannot",
-    "field_curved": "The same with a curved surface",
+    "field_linear": "Share whose field a linear classifier tells right; 0.5 where it cannot",
+    "field_curved": "The same of a classifier whose border may be curved",
     "silhouette_field": "Silhouette by field; 0 where fields lie on each other",
     "silhouette_z_source": "Silhouette by redshift, {source} ({known_source}, N = {n_z_source})",
     "silhouette_z_target": "Silhouette by redshift, {target} ({known_target}, N = {n_z_target})",
@@ -104,10 +125,12 @@ def look(plan: Sequence[Experiment], embed: EmbedConfig, judged: EvaluateConfig)
     """
     check_method(embed.method)
     source, target = draw_samples(plan, embed)
-    seen = {one.recipe: _seen(one, (source, target), embed) for one in plan}
-    table = score_layers(seen, (source, target), embed, judged)
+    views = {one.recipe: view(one, (source, target), embed) for one in plan}
+    if embed.layer:
+        _check_layer(views, embed.layer)
+    table = score_layers(views, (source, target), embed, judged)
     layer = embed.layer or best_layer(table, plan[0].recipe)
-    planes = lay_out(seen, (source, target), layer, embed)
+    planes = lay_out(views, (source, target), layer, embed)
     drawn = _score_planes(planes, (source, target), layer, embed, judged)
     table = pd.concat([table, drawn], ignore_index=True)
     stem = folder(plan[0].config) / f"layers_{target.field}"
@@ -143,8 +166,26 @@ def draw_samples(plan: Sequence[Experiment], embed: EmbedConfig) -> tuple[Sample
     return first, second
 
 
+def view(one: Experiment, samples: tuple[Sample, Sample], embed: EmbedConfig) -> View:
+    """Show both samples to a recipe's first network, as it is when it predicts their field."""
+    seen = []
+    for sample in samples:
+        settings = one.config.predict
+        model = Ensemble.of(one.config.models[:1], settings, sample.path).load()[0]
+        store = open_field(sample.path, lazy=False)
+        where = str(sample.path)
+        seen.append(activations(model, store, sample.rows, embed.cells, settings, where))
+    components, n_values = {}, {}
+    for layer in list(seen[0].vectors):
+        # Vectors may be long: those of a layer go as soon as they have been looked at.
+        vectors = np.concatenate([each.vectors.pop(layer) for each in seen])
+        components[layer] = principal(vectors, seed=embed.seed)
+        n_values[layer] = vectors.shape[1]
+    return View(components, n_values, np.concatenate([each.z_median for each in seen]))
+
+
 def score_layers(
-    seen: Mapping[str, tuple[Seen, Seen]],
+    views: Mapping[str, View],
     samples: tuple[Sample, Sample],
     embed: EmbedConfig,
     judged: EvaluateConfig,
@@ -158,28 +199,27 @@ def score_layers(
         field, ``n_values`` of a vector, and the scores of `hscz.evaluate.layers.score`. The rows
         with the layer `MAGNITUDE` say what the i magnitude alone tells of the field.
     """
-    mags = [sample.table[["mag_i"]].to_numpy() for sample in samples]
+    mags = principal(np.concatenate([sample.table[["mag_i"]] for sample in samples]))
     rows = []
-    for recipe, pair in seen.items():
-        layers = {name: [one.vectors[name] for one in pair] for name in pair[0].vectors}
-        for layer, vectors in {MAGNITUDE: mags, **layers}.items():
-            places = principal(np.concatenate(vectors), seed=embed.seed)
+    for recipe, seen in views.items():
+        for layer, places in {MAGNITUDE: mags, **seen.components}.items():
             about = {"recipe": recipe, "layer": layer, "space": COMPONENTS_SPACE}
-            numbers = {"n": len(places) // 2, "n_values": vectors[0].shape[1]}
+            numbers = {"n": len(places) // 2, "n_values": seen.n_values.get(layer, 1)}
             rows.append({**about, **numbers, **_scored(places, samples, embed, judged)})
     return pd.DataFrame(rows)
 
 
 def best_layer(table: pd.DataFrame, recipe: str) -> str:
     """Return the layer that groups the source's galaxies best by redshift, as the paper chose."""
-    rows = table[(table["recipe"] == recipe) & (table["layer"] != MAGNITUDE)]
-    ranked = rows.set_index("layer")["silhouette_z_source"].fillna(-1.0)
-    # Without labels all are alike, and the last is the deepest.
-    return str(ranked.index[len(ranked) - 1 - int(np.argmax(ranked.to_numpy()[::-1]))])
+    rows = table[(table["recipe"] == recipe) & (table["space"] == COMPONENTS_SPACE)]
+    rows = rows[rows["layer"] != MAGNITUDE]
+    # Deepest first: without labels all layers are alike.
+    scores = rows.set_index("layer")["silhouette_z_source"].fillna(-1.0)[::-1]
+    return str(scores.idxmax())
 
 
 def lay_out(
-    seen: Mapping[str, tuple[Seen, Seen]],
+    views: Mapping[str, View],
     samples: tuple[Sample, Sample],
     layer: str,
     embed: EmbedConfig,
@@ -197,21 +237,19 @@ def lay_out(
     ConfigError
         If a network has no such layer.
     """
+    _check_layer(views, layer)
     tables = []
-    for recipe, pair in seen.items():
-        if layer not in pair[0].vectors:
-            known = ", ".join(pair[0].vectors)
-            raise ConfigError(f"embed.layer is {layer!r}; {recipe} has {known}")
-        vectors = np.concatenate([one.vectors[layer] for one in pair])
-        places = plane(principal(vectors, seed=embed.seed), embed.method, embed.seed)
-        for number, part in enumerate(np.split(places, 2)):
+    for recipe, seen in views.items():
+        places = plane(seen.components[layer], embed.method, embed.seed)
+        halves = zip(np.split(places, 2), np.split(seen.z_median, 2), strict=True)
+        for number, (part, z_median) in enumerate(halves):
             own = samples[number].table.assign(
                 recipe=recipe,
                 layer=layer,
                 method=embed.method,
                 field=samples[number].field,
                 is_target=number == 1,
-                z_median=pair[number].z_median,
+                z_median=z_median,
                 x=part[:, 0],
                 y=part[:, 1],
             )
@@ -240,16 +278,11 @@ def format_layers(table: pd.DataFrame, source: Sample, target: Sample) -> str:
     return "\n".join(lines)
 
 
-def _seen(one: Experiment, samples: tuple[Sample, Sample], embed: EmbedConfig) -> tuple[Seen, Seen]:
-    """Show both samples to a recipe's first network, as it is when it predicts that field."""
-    found = []
-    for sample in samples:
-        settings = one.config.predict
-        model = Ensemble.of(one.config.models[:1], settings, sample.path).load()[0]
-        store = open_field(sample.path, lazy=False)
-        where = str(sample.path)
-        found.append(activations(model, store, sample.rows, embed.cells, settings, where))
-    return found[0], found[1]
+def _check_layer(views: Mapping[str, View], layer: str) -> None:
+    for recipe, seen in views.items():
+        if layer not in seen.components:
+            known = ", ".join(seen.components)
+            raise ConfigError(f"embed.layer is {layer!r}; {recipe} has {known}")
 
 
 def _score_planes(
