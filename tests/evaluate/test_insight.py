@@ -62,7 +62,13 @@ def config_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
         made = one.config.models[0]
         synthetic.model(made, one.config, config.network)
         part = np.where(np.arange(N) < TRAINED, "training", "validation")
-        split = {"field": "COSMOS_UDF", "object_id": np.arange(N), "ra": 0.0, "dec": 0.0}
+        split = {
+            "field": "COSMOS_UDF",
+            "object_id": np.arange(N),
+            "ra": 0.0,
+            "dec": 0.0,
+            "mag_i": 22.0,
+        }
         table = pd.DataFrame(split | {"used": True, "part": part})
         table.to_parquet(made / "split.parquet")
     return path
