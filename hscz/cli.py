@@ -72,6 +72,9 @@ def parser() -> argparse.ArgumentParser:
             sub.add_argument(
                 "--experiments", action="store_true", help="compare the recipes of [experiments]"
             )
+            sub.add_argument(
+                "--embed", action="store_true", help="score and draw what the layers see instead"
+            )
     return top
 
 
@@ -175,14 +178,18 @@ def _draw_figures(options: argparse.Namespace, started: float) -> int:
 
 
 def _run_stages(options: argparse.Namespace, started: float) -> int:
-    from hscz.run import stages
+    from hscz.run import embed_stages, stages
 
     config = _config(options)
     if getattr(options, "experiments", False) and not config.experiments.recipes:
         raise ConfigError(f"{config.name}: has no [experiments] with recipes to compare")
+    if getattr(options, "embed", False):
+        found = embed_stages(config)
+    else:
+        found = stages(config, not options.quiet, getattr(options, "overwrite", False))
     chosen = [
         stage
-        for stage in stages(config, not options.quiet, getattr(options, "overwrite", False))
+        for stage in found
         if options.verb in ("run", stage.verb)
         and (not options.field or stage.field in (None, *options.field))
     ]

@@ -168,6 +168,25 @@ class EvaluateConfig:
 
 
 @dataclass(frozen=True)
+class EmbedConfig:
+    """Section [embed]: what the layers of the networks see, for hscz evaluate --embed."""
+
+    recipes: tuple[str, ...] = ("v0", "v2", "recommended")
+    """Recipes to look at, those before the adaptation first; the ones the run has not are left
+    out."""
+    n: int = 1000
+    """Objects of each field, drawn at random."""
+    cells: int = 1
+    """Squares along the side of a map in which it is averaged; 1 takes the mean of the map."""
+    layer: str = ""
+    """Layer to draw, such as valid1; empty takes the one in which the first recipe groups the
+    source's galaxies best by redshift."""
+    method: str = "umap"
+    """Way to the plane: umap or tsne, which need hscz[embed], or pca."""
+    seed: int = 1
+
+
+@dataclass(frozen=True)
 class FiguresConfig:
     """Section [figures]: the paper's figures of this run."""
 
@@ -197,6 +216,7 @@ class RunConfig:
     predict: PredictConfig = field(default_factory=PredictConfig)
     export: ExportConfig = field(default_factory=ExportConfig)
     evaluate: EvaluateConfig = field(default_factory=EvaluateConfig)
+    embed: EmbedConfig = field(default_factory=EmbedConfig)
     figures: FiguresConfig = field(default_factory=FiguresConfig)
     experiments: ExperimentsConfig = field(default_factory=ExperimentsConfig)
     recipes: dict[str, dict[str, Any]] = field(default_factory=dict)

@@ -51,6 +51,9 @@ RANGES: Mapping[str, tuple[float, float]] = {
     "predict.batch_size": (1, math.inf),
     "evaluate.bootstraps": (2, math.inf),
     "evaluate.seed": (0, math.inf),
+    "embed.n": (50, 4000),
+    "embed.cells": (1, 64),
+    "embed.seed": (0, math.inf),
 }
 """Least and largest value of each number."""
 

@@ -175,6 +175,38 @@ def _compare(config: RunConfig, plan: list[Experiment]) -> Stage:
     return Stage("evaluate", None, output, inputs, up_to_date, make, report)
 
 
+def embed_stages(config: RunConfig) -> Iterator[Stage]:
+    """Yield a stage for each target and seed that shows what the layers of its networks see."""
+    from hscz.evaluate.insight import looked_at
+    from hscz.learn.experiments import seeded
+
+    for each in seeded(config):
+        for target, plan in looked_at(each).items():
+            yield _embed(each, target, plan)
+
+
+def _embed(config: RunConfig, target: str, plan: list[Experiment]) -> Stage:
+    from hscz.evaluate.insight import look, look_key, planes_file
+
+    output = planes_file(config, target)
+    note = output.with_suffix(".json")
+
+    def make(resume: bool, force: bool) -> str:
+        report = look(plan, config.embed, config.evaluate)
+        key = look_key(plan, config.embed, config.evaluate)
+        write_json(note, {"fingerprint": key, "report": report})
+        return report
+
+    def up_to_date() -> bool:
+        key = look_key(plan, config.embed, config.evaluate)
+        return output.exists() and read_json(note).get("fingerprint") == key
+
+    def report() -> str | None:
+        return read_json(note).get("report")
+
+    return Stage("evaluate", target, output, (), up_to_date, make, report)
+
+
 def _mock(config: RunConfig, settings: MockSettings, name: str, progress: bool) -> Stage:
     from hscz.mock.survey import field_is_made, make_field
 

@@ -15,9 +15,10 @@ import xarray as xr
 from hscz import __version__
 from hscz.atomic import read_json
 from hscz.config import RunConfig
-from hscz.configfile import fingerprint
+from hscz.configfile import file_stamps, fingerprint
+from hscz.evaluate.insight import planes_file
 from hscz.figures.samples import columns
-from hscz.learn.experiments import Experiment, experiments, seeded
+from hscz.learn.experiments import Experiment, planned, seeded
 from hscz.stores import attributes, open_cube, open_field
 
 MAIN_TARGET = "DEEP2"
@@ -47,11 +48,7 @@ class Results:
     def of(cls, config: RunConfig) -> Results:
         """Return the results of a configuration."""
         first = next(iter(seeded(config)))
-        if config.experiments.recipes:
-            return cls(first, tuple(experiments(first)))
-        name, seed = config.train.name, config.train.seed
-        targets = [t for t in config.predict_fields if t not in config.train.fields]
-        return cls(first, tuple(Experiment(name, t, seed, "network", first) for t in targets))
+        return cls(first, tuple(planned(first)))
 
     @property
     def targets(self) -> tuple[str, ...]:
@@ -132,6 +129,11 @@ class Results:
         flat = flatten(z, mag_i, ra, dec, settings, rng)
         return {"z": z, "mag_i": mag_i, "flattened": flat, "settings": settings}
 
+    def planes(self) -> pd.DataFrame | None:
+        """Return the planes on which a layer of the networks puts the galaxies of two fields."""
+        file = planes_file(self.config, self.main)
+        return pd.read_parquet(file) if file.exists() else None
+
     def network(self, recipe: str = "") -> dict[str, Any]:
         """Return a network as the settings describe it, and its adversary if it has one."""
         import torch
@@ -161,7 +163,8 @@ class Results:
         cubes = [attributes(one.output(n)) for one in self.plan for n in one.fields]
         models = [read_json(f / "provenance.json") for one in self.plan for f in one.config.models]
         marks = [[a.get("fingerprint"), a.get("labels")] for a in (*stores, *cubes, *models)]
-        return fingerprint(self.config, marks, __version__, *more)
+        planes = file_stamps([str(planes_file(self.config, self.main))])
+        return fingerprint(self.config, marks, planes, __version__, *more)
 
     def _split(self) -> pd.DataFrame | None:
         if not self.plan or not (self.plan[0].config.models[0] / "split.parquet").exists():
@@ -208,7 +211,7 @@ INPUTS: Mapping[str, Callable[[Results], dict[str, Any]]] = {
     "fig11": lambda r: {"cubes": r.cubes(r.main)},
     "fig12": lambda r: {"cubes": r.cubes(r.main), "training": r.training()},
     "fig13": lambda r: {"cubes": r.cubes(r.main), "stores": r.stores()},
-    "fig14": lambda r: {"embedded": {}},
+    "fig14": lambda r: {"planes": r.planes()},
     **{name: partial(_of_target, figure=name) for name in TARGETS},
     "fig19": lambda r: {"cubes": r.everywhere("v2"), "training": r.labelled()},
     "fig20": lambda r: {"cubes": r.everywhere("v2")},

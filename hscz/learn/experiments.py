@@ -167,6 +167,15 @@ def seeded(config: RunConfig) -> Iterator[RunConfig]:
         )
 
 
+def planned(config: RunConfig) -> list[Experiment]:
+    """Return the experiments of one seed; those of a run without any are its own networks."""
+    if config.experiments.recipes:
+        return experiments(config)
+    name, seed = config.train.name, config.train.seed
+    targets = [field for field in config.predict_fields if field not in config.train.fields]
+    return [Experiment(name, target, seed, "network", config) for target in targets]
+
+
 def experiments(config: RunConfig) -> list[Experiment]:
     """Return every recipe on every target of one seed.
 

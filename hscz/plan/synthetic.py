@@ -75,7 +75,9 @@ def model(folder: Path, config: RunConfig, network: NetworkConfig) -> Model:
     fresh = Model.new(network, BANDS, RedshiftGrid.uniform(), (1.0,) * 6, seed=1)
     fresh.describe(folder, config)
     split = {"field": [""], "object_id": [0], "ra": [0.0], "dec": [0.0], "used": [True]}
-    pd.DataFrame(split | {"part": ["training"]}).to_parquet(folder / "split.parquet")
+    pd.DataFrame(split | {"mag_i": [22.0], "part": ["training"]}).to_parquet(
+        folder / "split.parquet"
+    )
     fresh.save_weights(folder)
     return Model.load(folder)
 

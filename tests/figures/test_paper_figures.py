@@ -49,11 +49,25 @@ def survey() -> Survey:
     }
 
 
-def embedded() -> dict[str, pd.DataFrame]:
+def planes() -> pd.DataFrame:
     rng = np.random.default_rng(1)
-    columns = ("x", "y", "z", "mag_i")
-    values = np.column_stack([rng.random((200, 3)), rng.uniform(20, 25, 200)])
-    return dict.fromkeys(("validation", "v0", "v2"), pd.DataFrame(values, columns=columns))
+    both = np.arange(200) >= 100
+    galaxies = {
+        "field": np.where(both, "DEEP2", "COSMOS_UDF"),
+        "is_target": both,
+        "mag_i": rng.uniform(20, 25, 200),
+        "z_known": np.where(np.arange(200) % 4 == 0, np.nan, rng.uniform(0.1, 3, 200)),
+        "z_median": rng.uniform(0.1, 3, 200),
+        "layer": "valid1",
+        "method": "umap",
+    }
+    return pd.concat(
+        [
+            pd.DataFrame(galaxies).assign(recipe=recipe, x=rng.random(200), y=rng.random(200))
+            for recipe in ("v0", "v2")
+        ],
+        ignore_index=True,
+    )
 
 
 DRAWN: dict[str, Callable[[Survey], Figure]] = {
@@ -66,7 +80,7 @@ DRAWN: dict[str, Callable[[Survey], Figure]] = {
     "fig11": lambda s: figures.fig11(s["target"]),
     "fig12": lambda s: figures.fig12(s["target"], s["training"]),
     "fig13": lambda s: figures.fig13(s["target"], s["stores"]),
-    "fig14": lambda s: figures.fig14(embedded()),
+    "fig14": lambda s: figures.fig14(planes()),
     "fig19": lambda s: figures.fig19(s["everywhere"], s["training"]),
     "fig20": lambda s: figures.fig20(s["everywhere"]),
     "fig21": lambda s: figures.fig21(s["stores"]["DEEP2"], s["target"]),
@@ -250,6 +264,20 @@ def test_network_is_drawn_from_its_modules() -> None:
     pd.testing.assert_frame_equal(figures.fig06(network, bands).table, table[~own])
     assert figures.fig06(None, bands).missing
     assert figures.fig10(network, None, "", bands).note.startswith("no recipe has an adversary")
+
+
+def test_planes_are_coloured_by_redshift_and_by_field(drawn: dict[str, Figure]) -> None:
+    table, given = drawn["fig14"].table, planes()
+    known = ~given["is_target"] & (given["recipe"] == "v0") & given["z_known"].notna()
+    bright = table[table["row"] == "i < 22"]
+    assert bright["mag_i"].max() < 22
+    assert list(bright["panel"].unique()) == ["COSMOS_UDF, v0", "DEEP2, v0", "DEEP2, v2"]
+    ours = bright[bright["panel"] == "COSMOS_UDF, v0"]
+    assert len(ours) == (known & (given["mag_i"] < 22)).sum()
+    np.testing.assert_array_equal(ours["z"], ours["z_known"])
+    theirs = table[table["panel"] == "DEEP2, v2"]
+    np.testing.assert_array_equal(theirs["z"], theirs["z_median"])
+    assert (table[table["row"] == "fields"].groupby("panel").size() == 200).all()
 
 
 def test_lazy_inputs_give_the_same_table(survey: Survey) -> None:
