@@ -10,6 +10,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike, NDArray
 
+from hscz.figures.figure import Missing
 from hscz.figures.marks import Limits, colour_map, panel
 
 FloatArray = NDArray[np.float64]
@@ -98,8 +99,10 @@ class Frame:
 
 
 def common_limits(maps: Mapping[Any, Pixels], quantiles: Limits = (0.03, 0.97)) -> Limits:
-    """Return the colour scale that maps of one quantity share."""
+    """Return the colour scale that maps of one quantity share; refuse maps that are all blank."""
     values = np.concatenate([m.mean[np.isfinite(m.mean)] for m in maps.values()])
+    if not len(values):
+        raise Missing("no galaxy falls on the maps")
     low, high = (float(q) for q in np.quantile(values, quantiles))
     return (low, high) if high > low else (low - 0.5, high + 0.5)
 

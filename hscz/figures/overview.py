@@ -120,7 +120,11 @@ def stamps_and_pdfs(
     """
     load_backends()
     bands = [str(b) for b in store["band"].values]
-    rgb = [bands.index(b) for b in ("z", "i", "g")] if "z" in bands else [2, 1, 0]
+    rgb = (
+        [bands.index(b) for b in ("z", "i", "g")]
+        if "z" in bands
+        else np.linspace(len(bands) - 1, 0, 3).astype(int)
+    )
     pictures: list[Any] = []
     curves: list[Any] = []
     for row in rows:

@@ -8,7 +8,7 @@ from concurrent.futures import ProcessPoolExecutor, as_completed
 from multiprocessing import get_context
 from typing import Any
 
-from tqdm.auto import tqdm
+from tqdm import tqdm
 
 from hscz.config import RunConfig
 from hscz.errors import HsczError

@@ -15,7 +15,7 @@ from typing import Any
 
 import torch
 from torch import nn
-from tqdm.auto import tqdm
+from tqdm import tqdm
 
 from hscz.atomic import write_atomic
 from hscz.errors import ConfigError, DivergedError, StoreError
