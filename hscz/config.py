@@ -102,6 +102,9 @@ class IngestConfig:
     """Largest side of a tile; larger mosaics are read as overlapping windows."""
     memory_limit_mb: float = 0.0
     """Shrink tiles so that the process stays below this; 0 sets no limit."""
+    dust: str = ""
+    """Folder of the SFD maps (SFD_dust_4096_{ngp,sgp}.fits), which give E(B-V) of SFD, not
+    rescaled, where a catalogue has no column of it; empty leaves it unknown."""
 
 
 @dataclass(frozen=True)

@@ -231,7 +231,8 @@ def _resolve_paths(config: RunConfig, base: Path) -> RunConfig:
             },
         )
 
-    config = dataclasses.replace(config, stores=full(config.stores))
+    ingest = dataclasses.replace(config.ingest, dust=full(config.ingest.dust))
+    config = dataclasses.replace(config, stores=full(config.stores), ingest=ingest)
     fields = {name: resolve(entry) for name, entry in config.fields.items()}
     if config.mock is not None:
         fields = {n: mock_field(config.root, n) for n in config.mock.fields} | fields

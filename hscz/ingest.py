@@ -27,6 +27,7 @@ from hscz.config import FieldConfig, IngestConfig, RunConfig
 from hscz.configfile import file_stamps, fingerprint
 from hscz.cutting import blocks_of, cutting_tasks, read_notes, write_places
 from hscz.errors import InputError
+from hscz.fetch import dust
 from hscz.progress import show_progress
 from hscz.schema import FIELD_STORE, SINGLE_FLAGS, Flag
 from hscz.sky.mosaic import Tile, assign
@@ -154,6 +155,8 @@ def ingest_key(config: RunConfig, name: str) -> str:
     select_rule = config.ingest.select or descriptor.select
     images = entry.bands, entry.optional, entry.patterns, entry.zero_points, entry.resample
     settings = [*images, select_rule, config.ingest.stamp_px]
+    if config.ingest.dust:
+        files += [str(Path(config.ingest.dust) / name) for name in dust.MAPS.values()]
     return fingerprint(settings, descriptor, file_stamps(files))
 
 
@@ -214,6 +217,8 @@ def _columns(
         return np.stack([column(f"{prefix}_{b}", "float32") for b in entry.bands], axis=1)
 
     mag_err_i = column("mag_err_i", "float32")
+    if settings.dust and "ebv" not in table:
+        table = table.assign(ebv=dust.ebv(table["ra"], table["dec"], settings.dust))
     coordinates = {
         "object_id": column("object_id", "int64"),
         "ra": column("ra"),

@@ -9,14 +9,18 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Callable
+from io import BytesIO
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
+import numpy as np
+from urllib3.exceptions import HTTPError
+
 from hscz.atomic import write_atomic
 from hscz.errors import ConfigError, InputError
-from hscz.fetch.check import check_file
-from hscz.fetch.http import Downloader, ServiceError, TemporaryError
+from hscz.fetch.check import check_file, refuse_web_page
+from hscz.fetch.http import Downloader, TemporaryError
 from hscz.fetch.region import Region
 from hscz.tables.descriptor import CatalogueDescriptor
 
@@ -101,7 +105,12 @@ def _asked(
         raise ConfigError(
             f"catalogues are fetched with {error.name}; pip install 'hscz[fetch]'"
         ) from None
-    except (InputError, ServiceError, TemporaryError, OSError):
+    except InputError as error:
+        host = urlsplit(_address(descriptor.archive.service, downloader)).netloc
+        if str(error).startswith("is an HTML page"):
+            raise InputError(f"{host}: the answer {error}") from None
+        raise
+    except (TemporaryError, OSError, HTTPError):
         raise
     except Exception as error:  # clients raise many kinds, with the service's own words
         cause = error.__cause__ or error.__context__
@@ -117,6 +126,7 @@ def _asked(
 def _vizier(
     descriptor: CatalogueDescriptor, region: Region | None, downloader: Downloader
 ) -> Table:
+    from astroquery import cache_conf
     from astroquery.vizier import Vizier
 
     base = downloader.settings.vizier
@@ -125,13 +135,37 @@ def _vizier(
     client._session = downloader.session()
     # The client knows the names of mirrors, all with https.
     client._server_to_url = lambda return_type="votable": f"{base}/viz-bin/{return_type}"
-    found = client.get_catalogs(descriptor.archive.table)
-    if not found:
-        raise InputError(
-            f"{urlsplit(base).netloc}: {descriptor.archive.table} gives no rows; check the table "
-            "and fetch.box"
-        )
-    return found[0]
+    with cache_conf.set_temp("cache_active", False):
+        answer = client.get_catalogs_async(descriptor.archive.table)
+    return _read_votable(answer.content, descriptor.archive.table, urlsplit(base).netloc)
+
+
+def _read_votable(answer: bytes, name: str, host: str) -> Table:
+    """Return the table of a VOTable that says neither that it failed nor that it is cut short."""
+    from astropy.io import votable
+    from astropy.table import Table
+
+    try:
+        refuse_web_page(answer)
+        tree = votable.parse(BytesIO(answer))
+    except (InputError, ValueError, IndexError) as error:
+        said = " ".join(str(error).split())[:200]
+        raise InputError(f"{host}: {name}: the answer {said}; try again later") from None
+    tables = list(tree.iter_tables())
+    places = [tree, *tree.resources, *tables]
+    infos = [info for place in places for info in getattr(place, "infos", ())]
+    for info in (one for one in infos if one.name.upper() == "QUERY_STATUS"):
+        if info.value == "OVERFLOW":
+            n_rows = sum(len(one.array) for one in tables)
+            raise InputError(
+                f"{host}: {name}: the answer was cut short at {n_rows:,} rows; ask for less with "
+                "fetch.box"
+            )
+        if info.value == "ERROR":
+            raise InputError(
+                f"{host}: {name}: {info.content or 'it failed'}; check the table and its columns"
+            )
+    return tables[0].to_table(use_names_over_ids=True) if tables else Table()
 
 
 def _vizier_limits(descriptor: CatalogueDescriptor, region: Region | None) -> dict[str, str]:
@@ -158,16 +192,12 @@ def _tap(descriptor: CatalogueDescriptor, region: Region | None, downloader: Dow
     query = f"SELECT {names} FROM {archive.table}"
     query += f" WHERE {' AND '.join(wheres)}" if wheres else ""
     service = pyvo.dal.TAPService(base, session=downloader.session())
-    answer = service.run_sync(query)
-    if answer.query_status == "OVERFLOW":
-        raise InputError(
-            f"{urlsplit(base).netloc}: {archive.table}: the answer was cut short at "
-            f"{len(answer):,} rows; ask for less with fetch.box"
-        )
-    return answer.to_table()
+    answer = service.create_query(query).execute_raw()
+    return _read_votable(answer, archive.table, urlsplit(base).netloc)
 
 
 def _sdss(descriptor: CatalogueDescriptor, region: Region | None, downloader: Downloader) -> Table:
+    from astropy.table import Table
     from astroquery.sdss import SDSS, conf
 
     archive = descriptor.archive
@@ -180,9 +210,10 @@ def _sdss(descriptor: CatalogueDescriptor, region: Region | None, downloader: Do
     client = type(SDSS)()
     client._session = downloader.session()
     with conf.set_temp("skyserver_baseurl", downloader.settings.sdss):
-        table = client.query_sql(query, data_release=release, cache=False)
-    if table is None:
-        raise InputError(f"{archive.table} of SDSS gives no rows; check fetch.box")
+        answer = client.query_sql_async(query, data_release=release, cache=False)
+    refuse_web_page(answer.content)
+    table = client._parse_result(answer)
+    table = Table() if table is None else table
     if len(table) >= SDSS_MOST_ROWS:
         raise InputError(
             f"{archive.table} of SDSS: the answer was cut short at {len(table):,} rows; ask for "
@@ -199,7 +230,7 @@ def _address(service: str, downloader: Downloader) -> str:
 
 
 def _check(table: Any, descriptor: CatalogueDescriptor, url: str) -> None:
-    """Refuse an answer without rows or without a column; give columns their spelling."""
+    """Refuse an answer without rows or without a column; keep what was asked for, as spelt."""
     host = urlsplit(url).netloc
     if not len(table):
         raise InputError(
@@ -214,3 +245,8 @@ def _check(table: Any, descriptor: CatalogueDescriptor, url: str) -> None:
             )
         if there[name.lower()] != name:
             table.rename_column(there[name.lower()], name)
+    table.keep_columns(columns_of(descriptor))
+    for name in (name for name in table.colnames if table[name].dtype.kind == "O"):
+        # Text of any length, which FITS does not know.
+        values = np.ma.filled(table[name], "")
+        table[name] = ["" if value is None else str(value) for value in values]

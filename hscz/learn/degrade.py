@@ -125,7 +125,7 @@ def image_ebv(
         return np.zeros(store.sizes["object"], np.float32)
     message = (
         f"{name}: ebv is NaN for every object; name the column of E(B-V) in the descriptor of its "
-        "catalogue and ingest again"
+        "catalogue, or give the SFD maps with dust under [ingest], and ingest again"
     )
     return _fill(store["ebv"].values.astype(np.float32), message, partial)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from io import BytesIO
 
 import numpy as np
@@ -10,6 +11,7 @@ from astropy.table import Table
 
 from hscz.errors import InputError
 from hscz.fetch.catalogues import columns_of, fetch_catalogue
+from hscz.fetch.http import Downloader
 from hscz.fetch.region import Region
 from hscz.tables.descriptor import load_descriptor
 from hscz.tables.read import read_catalogue
@@ -175,3 +177,79 @@ def test_a_catalogue_behind_a_login(descriptor, downloader, archive, tmp_path):
     archive.files["/TAP/sync"] = lambda handler: handler.reply(401, b"")
     with pytest.raises(InputError, match="set HSC_SSP_CAS_USER and HSC_SSP_CAS_PASSWORD"):
         fetch_catalogue(descriptor("irsa", table="t"), tmp_path / "t.fits", downloader)
+
+
+def _service(name, table, code=200, kind="text/xml"):
+    """Return where a service is asked, and an answer of it."""
+    place = {"vizier": "/viz-bin/votable", "sdss": "/dr12/en/tools/search/x_results.aspx"}
+    return place.get(name, "/TAP/sync"), lambda handler: handler.reply(
+        code, table, Content_Type=kind
+    )
+
+
+def _csv(table):
+    lines = [",".join(table.colnames)] + [",".join(map(str, row)) for row in table]
+    return ("#Table1\n" + "\n".join(lines) + "\n").encode()
+
+
+def _bad_answers(name, table):
+    """Yield answers that cannot be used, and what is said of them."""
+    write = _csv if name == "sdss" else votable
+    without = table.copy()
+    without.remove_column("q")
+    yield write(without), 200, "has no column 'q', which mine.toml maps"
+    yield write(table[:0]), 200, "gives no rows"
+    yield b"<html><title>Maintenance</title></html>", 200, "Maintenance"
+    yield b"", 503, "answered 503, after 3 tries"
+    yield b"", 401, "wants a login"
+    if name != "sdss":
+        yield votable(table, "OVERFLOW"), 200, "was cut short"
+        yield votable(table[:0], "ERROR", "no such thing"), 200, "no such thing"
+        yield votable(table)[:-600], 200, "the answer"
+
+
+@pytest.mark.parametrize("name", ["vizier", "irsa", "sdss"])
+def test_bad_answers_of_each_service(name, descriptor, settings, archive, table, tmp_path):
+    one = descriptor(name, table="SpecObj", release="12")
+    for body, code, said in _bad_answers(name, table):
+        place, answer = _service(name, body, code)
+        archive.files[place] = answer
+        with pytest.raises(InputError, match=rf"127\.0\.0\.1.*{re.escape(said)}"):
+            fetch_catalogue(one, tmp_path / "t.fits", Downloader(settings, sleep=lambda s: None))
+    assert not list(tmp_path.glob("*t.fits*"))
+
+
+@pytest.mark.parametrize("name", ["vizier", "irsa", "sdss"])
+def test_a_cut_connection_is_tried_again(name, descriptor, downloader, archive, table, tmp_path):
+    whole = _csv(table) if name == "sdss" else votable(table)
+    asked = []
+
+    def answer(handler):
+        asked.append(1)
+        if len(asked) > 1:
+            return handler.reply(200, whole, Content_Type="text/xml")
+        handler.send_response(200)
+        handler.send_header("Content-Length", str(len(whole)))
+        handler.end_headers()
+        handler.wfile.write(whole[:-20])
+        handler.close_connection = True
+
+    archive.files[_service(name, b"")[0]] = answer
+    one = descriptor(name, table="SpecObj", release="12")
+    path = fetch_catalogue(one, tmp_path / "t.fits", downloader)
+    assert len(read_back(path, one)) == 3
+    assert len(asked) == 2
+
+
+@pytest.mark.parametrize("name", ["vizier", "irsa"])
+def test_text_and_missing_values_come_through(
+    name, descriptor, downloader, archive, table, tmp_path
+):
+    table["q"] = np.array(["3", "14", "1"], object)
+    table["unasked"] = np.array(["a", "", "ccc"], object)
+    table["zspec"] = np.ma.masked_array([0.5, 1.0, 1.5], [False, True, False])
+    archive.files[_service(name, b"")[0]] = _service(name, votable(table))[1]
+    one = descriptor(name, table="SpecObj")
+    found = read_back(fetch_catalogue(one, tmp_path / "t.fits", downloader), one)
+    np.testing.assert_array_equal(found["z"], [0.5, np.nan, 1.5])
+    np.testing.assert_array_equal(found["flag"], [3, 14, 1])
