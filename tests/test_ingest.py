@@ -10,11 +10,13 @@ import numpy as np
 import pandas as pd
 import pytest
 import xarray as xr
+from astropy.io import fits
 from astropy.wcs import WCS
 
 import hscz.ingest as stage
 from hscz import cutting
 from hscz.config import FieldConfig, IngestConfig, RunConfig, TableConfig
+from hscz.fetch.dust import MAPS
 from hscz.sky.fits import write_calexp
 from hscz.stores import attributes, open_field, part
 from hscz.survey import PIXEL_SCALE_ARCSEC
@@ -130,6 +132,32 @@ def test_objects_that_no_tile_holds_are_listed(config: RunConfig, whole: xr.Data
 def test_trails_of_the_catalogue_are_flagged(whole: xr.Dataset) -> None:
     trail = (whole["flags"].values & 16) != 0
     np.testing.assert_array_equal(trail, whole["object_id"].values % 50 == 0)
+
+
+@pytest.mark.parametrize("own", [False, True])
+def test_dust_maps_fill_in_where_the_catalogue_has_none(
+    config: RunConfig, tmp_path: Path, own: bool
+) -> None:
+    header = fits.Header({"LAM_NSGP": 1, "LAM_SCAL": 8, "CRPIX1": 8.5, "CRPIX2": 8.5})
+    fits.writeto(tmp_path / MAPS[1], np.full((16, 16), 0.25, np.float32), header)
+    mine = config.fields["A"]
+    if own:
+        pd.read_csv(mine.catalogue.file).assign(dust=0.5).to_csv(tmp_path / "cat.csv")
+        text = DESCRIPTOR.replace("[columns]", '[columns]\nebv = "dust"')
+        (tmp_path / "own.toml").write_text(text)
+        table = TableConfig(str(tmp_path / "cat.csv"), str(tmp_path / "own.toml"))
+        mine = dataclasses.replace(mine, catalogue=table)
+    settings = IngestConfig(dust=str(tmp_path))
+    run = RunConfig(stores=str(tmp_path / "out"), fields={"A": mine}, ingest=settings)
+    ebv = by_id(stage.ingest(run, "A", progress=False))["ebv"]
+    np.testing.assert_allclose(ebv, 0.5 if own else 0.25)
+
+
+def test_the_fingerprint_follows_the_dust_maps(config: RunConfig, tmp_path: Path) -> None:
+    run = dataclasses.replace(config, ingest=IngestConfig(dust=str(tmp_path)))
+    before = stage.ingest_key(run, "A")
+    (tmp_path / MAPS[1]).write_bytes(b"other")
+    assert stage.ingest_key(run, "A") != before
 
 
 def test_a_memory_limit_shrinks_the_tiles() -> None:
