@@ -1,5 +1,6 @@
 # make demo   a small survey from FITS files to a redshift catalogue
 # make test   linting, types, tests
+# make docs   the documentation site, in docs/_build
 # make bench  speed, memory and accuracy beside what one would use instead
 
 PYTHON ?= python3
@@ -7,7 +8,7 @@ VENV ?= .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 
-.PHONY: demo test bench clean
+.PHONY: demo test docs bench clean
 
 demo: $(STAMP)
 	$(BIN)/hscz run examples/demo.toml
@@ -17,6 +18,9 @@ test: $(STAMP)
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 --dist loadscope
+
+docs: $(STAMP)
+	$(BIN)/python -m sphinx -q -W --keep-going -b html docs docs/_build
 
 bench: $(STAMP)
 	$(BIN)/python -m benchmarks

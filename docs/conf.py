@@ -63,8 +63,9 @@ def gather(app: object) -> None:
     target = HERE / "notebooks"
     shutil.rmtree(target, ignore_errors=True)
     target.mkdir()
-    for notebook in sorted((HERE.parent / "examples").glob("*.ipynb")):
-        shutil.copy(notebook, target)
+    examples = HERE.parent / "examples"
+    for file in (*examples.glob("*.ipynb"), *examples.glob("*.toml")):
+        shutil.copy(file, target)
     for source, page in PAGES.items():
         text = re.sub(r"(!?)\[([^]]*)\]\(([^)]+)\)", _link, (HERE.parent / source).read_text())
         (HERE / f"{page}.md").write_text(text)
