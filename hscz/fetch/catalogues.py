@@ -61,8 +61,7 @@ def fetch_catalogue(
     if archive.service == "manual":
         raise InputError(f"{path}: must be fetched by hand: {archive.note}")
     if archive.service == "url":
-        named = [url for url in archive.urls if url.endswith(f"/{path.name}")]
-        downloader.download((named or list(archive.urls))[0], path, check_file)
+        downloader.download(_url_of(descriptor, path), path, check_file)
         return path
     if path.suffix != ".fits" or descriptor.format != "fits":
         raise ConfigError(
@@ -88,6 +87,18 @@ def columns_of(descriptor: CatalogueDescriptor) -> list[str]:
     """
     mapped = (*descriptor.columns.values(), *descriptor.mag.values(), *descriptor.mag_err.values())
     return list(dict.fromkeys((*mapped, *descriptor.rule_columns)))
+
+
+def _url_of(descriptor: CatalogueDescriptor, path: Path) -> str:
+    """Return the only address, or that of several which has the file's own name."""
+    urls = descriptor.archive.urls
+    named = urls if len(urls) == 1 else [url for url in urls if url.endswith(f"/{path.name}")]
+    if not named:
+        names = ", ".join(url.rpartition("/")[2] for url in urls)
+        raise ConfigError(
+            f"{path}: {descriptor.name} has the files {names}; name it as one of them"
+        )
+    return named[0]
 
 
 Ask = Callable[[CatalogueDescriptor, "Region | None", Downloader], "Table"]
@@ -169,12 +180,22 @@ def _read_votable(answer: bytes, name: str, host: str) -> Table:
 
 
 def _vizier_limits(descriptor: CatalogueDescriptor, region: Region | None) -> dict[str, str]:
+    """Return the constraints by column: ``where`` has COLUMN=constraint, divided by ``;``."""
+    limits = {}
+    for rule in filter(None, map(str.strip, descriptor.archive.where.split(";"))):
+        column, equals, limit = rule.partition("=")
+        if not equals:
+            raise InputError(
+                f"{descriptor.name}: [archive] where has {rule!r}; for VizieR write "
+                "COLUMN=constraint, such as q_z=>2, divided by ;"
+            )
+        limits[column.strip()] = limit.strip()
     if region is None:
-        return {}
+        return limits
     ra, dec = descriptor.columns["ra"], descriptor.columns["dec"]
     across = f">={region.ra_min}|<={region.ra_max}"
     inside = f"{region.ra_min}..{region.ra_max}"
-    return {
+    return limits | {
         ra: across if region.ra_min > region.ra_max else inside,
         dec: f"{region.dec_min}..{region.dec_max}",
     }

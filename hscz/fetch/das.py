@@ -117,7 +117,8 @@ def fetch_cutouts(
     Raises
     ------
     InputError
-        If the answer is not such a stream, or a member would be written outside its folder.
+        If the answer is not such a stream, or a member would be written outside its folder; and,
+        once all others are there, if a file is not whole.
     """
     lines = downloader.attempt(url, lambda: _pull(request, url, path_of, downloader))
     got = {line["row"] for line in lines}
@@ -129,25 +130,37 @@ def fetch_cutouts(
 def _pull(
     request: Request, url: str, path_of: Callable[[str, str], Path], downloader: Downloader
 ) -> list[dict[str, Any]]:
-    lines = []
+    lines: list[dict[str, Any]] = []
+    bad: list[str] = []
     files = {"list": ("list.txt", request.text)}
     with downloader.session().post(url, files=files, stream=True) as answer:
+        told = {"Content-Length", "Transfer-Encoding"} & {key.title() for key in answer.headers}
         try:
-            for member, data in _members(answer.raw, url):
+            for member, data in _members(answer.raw, url, needs_end=not told):
                 name, _, tract = _parsed(member.name, url)
                 row = request.first + name - 2
                 if not 0 <= name - 2 < len(request.ra):
                     raise InputError(f"{url}: {member.name} is of a line that was not asked for")
                 path = path_of(tract, str(row))
-                _write(data, path, member.size, downloader)
+                try:
+                    _write(data, path, member.size, downloader)
+                except InputError as error:
+                    bad.append(f"row {row} in tract {tract} {error}")
                 lines.append(_line(row, request.filter_name, tract, str(path)))
         except (tarfile.ReadError, EOFError) as error:
             raise TemporaryError(f"the stream of cut-outs was cut ({error})") from None
+    if bad:
+        raise InputError(
+            f"{url}: {len(bad)} of {len(lines)} cut-outs are bad: {'; '.join(bad[:5])}"
+        )
     return lines
 
 
-def _members(stream: Any, url: str) -> Iterator[tuple[tarfile.TarInfo, IO[bytes]]]:
-    """Yield the files of a tar stream, refusing all that is not a plain file in a folder."""
+def _members(stream: Any, url: str, needs_end: bool) -> Iterator[tuple[tarfile.TarInfo, IO[bytes]]]:
+    """Yield the files of a tar stream, refusing all that is not a plain file in a folder.
+
+    Where HTTP does not tell how long the stream is, only its end mark tells that it is whole.
+    """
     head = stream.read(512)
     refuse_web_page(head)
     joined: Any = _Joined(head, stream)
@@ -164,18 +177,33 @@ def _members(stream: Any, url: str) -> Iterator[tuple[tarfile.TarInfo, IO[bytes]
             data = tar.extractfile(member)
             assert data is not None
             yield member, data
+        if needs_end and not joined.ends_after(tar.offset):
+            raise tarfile.ReadError("no end mark")
 
 
 class _Joined:
     """A stream with the bytes that were looked at put back in front."""
 
     def __init__(self, head: bytes, rest: Any) -> None:
-        self._head, self._rest = head, rest
+        self._head, self._rest, self._last, self._n_bytes = head, rest, b"", 0
 
     def read(self, size: int) -> bytes:
         """Return at most `size` bytes."""
         taken, self._head = self._head[:size], self._head[size:]
-        return taken + self._rest.read(size - len(taken)) if len(taken) < size else taken
+        if len(taken) < size:
+            taken += self._rest.read(size - len(taken))
+        self._last = (self._last + taken[-tarfile.BLOCKSIZE :])[-tarfile.BLOCKSIZE :]
+        self._n_bytes += len(taken)
+        return taken
+
+    def ends_after(self, offset: int) -> bool:
+        """Read to the end; return whether blocks of zeros, which close a tar, follow `offset`.
+
+        The last file may end in zeros too, so there must be bytes beyond it.
+        """
+        while self.read(CHUNK):
+            pass
+        return self._n_bytes > offset and self._last == bytes(tarfile.BLOCKSIZE)
 
 
 def _parsed(name: str, url: str) -> tuple[int, str, str]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor, as_completed
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
 
@@ -128,7 +128,7 @@ def preview(config: RunConfig, name: str, downloader: Downloader | None = None) 
     One file is asked about for each kind of image; tables that a service selects have no size
     beforehand.
     """
-    downloader = downloader or Downloader(config.fetch)
+    downloader = downloader or Downloader(replace(config.fetch, tries=1))
     manifest = Manifest(manifest_path(config))
     todo = [t for t in _tasks(config, name, downloader) if not _is_there(t, manifest)]
     patches = [t for t in todo if t.source.endswith(".fits")]

@@ -107,19 +107,21 @@ class Downloader:
     Parameters
     ----------
     settings : FetchConfig
-    sleep, clock : callable
-        In place of those of `time`.
+    sleep : callable, optional
+        Waits for so many seconds; by default until then or until `stopped` is set.
+    clock : callable
+        In place of that of `time`.
     """
 
     def __init__(
         self,
         settings: FetchConfig,
-        sleep: Callable[[float], Any] = time.sleep,
+        sleep: Callable[[float], Any] | None = None,
         clock: Callable[[], float] = time.monotonic,
     ):
         self.settings, self.stopped = settings, threading.Event()
         self.on_bytes: Callable[[int], Any] = lambda n: None
-        self._sleep, self._clock = sleep, clock
+        self._sleep, self._clock = sleep or self.stopped.wait, clock
         self._turn, self._next_s = threading.Lock(), 0.0
         self._closed: dict[str, ServiceError] = {}
         self._answered_s: dict[str, float] = {}
@@ -164,7 +166,8 @@ class Downloader:
             else:
                 self._answered_s[host] = self._clock()
                 return result
-        spent = f"{host}: {reason}, after {self.settings.tries} tries"
+        tries = self.settings.tries
+        spent = f"{host}: {reason}, after {tries} {'try' if tries == 1 else 'tries'}"
         if self._answered_s.get(host, -1.0) >= begun:
             raise InputError(f"{spent}; run it again to go on")
         down = ServiceError(f"{spent}: the service seems down; run it again later to go on")

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from astropy.table import Table
 
-from hscz.errors import InputError
+from hscz.errors import ConfigError, InputError
 from hscz.fetch.catalogues import columns_of, fetch_catalogue
 from hscz.fetch.http import Downloader
 from hscz.fetch.region import Region
@@ -118,6 +118,37 @@ def test_vizier(descriptor, downloader, archive, table, tmp_path):
     assert all(name in bodies[0] for name in columns_of(one))
     assert "150" not in bodies[0]
     assert "149.0..151.0" in bodies[0].replace("%2E", ".")
+
+
+def test_a_condition_for_vizier(descriptor, downloader, archive, table, tmp_path):
+    bodies = []
+
+    def answer(handler):
+        bodies.append(handler.body.decode())
+        handler.reply(200, votable(table), Content_Type="text/xml")
+
+    archive.files["/viz-bin/votable"] = answer
+    one = descriptor("vizier", table="J/A+A/1/1/t", where="q=>2; zspec=0.1..1")
+    fetch_catalogue(one, tmp_path / "t.fits", downloader)
+    assert {"q=>2", "zspec=0.1..1"} <= set(bodies[0].splitlines())
+    with pytest.raises(InputError, match="for VizieR write COLUMN=constraint"):
+        fetch_catalogue(
+            descriptor("vizier", table="t", where="q > 2"), tmp_path / "u.fits", downloader
+        )
+
+
+def test_of_several_files_the_one_of_the_same_name(archive, downloader, tmp_path):
+    archive.files |= {
+        "/a.txt": b"#ra dec zspec q\n1 1 1 1\n",
+        "/b.txt": b"#ra dec zspec q\n2 2 2 2\n",
+    }
+    file = tmp_path / "mine.toml"
+    urls = [f"{archive.url}/a.txt", f"{archive.url}/b.txt"]
+    file.write_text(f'format = "text"\n{COMMON}[archive]\nservice = "url"\nurls = {urls}\n')
+    one = load_descriptor(file)
+    assert b"2 2" in fetch_catalogue(one, tmp_path / "b.txt", downloader).read_bytes()
+    with pytest.raises(ConfigError, match=r"has the files a\.txt, b\.txt; name it as one of them"):
+        fetch_catalogue(one, tmp_path / "c.txt", downloader)
 
 
 def test_sdss(descriptor, downloader, archive, table, tmp_path):

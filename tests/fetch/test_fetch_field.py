@@ -267,6 +267,44 @@ def test_an_error_page_in_place_of_cutouts(cutout_config, archive):
         fetch_field(cutout_config, "A", False)
 
 
+def test_a_bad_cutout_is_named_and_the_others_come(cutout_config, archive, fits_bytes, tmp_path):
+    contents = {2: fits_bytes, 3: fits_bytes[:-4000], 4: fits_bytes}
+    members = [(f"a/{n}-cutout-HSC-I-9813-x.fits", content) for n, content in contents.items()]
+    serve_cutouts(archive, lambda text: tar_of(members))
+    with pytest.raises(IncompleteError, match="row 1 in tract 9813 is FITS cut short"):
+        fetch_field(cutout_config, "A", False)
+    names = sorted(path.name for path in (tmp_path / "images/HSC-I/9813").iterdir())
+    assert names == ["0.fits", "2.fits"]
+    assert not is_fetched(cutout_config, "A")
+
+
+def test_a_stream_of_unknown_length_that_was_cut_is_asked_for_again(
+    cutout_config, archive, fits_bytes, tmp_path
+):
+    names = [f"a/{n}-cutout-HSC-I-9813-x.fits" for n in (2, 3)]
+    whole = tar_of([(name, fits_bytes) for name in names])
+    second = 512 * (1 + -(-len(fits_bytes) // 512))
+    assert names[1].encode() in whole[second : second + 512]
+    answers = [whole[:second], whole]
+
+    def cutouts(handler):
+        handler.send_response(200)
+        handler.end_headers()
+        handler.wfile.write(answers.pop(0))
+
+    archive.files["/cutouts"] = cutouts
+    fetch_field(cutout_config, "A", False)
+    assert answers == []
+    assert (tmp_path / "images/HSC-I/9813/1.fits").read_bytes() == fits_bytes
+
+
+def test_a_dry_run_does_not_wait_for_a_server_that_is_down(write_config, archive):
+    archive.files["/pdr3_dud/HSC-G-9813-4,4.fits"] = lambda handler: handler.reply(503, b"")
+    config = load(write_config(PATCHES), ["fetch.wait_s=60.0"])
+    assert "answered 503, after 1 try" in preview(config, "A")
+    assert len(archive.asked) == 1
+
+
 def test_settings_that_cannot_be_fetched(write_config):
     with pytest.raises(Exception, match="write tract and patch as '9813-4,4'"):
         fetch_field(load(write_config('patches = ["4,4"]')), "A", False)
