@@ -105,7 +105,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     # Threads that spin while they wait slow training many times when another process wants
     # the same cores. OpenMP reads this once, before torch is imported; set it to override.
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
-    logging.basicConfig(level=logging.INFO, format="%(message)s", stream=sys.stderr)
+    logging.basicConfig(level=logging.WARNING, format="%(message)s", stream=sys.stderr)
+    # Our own words alone: libraries have much to say that no user asked for.
+    logging.getLogger("hscz").setLevel(logging.INFO)
     started = time.monotonic()
     try:
         if options.verb == "info":
