@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, replace
 
 from hscz.config import RunConfig
 from hscz.fetch.wanted import expected
-from hscz.ingest import PROCESS_MB, WORKING_BYTES_PER_PX, tile_px
+from hscz.ingest import PROCESS_MB, tile_px
 from hscz.plan.sizes import SPEC_SHARE, FieldSize
 from hscz.plan.trial import Trial
 
@@ -16,6 +16,10 @@ COLUMN_BYTES = 250
 
 PLANE_BYTES_PER_PX = 12
 """Image, mask and variance of one band of a patch."""
+
+INGEST_BYTES_PER_PX = 60
+"""Memory of one worker per pixel of a tile, measured on the demo. Ingest itself reckons with more
+(`hscz.ingest.WORKING_BYTES_PER_PX`) where it has a limit to keep."""
 
 FLATTENED_SHARE = 0.86
 """Galaxies that stay when over-densities are thinned out: about 14 % go (section 3.2 of the
@@ -76,7 +80,7 @@ def ingest_cost(config: RunConfig, size: FieldSize, seconds_per_mpx: float, work
     stamp_bytes = size.bands * config.ingest.stamp_px**2 * 2
     at_work = min(workers, size.tiles)
     mpx = size.tiles * size.bands * size.tile_px**2 / 1e6
-    peak_mb = PROCESS_MB + at_work * WORKING_BYTES_PER_PX * side_px**2 / 1e6
+    peak_mb = PROCESS_MB + at_work * INGEST_BYTES_PER_PX * side_px**2 / 1e6
     return Cost(
         "ingest",
         size.name,
