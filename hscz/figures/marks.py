@@ -19,9 +19,6 @@ DASHES = {"solid": "-", "dashed": "--", "dotted": ":", "dashdot": "-."}
 
 Limits = tuple[float, float]
 
-FRAME_PX = 75
-"""Pixels of bokeh for an inch of matplotlib."""
-
 
 def load_backends() -> None:
     """Load both drawing libraries once; the one a notebook has chosen stays chosen."""
