@@ -14,12 +14,7 @@ import time
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-import xarray as xr
-
-from hscz import pdf, stores
-from hscz.schema import PDF_CUBE
-from hscz.zgrid import RedshiftGrid
+from benchmarks.export import pdf_cube
 
 OBJECTS = 1_000_000
 INTERACTIONS = 200
@@ -68,7 +63,7 @@ def run(n: int = OBJECTS) -> dict[str, float]:
         return {}
     with tempfile.TemporaryDirectory() as name:
         cubes = [Path(name) / f"{model}-F" / "F.zarr" for model in ("v0", "v2")]
-        _write_cube(cubes[0], n)
+        pdf_cube(cubes[0], n)
         cubes[1].parent.mkdir()
         cubes[1].symlink_to(cubes[0])
         driver = _browser()
@@ -76,38 +71,6 @@ def run(n: int = OBJECTS) -> dict[str, float]:
             return _measure(driver, cubes, n)
         finally:
             driver.quit()
-
-
-def _write_cube(path: Path, n: int, side_deg: float = 1.5) -> Path:
-    """Write a PDF cube of `n` Gaussian PDFs in a square field."""
-    grid, rng = RedshiftGrid.uniform(), np.random.default_rng(1)
-    columns = {key: rng.uniform(5, 50, n).astype(np.float32) for key in ("snr_i", "ebv")}
-    columns |= {"mag_i": rng.uniform(18.0, 25.0, n).astype(np.float32)}
-    columns |= {"ra": 150 + rng.uniform(0, side_deg, n), "dec": 2 + rng.uniform(0, side_deg, n)}
-    columns |= {"object_id": np.arange(n), "field": np.full(n, "F", np.dtypes.StringDType())}
-    known = xr.Dataset(
-        {"flags": ("object", np.zeros(n, np.int32))},
-        coords={key: ("object", value) for key, value in columns.items()}
-        | {"z": grid.centres, "z_edges": ("z_edge", grid.edges)},
-    )
-    blank = np.full((1, len(grid)), np.nan, np.float32)
-    types = {key: value.dtype for key, value in pdf.summarise(blank, grid.edges).items()}
-    bulk = {
-        key: xr.Variable(("object",), np.broadcast_to(np.zeros((), dtype), (n,)))
-        for key, dtype in types.items()
-    } | {"pdf": xr.Variable(("object", "z"), np.broadcast_to(np.float32(0), (n, len(grid))))}
-    stores.create(path, known, bulk, "benchmark", [])
-    rows = 16 * stores.IMAGE_CHUNK
-    for start in range(0, n, rows):
-        count = min(rows, n - start)
-        z, sigma = rng.gamma(4, 0.25, (count, 1)), rng.uniform(0.05, 0.3, (count, 1))
-        mass = np.exp(-0.5 * ((grid.centres - z) / sigma) ** 2) + 1e-12
-        density = pdf.pmf_to_pdf(mass / mass.sum(axis=1, keepdims=True), grid.edges)
-        values = {key: z[:, 0].astype(dtype) for key, dtype in types.items()}
-        values |= {"pdf": density.astype(np.float32)}
-        values |= {"pdf_width": (2 * sigma[:, 0]).astype(np.float32)}
-        stores.write_rows(path, start, values, f"b{start}")
-    return stores.commit(path, PDF_CUBE)
 
 
 def _measure(driver: Any, cubes: list[Path], n: int) -> dict[str, float]:

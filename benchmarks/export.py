@@ -88,7 +88,8 @@ def pdf_cube(path: Path, n_rows: int) -> Path:
         "ra": rng.uniform(352.0, 353.0, n_rows),
         "dec": rng.uniform(-0.5, 0.5, n_rows),
         "field": np.full(n_rows, "DEEP2", text),
-        **{key: rng.random(n_rows).astype(np.float32) for key in ("mag_i", "snr_i", "ebv")},
+        "mag_i": rng.uniform(18.0, 25.0, n_rows).astype(np.float32),
+        **{key: rng.random(n_rows).astype(np.float32) for key in ("snr_i", "ebv")},
     }
     block = 4096
     z, sigma = rng.uniform(0.1, 5.0, (block, 1)), rng.uniform(0.02, 0.3, (block, 1))

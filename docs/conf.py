@@ -67,13 +67,19 @@ def gather(app: object) -> None:
     for file in (*examples.glob("*.ipynb"), *examples.glob("*.toml")):
         shutil.copy(file, target)
     for source, page in PAGES.items():
-        text = re.sub(r"(!?)\[([^]]*)\]\(([^)]+)\)", _link, (HERE.parent / source).read_text())
-        (HERE / f"{page}.md").write_text(text)
+        shutil.copy(HERE.parent / source, HERE / f"{page}.md")
+
+
+def relink(app: object, page: str, source: list[str]) -> None:
+    """Turn the links between files of the project into links between pages."""
+    if not page.startswith("notebooks/"):
+        source[0] = re.sub(r"(!?)\[([^]]*)\]\(([^)]+)\)", _link, source[0])
 
 
 def _link(found: re.Match[str]) -> str:
-    """Return a link of a text at the top of the project as the site has it."""
+    """Return a link of a text of the project as the site has it."""
     mark, words, path = found.groups()
+    path = path.removeprefix("../")
     file, _, part = path.partition("#")
     if mark:
         return f"![{words}](../{path})"
@@ -87,3 +93,4 @@ def _link(found: re.Match[str]) -> str:
 def setup(app: object) -> None:
     """Register what happens before Sphinx reads its sources."""
     app.connect("builder-inited", gather)  # type: ignore[attr-defined]
+    app.connect("source-read", relink)  # type: ignore[attr-defined]

@@ -94,10 +94,14 @@ def replace_folder(new: Path, path: Path) -> Path:
     return path
 
 
+def write_text(path: Path, text: str) -> Path:
+    """Write text atomically, as UTF-8."""
+    return write_atomic(path, lambda temporary: temporary.write_text(text, encoding="utf-8"))
+
+
 def write_json(path: Path, value: Any) -> Path:
     """Write JSON atomically."""
-    text = json.dumps(value, indent=1, default=str) + "\n"
-    return write_atomic(path, lambda temporary: temporary.write_text(text))
+    return write_text(path, json.dumps(value, indent=1, default=str) + "\n")
 
 
 def read_json(path: Path) -> dict[str, Any]:

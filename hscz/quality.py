@@ -15,7 +15,7 @@ from scipy.spatial import KDTree
 from hscz.pdf import cdf_at
 from hscz.schema import Flag
 
-WIDE_PDFW = 1.5
+WIDE_PDF = 1.5
 """PDFw above which a PDF is called wide; the paper maps and cuts at this width."""
 
 GRID_END_SHARE, GRID_END_PROBABILITY = 0.1, 0.05
@@ -57,7 +57,7 @@ def pdf_flags(
     edge = np.asarray(edges, np.float64)
     end = edge[-1] - GRID_END_SHARE * (edge[-1] - edge[0])
     conditions = {
-        Flag.WIDE_PDF: np.asarray(points["pdf_width"]) > WIDE_PDFW,
+        Flag.WIDE_PDF: np.asarray(points["pdf_width"]) > WIDE_PDF,
         Flag.SEVERAL_PEAKS: np.asarray(points["n_peaks"]) > 1,
         Flag.GRID_END: cdf_at(pdf, edge, end) < 1 - GRID_END_PROBABILITY,
         Flag.RUNS_DISAGREE: np.asarray(spread) > RUNS_SPREAD,

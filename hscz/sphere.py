@@ -18,6 +18,18 @@ def unit_vectors(ra_deg: ArrayLike, dec_deg: ArrayLike) -> NDArray[np.float64]:
     return np.stack([np.cos(dec) * np.cos(ra), np.cos(dec) * np.sin(ra), np.sin(dec)], axis=-1)
 
 
+def ra_near(ra_deg: ArrayLike, centre_deg: ArrayLike) -> NDArray[np.float64]:
+    """Return right ascensions within 180 degrees of a centre, below 0 or above 360 if need be.
+
+    Examples
+    --------
+    >>> ra_near([359.5, 0.5], 359.0).tolist()
+    [359.5, 360.5]
+    """
+    centre = np.asarray(centre_deg, float)
+    return centre + (np.asarray(ra_deg, float) - centre + 180) % 360 - 180
+
+
 def chord_length(separation_arcsec: float) -> float:
     """Return the straight distance between two points of the unit sphere.
 

@@ -15,9 +15,7 @@ from hscz.dashboard.data import FieldCubes
 from hscz.dashboard.download import FORMATS, catalogue
 from hscz.dashboard.selection import Range, Selection
 from hscz.figures.palette import colour
-
-WIDE_PDF = 1.5
-"""PDFw above which a redshift is called uncertain."""
+from hscz.quality import WIDE_PDF
 
 WIDTH_PX = 250
 
@@ -48,9 +46,8 @@ class Controls:
 
     def __init__(self, field: FieldCubes, chooser: Chooser) -> None:
         self.field, self.chooser = field, chooser
-        self.mag_i = _slider("i magnitude", _outer(field.mag_i), 0.05)
-        top = max(float(c.dataset["z_edges"][-1]) for c in field.cubes.values())
-        self.z = _slider("redshift", (0.0, top), 0.01)
+        self.mag_i = _slider("i magnitude", field.mag_limits, 0.05)
+        self.z = _slider("redshift", (0.0, field.z_max), 0.01)
         for slider in (self.mag_i, self.z):
             slider.param.watch(lambda _: self._limits_changed(), "value_throttled")
         self.models = [
@@ -133,11 +130,6 @@ def _limits(slider: pn.widgets.RangeSlider) -> Range | None:
     """Return a slider's limits, None where they take in everything."""
     low, high = slider.value_throttled
     return None if (low, high) == (slider.start, slider.end) else (float(low), float(high))
-
-
-def _outer(values: NDArray[np.float32]) -> Range:
-    """Return round limits that hold all values."""
-    return float(np.floor(np.nanmin(values) * 10) / 10), float(np.ceil(np.nanmax(values) * 10) / 10)
 
 
 def _statistics(model: str, width: NDArray[np.float32]) -> str:

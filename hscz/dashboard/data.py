@@ -12,6 +12,7 @@ import xarray as xr
 from numpy.typing import NDArray
 
 from hscz.errors import InputError, StoreError
+from hscz.sphere import ra_near
 from hscz.stores import ROW_CHUNK, open_cube
 
 Column = NDArray[np.float32]
@@ -33,6 +34,10 @@ class Cube:
     dataset: xr.Dataset
     z_median: Column
     pdf_width: Column
+
+    def blocks(self) -> Iterator[slice]:
+        """Yield slices of the objects whose PDFs lie in one chunk."""
+        return blocks(len(self.z_median), self.dataset["pdf"].encoding["chunks"][0])
 
 
 @dataclass(frozen=True)
@@ -66,6 +71,17 @@ class FieldCubes:
     def __len__(self) -> int:
         """Return the number of objects."""
         return len(self.mag_i)
+
+    @property
+    def mag_limits(self) -> tuple[float, float]:
+        """Round limits that hold all i magnitudes."""
+        low, high = 10 * np.nanmin(self.mag_i), 10 * np.nanmax(self.mag_i)
+        return float(np.floor(low) / 10), float(np.ceil(high) / 10)
+
+    @property
+    def z_max(self) -> float:
+        """The highest redshift of any model."""
+        return max(float(cube.dataset["z_edges"][-1]) for cube in self.cubes.values())
 
     @property
     def models(self) -> list[str]:
@@ -188,16 +204,15 @@ def _of_field(
 ) -> FieldCubes:
     first = next(iter(cubes.values()))
     ra, dec = _column(first.dataset, "ra"), _column(first.dataset, "dec")
-    beside = (ra - ra[0] + 180) % 360 - 180
-    ra_shift = 0.5 * (beside.min() + beside.max())
-    dec_deg = 0.5 * (dec.min() + dec.max())
+    ra = ra_near(ra, ra[0])
+    ra_deg, dec_deg = (0.5 * (values.min() + values.max()) for values in (ra, dec))
     return FieldCubes(
         name,
         cubes,
         _find_field_store(name, first, [Path(path) for path in field_stores]),
-        float(ra[0] + ra_shift),
+        float(ra_deg),
         float(dec_deg),
-        (beside - ra_shift).astype(np.float32),
+        (ra - ra_deg).astype(np.float32),
         (dec - dec_deg).astype(np.float32),
         _column(first.dataset, "mag_i").astype(np.float32),
     )

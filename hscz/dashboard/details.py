@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from hscz.dashboard.data import FieldCubes
 from hscz.errors import StoreError
 from hscz.export import ESTIMATES
+from hscz.figures.stamps import stretched
 from hscz.schema import SINGLE_FLAGS
 from hscz.stores import open_field
 
@@ -70,9 +71,9 @@ def stamps(store: Path, object_id: int, row: int) -> NDArray[np.float32]:
             raise StoreError(f"{store}: has no object {object_id}; name its field store")
         row = int(found[0])
     noise = dataset["sky_noise"][row].values.astype(np.float32)
-    noise = np.where(noise > 0, noise, np.nan).reshape(-1, 1, 1)
+    noise = np.where(noise > 0, noise, np.nan)
     flux = dataset["image"][row].values.astype(np.float32)
-    return np.asarray(np.arcsinh(flux / noise / 2) / np.arcsinh(25), np.float32)
+    return stretched(flux, noise).astype(np.float32)
 
 
 def row_html(field: FieldCubes, row: int) -> str:

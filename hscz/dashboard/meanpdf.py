@@ -8,7 +8,7 @@ from collections.abc import Mapping
 import numpy as np
 from numpy.typing import NDArray
 
-from hscz.dashboard.data import Cube, blocks
+from hscz.dashboard.data import Cube
 
 
 class MeanPDF:
@@ -30,9 +30,7 @@ class MeanPDF:
         self.chosen = chosen
         self.n_selected = int(np.count_nonzero(chosen))
         self.n_read = 0
-        first = next(iter(cubes.values())).dataset["pdf"]
-        rows = first.encoding.get("chunks", (4096,))[0]
-        todo = [block for block in blocks(len(chosen), rows) if chosen[block].any()]
+        todo = [block for block in next(iter(cubes.values())).blocks() if chosen[block].any()]
         order = np.random.default_rng(0).permutation(len(todo))
         self._todo = [todo[k] for k in order]
         self._sums = {model: np.zeros(cube.dataset.sizes["z"]) for model, cube in cubes.items()}

@@ -38,7 +38,7 @@ _SKY_EDGE = 1.04
 _CLEAR = "rgba(0, 0, 0, 0)"
 
 
-def colour_mapper(field: FieldCubes) -> LinearColorMapper:
+def _colour_mapper(field: FieldCubes) -> LinearColorMapper:
     """Return the one scale of PDFw that all maps of a field share."""
     widths = [cube.pdf_width[np.isfinite(cube.pdf_width)] for cube in field.cubes.values()]
     # The 98 % of a sample places the end of a scale as well as that of a million.
@@ -48,7 +48,7 @@ def colour_mapper(field: FieldCubes) -> LinearColorMapper:
     )
 
 
-def sky_ranges(field: FieldCubes) -> tuple[Range1d, Range1d]:
+def _sky_ranges(field: FieldCubes) -> tuple[Range1d, Range1d]:
     """Return ranges that hold the field, east to the left, with equal degrees on both axes."""
     stretch = 1 / math.cos(math.radians(field.dec_deg))
     half_x, half_y = (
@@ -63,7 +63,7 @@ def sky_ranges(field: FieldCubes) -> tuple[Range1d, Range1d]:
     )
 
 
-def galaxy_ranges(field: FieldCubes) -> tuple[Range1d, Range1d]:
+def _galaxy_ranges(field: FieldCubes) -> tuple[Range1d, Range1d]:
     """Return ranges in i magnitude and redshift that hold nearly all objects."""
     faint, bright = np.nanmax(field.mag_i), np.nanpercentile(field.mag_i, 0.05)
     tops = [
@@ -200,22 +200,22 @@ def image_columns(drawn: MeanMap, zero: tuple[float, float]) -> dict[str, list[A
     }
 
 
-def sky_plot(
-    field: FieldCubes, ranges: tuple[Range1d, Range1d], mapper: LinearColorMapper, bar: bool
-) -> MapPlot:
-    """Return an empty map of the sky."""
-    plot = MapPlot(SKY_PX, ranges, ("right ascension (deg)", "declination (deg)"), mapper, bar)
-    low, high = sorted((ranges[0].start, ranges[0].end))
+def map_plots(field: FieldCubes) -> tuple[list[MapPlot], list[MapPlot]]:
+    """Return empty maps of the sky and over magnitude and redshift, two models side by side."""
+    mapper, sky, galaxy = _colour_mapper(field), _sky_ranges(field), _galaxy_ranges(field)
+    last = len(field.models[:2]) - 1
+    axes = ("right ascension (deg)", "declination (deg)"), ("i magnitude", "redshift (median)")
+    skies, galaxies = (
+        [MapPlot(size, ranges, labels, mapper, k == last) for k in range(last + 1)]
+        for size, ranges, labels in zip((SKY_PX, GALAXY_PX), (sky, galaxy), axes, strict=True)
+    )
+    low, high = sorted((sky[0].start, sky[0].end))
     if low < 0 or high > 360:
-        plot.figure.xaxis.formatter = CustomJSTickFormatter(
-            code="return (((tick % 360) + 360) % 360).toFixed(2)"
-        )
-    return plot
-
-
-def galaxy_plot(ranges: tuple[Range1d, Range1d], mapper: LinearColorMapper, bar: bool) -> MapPlot:
-    """Return an empty map over magnitude and redshift."""
-    return MapPlot(GALAXY_PX, ranges, ("i magnitude", "redshift (median)"), mapper, bar)
+        for plot in skies:
+            plot.figure.xaxis.formatter = CustomJSTickFormatter(
+                code="return (((tick % 360) + 360) % 360).toFixed(2)"
+            )
+    return skies, galaxies
 
 
 class CurvePlot:

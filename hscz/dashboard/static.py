@@ -26,17 +26,9 @@ from bokeh.resources import Resources
 from numpy.typing import NDArray
 
 from hscz import pdf
-from hscz.atomic import write_atomic
-from hscz.dashboard.data import Cube, FieldCubes, blocks, load
-from hscz.dashboard.plots import (
-    CurvePlot,
-    MapPlot,
-    colour_mapper,
-    galaxy_plot,
-    galaxy_ranges,
-    sky_plot,
-    sky_ranges,
-)
+from hscz.atomic import write_text
+from hscz.dashboard.data import Cube, FieldCubes, load
+from hscz.dashboard.plots import CurvePlot, MapPlot, map_plots
 from hscz.errors import InputError
 
 SAMPLE = 5000
@@ -82,7 +74,7 @@ def write_html(
     fields = load(stores, field_stores)
     tabs = [TabPanel(child=_page(f, sample), title=f.name) for f in fields.values()]
     html = _standing_alone(*components(Tabs(tabs=tabs)))
-    return write_atomic(path, lambda temporary: temporary.write_text(html, encoding="utf-8"))
+    return write_text(path, html)
 
 
 def _standing_alone(script: str, division: str) -> str:
@@ -110,8 +102,8 @@ def _page(field: FieldCubes, n_sample: int) -> Any:
     sliders = [
         RangeSlider(title=title, start=low, end=high, value=(low, high), step=step, width=260)
         for title, (low, high), step in (
-            ("i magnitude", _ends(field.mag_i), 0.05),
-            (f"redshift (median of {field.models[0]})", (0.0, _top(edges)), 0.01),
+            ("i magnitude", field.mag_limits, 0.05),
+            (f"redshift (median of {field.models[0]})", (0.0, field.z_max), 0.01),
         )
     ]
     note = Div(text="", width=270)
@@ -160,10 +152,7 @@ def _page(field: FieldCubes, n_sample: int) -> Any:
 
 def _maps(field: FieldCubes) -> tuple[list[MapPlot], list[MapPlot]]:
     """Return the maps of all models, drawn."""
-    mapper, last = colour_mapper(field), len(field.models[:2]) - 1
-    sky, galaxy = sky_ranges(field), galaxy_ranges(field)
-    skies = [sky_plot(field, sky, mapper, k == last) for k in range(last + 1)]
-    galaxies = [galaxy_plot(galaxy, mapper, k == last) for k in range(last + 1)]
+    skies, galaxies = map_plots(field)
     for model, on_sky, on_galaxy in zip(field.models, skies, galaxies, strict=False):
         cube = field.cubes[model]
         zero = (field.ra_deg, field.dec_deg)
@@ -207,18 +196,10 @@ def _sampled_pdfs(
 
 
 def _read(cube: Cube, rows: NDArray[np.int64]) -> Any:
-    for block in blocks(len(cube.z_median), cube.dataset["pdf"].encoding["chunks"][0]):
+    for block in cube.blocks():
         inside = rows[(rows >= block.start) & (rows < block.stop)] - block.start
         if len(inside):
             yield cube.dataset["pdf"][block].values[inside]
-
-
-def _ends(values: NDArray[np.float32]) -> tuple[float, float]:
-    return float(np.floor(np.nanmin(values) * 10) / 10), float(np.ceil(np.nanmax(values) * 10) / 10)
-
-
-def _top(edges: dict[str, NDArray[np.float64]]) -> float:
-    return max(float(e[-1]) for e in edges.values())
 
 
 def _script() -> str:

@@ -16,16 +16,7 @@ from hscz.dashboard import details
 from hscz.dashboard.controls import Controls
 from hscz.dashboard.data import FieldCubes
 from hscz.dashboard.meanpdf import MeanPDF
-from hscz.dashboard.plots import (
-    CurvePlot,
-    MapPlot,
-    StampPlot,
-    colour_mapper,
-    galaxy_plot,
-    galaxy_ranges,
-    sky_plot,
-    sky_ranges,
-)
+from hscz.dashboard.plots import CurvePlot, MapPlot, StampPlot, map_plots
 from hscz.dashboard.selection import Selection, select
 from hscz.errors import StoreError
 
@@ -58,11 +49,7 @@ class FieldView:
         self.chosen = np.ones(len(field), dtype=bool)
         self.mean_pdf: MeanPDF | None = None
         self.controls = Controls(field, self)
-        mapper = colour_mapper(field)
-        sky, galaxy = sky_ranges(field), galaxy_ranges(field)
-        last = len(self.shown) - 1
-        self.skies = [sky_plot(field, sky, mapper, k == last) for k in range(last + 1)]
-        self.galaxies = [galaxy_plot(galaxy, mapper, k == last) for k in range(last + 1)]
+        self.skies, self.galaxies = map_plots(field)
         edges = {model: c.dataset["z_edges"].values for model, c in field.cubes.items()}
         self.n_of_z = CurvePlot(edges, "n(z) of the selection", "mean PDF (per unit z)")
         self.pdfs = CurvePlot(edges, "PDFs of the object clicked", "PDF (per unit z)")

@@ -19,6 +19,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from hscz.errors import InputError
 from hscz.evaluate.metrics import metrics_table
+from hscz.quality import WIDE_PDF
 
 FloatArray = NDArray[np.float64]
 
@@ -36,9 +37,6 @@ Z_OII = 1.4657
 
 OII_HALF_WIDTH_Z = 0.02
 """True emitters lie this close to `Z_OII`: half the width of NB921, 135 / 3728 / 2, rounded up."""
-
-WIDE_PDF = 1.5
-"""PDF width from which the paper calls a prediction very insecure (section 7.1)."""
 
 
 def resampled_n_of_z(

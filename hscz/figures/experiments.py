@@ -6,7 +6,7 @@ and limits are the same for all targets, so that pages can be compared.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from html import escape
 from pathlib import Path
 from typing import Any
@@ -14,26 +14,17 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from hscz.atomic import write_atomic
 from hscz.errors import InputError
 from hscz.evaluate.compare import POOLED_BINS, Estimates
 from hscz.evaluate.gains import over_seeds
 from hscz.figures.distributions import n_of_z_by_magnitude, oii_histograms
 from hscz.figures.figure import Figure
-from hscz.figures.marks import (
-    boxes,
-    error_bars,
-    grid,
-    line,
-    load_backends,
-    panel,
-    points,
-    strokes,
-    text,
-)
-from hscz.figures.palette import colour, marker
+from hscz.figures.leaves import Section, write_leaves
+from hscz.figures.marks import boxes, grid, load_backends, panel, strokes, text
+from hscz.figures.metrics import LABELS, metric_lines
+from hscz.figures.palette import colour
 
-LABELS = {"sigma_mad": "σ_MAD", "outlier_fraction": "η (|dz| > 0.15)"}
+METRICS = ("sigma_mad", "outlier_fraction")
 
 SHOWN = ("v0", "v1", "v2", "v3", "adabn", "knn", "recommended", "oracle")
 """Recipes of `metrics_by_magnitude`, of those there are; more could not be told apart."""
@@ -74,34 +65,23 @@ def metrics_by_magnitude(
     if drawn.empty:
         raise InputError(f"{target}: no redshifts to compare with; label its field store")
     limits = (drawn["low"].min(), drawn["high"].max())
+    found = [recipe for recipe in recipes if (drawn["recipe"] == recipe).any()]
+    styles = {recipe: (recipe, colour(recipe), "solid") for recipe in found}
     panels = [
         panel(
-            list(_lines(drawn, metric, recipes)),
+            metric_lines(drawn.rename(columns={"recipe": "model"}), metric, styles),
             title=f"{target}, against {test}",
             x="i (mag)",
-            y=label,
+            y=LABELS[metric],
             xlim=limits,
             ylim=(0, 1.1 * float((home[metric] + home[f"{metric}_err"]).max())),
             legend="top_left",
             aspect=1.1,
         )
-        for metric, label in LABELS.items()
+        for metric in METRICS
     ]
     plot = grid(panels, columns=2, inches=5, gap=(0.25, 0.25))
     return Figure(f"{target}_metrics", f"Metrics of {target} against magnitude", plot, drawn)
-
-
-def _lines(drawn: pd.DataFrame, metric: str, recipes: Sequence[str]) -> Iterator[Any]:
-    """Yield a curve, its points and error bars per recipe, slightly beside each other."""
-    found = [recipe for recipe in recipes if (drawn["recipe"] == recipe).any()]
-    for number, recipe in enumerate(found):
-        rows = drawn[drawn["recipe"] == recipe].sort_values("low")
-        middle = 0.5 * (rows["low"] + rows["high"]).to_numpy()
-        i = middle + 0.05 * (number - 0.5 * (len(found) - 1))
-        value, error = rows[metric].to_numpy(), rows[f"{metric}_err"].to_numpy()
-        yield line(i, value, colour(recipe), recipe)
-        yield points(i, value, colour(recipe), marker=marker(recipe))
-        yield error_bars(i, value, error, colour(recipe))
 
 
 def gap_closed_bars(
@@ -142,12 +122,12 @@ def gap_closed_bars(
     panels = [
         _bars(
             drawn[drawn["metric"] == metric],
-            title=f"{target}, {label}, {sample[0]:g} < i < {sample[1]:g}",
+            title=f"{target}, {LABELS[metric]}, {sample[0]:g} < i < {sample[1]:g}",
             xlim=(low, high),
             x="gap closed, (v0 − x) / (v0 − oracle)",
             aspect=1.2,
         )
-        for metric, label in LABELS.items()
+        for metric in METRICS
     ]
     plot = grid(panels, columns=2, inches=5, gap=(0.45, 0.25))
     return Figure(f"{target}_gap", f"Gap closed in {target}", plot, drawn)
@@ -213,22 +193,12 @@ def comparison_page(
             figure.save(folder / name)
             pages.setdefault(target, {})[caption] = f"{name}.png"
     page = folder / "comparison.html"
-    return write_atomic(page, lambda path: path.write_text(_html(pages), encoding="utf-8"))
+    return write_leaves(page, "Recipes compared", [_section(*each) for each in pages.items()])
 
 
-def _html(pages: Mapping[str, Mapping[str, str]]) -> str:
-    links = " ".join(f'<a href="#{escape(target)}">{escape(target)}</a>' for target in pages)
-    sections = "".join(
-        f'<h2 id="{escape(target)}">{escape(target)}</h2>'
-        + "".join(
-            f'<h3>{escape(caption)}</h3><img src="{escape(name)}" alt="{escape(caption)}">'
-            for caption, name in figures.items()
-        )
-        for target, figures in pages.items()
+def _section(target: str, images: Mapping[str, str]) -> Section:
+    body = "".join(
+        f'<h3>{escape(caption)}</h3><img src="{escape(name)}" alt="{escape(caption)}">'
+        for caption, name in images.items()
     )
-    style = "body{font-family:sans-serif;margin:2em}img{max-width:100%}nav{position:sticky;top:0}"
-    return (
-        f'<!doctype html><html lang="en"><meta charset="utf-8"><title>Recipes compared</title>'
-        f"<style>{style}nav{{background:white}}</style><h1>Recipes compared</h1>"
-        f"<nav>{links}</nav>{sections}</html>"
-    )
+    return Section(target, escape(target), escape(target), body)

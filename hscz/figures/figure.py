@@ -10,7 +10,7 @@ from typing import Any, ParamSpec, TypeVar
 
 import pandas as pd
 
-from hscz.atomic import write_atomic
+from hscz.atomic import write_atomic, write_text
 from hscz.errors import InputError
 from hscz.figures.marks import grid, load_backends, panel, text
 
@@ -176,4 +176,4 @@ def _save_interactive(plot: Any, path: Path, title: str) -> None:
     from bokeh.resources import CDN
 
     page = file_html(hv.render(plot, backend="bokeh"), CDN, title)
-    write_atomic(path, lambda temporary: temporary.write_text(page, encoding="utf-8"))
+    write_text(path, page)

@@ -120,6 +120,8 @@ def sky_panel(
         ylim=frame.dec,
         aspect=1,
         flip_x=True,
+        # Coordinates are long words; more of them would run together.
+        xticks=4,
     )
 
 

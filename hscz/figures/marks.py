@@ -19,9 +19,6 @@ DASHES = {"solid": "-", "dashed": "--", "dotted": ":", "dashdot": "-."}
 
 Limits = tuple[float, float]
 
-FRAME_PX = 75
-"""Pixels of bokeh for an inch of matplotlib."""
-
 
 def load_backends() -> None:
     """Load both drawing libraries once; the one a notebook has chosen stays chosen."""
@@ -260,10 +257,12 @@ def panel(
     bare: bool = False,
     width_px: int = 300,
     yticks: Sequence[tuple[float, str]] | None = None,
+    xticks: int | None = None,
 ) -> Any:
     """Lay marks over each other in one pair of axes.
 
     `legend` is its corner, such as ``top_right``; empty draws none. `bare` draws no axes.
+    `xticks` is about how many there are.
     """
     import holoviews as hv
 
@@ -275,7 +274,7 @@ def panel(
         "invert_xaxis": flip_x,
         "fontsize": FONTS,
     }
-    limits = {"xlim": xlim, "ylim": ylim}
+    limits = {"xlim": xlim, "ylim": ylim, "xticks": xticks}
     common |= {key: value for key, value in limits.items() if value is not None}
     if legend:
         common["legend_position"] = legend

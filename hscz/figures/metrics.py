@@ -11,7 +11,7 @@ import xarray as xr
 
 from hscz.evaluate.metrics import metrics_table
 from hscz.figures.figure import Missing, paper_figure, present
-from hscz.figures.marks import error_bars, grid, line, panel, points
+from hscz.figures.marks import boxes, error_bars, grid, line, panel, points
 from hscz.figures.palette import colour, marker
 from hscz.figures.samples import judged, known
 
@@ -139,7 +139,7 @@ def metric_panels(
             title = f"{len(first):,} galaxies" if metric == "bias" else ""
             panels.append(
                 panel(
-                    [*bars, *_lines(rows, metric, styles)],
+                    [*bars, *metric_lines(rows, metric, styles)],
                     title=title,
                     x=axis,
                     y=label,
@@ -172,12 +172,6 @@ def _numbers(values: pd.Series, span: tuple[float, float], limits: tuple[float, 
     foot, height = limits[0], 0.45 * (limits[1] - limits[0])
     top = foot + height * count / max(count.max(), 1)
     # Bars that start at the foot of the axis, which lies below zero.
-    return _bars_from(edges, foot, top)
-
-
-def _bars_from(edges: Any, foot: float, top: Any) -> Any:
-    from hscz.figures.marks import boxes
-
     corners = [
         (left, foot, right, y)
         for left, right, y in zip(edges[:-1], edges[1:], top, strict=True)
@@ -186,7 +180,19 @@ def _bars_from(edges: Any, foot: float, top: Any) -> Any:
     return boxes(corners, "#dddddd", "#dddddd")
 
 
-def _lines(rows: pd.DataFrame, metric: str, styles: Mapping[str, tuple[str, str, str]]) -> Any:
+def metric_lines(
+    rows: pd.DataFrame, metric: str, styles: Mapping[str, tuple[str, str, str]]
+) -> list[Any]:
+    """Draw a metric against the middle of its bins: a curve with points and errors per model.
+
+    Parameters
+    ----------
+    rows : pandas.DataFrame
+        ``model``, ``low``, ``high``, the metric and its error, such as ``bias_err``.
+    metric : str
+    styles : mapping
+        Label, colour and dash of each model.
+    """
     layers = [line([-9, 99], [0, 0], "#888888", width=0.8)] if metric == "bias" else []
     for number, (model, (label, tint, dash)) in enumerate(styles.items()):
         mine = rows[rows["model"] == model].sort_values("low")
@@ -197,7 +203,7 @@ def _lines(rows: pd.DataFrame, metric: str, styles: Mapping[str, tuple[str, str,
         layers += [
             line(x, value, tint, label, dash),
             error_bars(x, value, error, tint),
-            points(x, value, tint, size=5, marker=marker(model)),
+            points(x, value, tint, marker=marker(model)),
         ]
     return layers
 

@@ -173,7 +173,7 @@ def _counts(
     title = f"{low:g} < i < {high:g}" if low else f"i < {high:g}"
     title += f"\n{number[model]:,} galaxies"
     if "training" in number:
-        title += f", {number['training']:,} in training"
+        title += f"\n{number['training']:,} in training"
     if injected is not None and "training" in number:
         title += f"\n{len(injected):,} spec. added"
         if number["training"]:

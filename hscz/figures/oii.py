@@ -12,7 +12,7 @@ import xarray as xr
 from hscz.evaluate.trials import Z_OII, oii_metrics
 from hscz.figures.figure import Missing, paper_figure, present
 from hscz.figures.marks import filled, grid, line, panel, strokes, text
-from hscz.figures.palette import colour
+from hscz.figures.palette import KNOWN, colour
 from hscz.figures.samples import columns, judged, known
 
 OII_RANGE = (1.1, 1.84)
@@ -22,8 +22,7 @@ EDGES = np.linspace(*OII_RANGE, 38)
 MIDDLES = 0.5 * (EDGES[1:] + EDGES[:-1])
 
 C2020, SPEC = "C2020", "spec"
-TINTS = {C2020: "#555555", SPEC: "#9a9a9a"}
-RED = "#c1121f"
+TINTS = {C2020: "#555555", SPEC: "#808080"}
 
 RECIPES = ("v0", "v1", "v2", "v3")
 
@@ -119,7 +118,11 @@ def oii_panels(table: pd.DataFrame, recipes: Sequence[str], aspect: float = 1.3)
     ]
     return [
         panel(
-            [*_bars(by_model, recipe), strokes([(Z_OII, 0, Z_OII, 0.7 * top)], RED, 1.2), *quotes],
+            [
+                *_bars(by_model, recipe),
+                strokes([(Z_OII, 0, Z_OII, 0.7 * top)], KNOWN, 1.2),
+                *quotes,
+            ],
             title=_quoted(by_model[recipe], recipe),
             x="redshift",
             y="share of candidates",

@@ -22,6 +22,8 @@ from hscz.figures.marks import (
     panel,
     strokes,
 )
+from hscz.figures.palette import KNOWN, colour
+from hscz.figures.stamps import stretched
 
 
 def redshift_scatter(
@@ -92,9 +94,8 @@ def colour_image(stamps: NDArray[np.floating], noise: NDArray[np.floating]) -> N
     >>> colour_image(np.zeros((3, 2, 2)), np.ones(3)).shape
     (2, 2, 3)
     """
-    scaled = np.asarray(stamps, np.float64) / np.reshape(noise, (3, 1, 1))
-    stretched = np.arcsinh(scaled / 2) / np.arcsinh(25)
-    return np.moveaxis(np.clip(0.1 + stretched, 0, 1), 0, -1)[::-1]
+    shown = stretched(np.asarray(stamps, np.float64), np.asarray(noise))
+    return np.moveaxis(np.clip(0.1 + shown, 0, 1), 0, -1)[::-1]
 
 
 def stamps_and_pdfs(
@@ -133,10 +134,10 @@ def stamps_and_pdfs(
         pictures.append(panel([colour_picture(picture)], title, bare=True, aspect=1, width_px=100))
         density = cube["pdf"][row].values
         top = 1.1 * float(density.max())
-        marks = [line(cube["z"].values, density, "#1f5fb4", width=1.2)]
+        marks = [line(cube["z"].values, density, colour("v0"), width=1.2)]
         if reference and np.isfinite(cube[reference][row]):
             z = float(cube[reference][row])
-            marks.append(strokes([(z, 0, z, top)], "#c1121f", 1.0, "dashed"))
+            marks.append(strokes([(z, 0, z, top)], KNOWN, 1.0, "dashed"))
         title = f"z = {float(cube['z_median'][row]):.2f}"
         options: dict[str, Any] = {
             "xlim": (0, 4),

@@ -14,6 +14,7 @@ from hscz.atomic import read_json, write_atomic, write_json
 from hscz.config import RunConfig
 from hscz.errors import ConfigError
 from hscz.figures.figure import FORMATS, Figure
+from hscz.figures.leaves import Section, write_leaves
 from hscz.figures.results import INPUTS, Results
 from hscz.learn.campaign import Task, side_by_side
 
@@ -120,22 +121,11 @@ def heading(name: str) -> str:
 def write_page(folder: Path, title: str, names: Sequence[str]) -> Path:
     """Write the page of the figures that a folder has, in the order of `names`."""
     notes = {name: read_json(folder / f"{name}.json") for name in names}
-    there = {name: note for name, note in notes.items() if note}
-    links = "".join(
-        f'<a href="#{name}"{_SHADED if note["missing"] else ""}><b>{heading(name)}</b> '
-        f"{escape(note['title'])}</a>"
-        for name, note in there.items()
-    )
-    sections = "".join(_section(name, note) for name, note in there.items())
-    text = (
-        f'<!doctype html><html lang="en"><meta charset="utf-8"><title>{escape(title)}</title>'
-        f"<style>{_STYLE}</style><nav><h1>{escape(title)}</h1><p>Arrow keys turn the pages.</p>"
-        f"{links}</nav><main>{sections}</main><script>{_SCRIPT}</script></html>"
-    )
-    return write_atomic(folder / "index.html", lambda path: path.write_text(text, encoding="utf-8"))
+    sections = [_section(name, note) for name, note in notes.items() if note]
+    return write_leaves(folder / "index.html", title, sections)
 
 
-def _section(name: str, note: dict[str, Any]) -> str:
+def _section(name: str, note: dict[str, Any]) -> Section:
     words = {"csv": "table", "html": "to zoom in"}
     files = " ".join(
         f'<a href="{escape(file)}">{words.get(kind, kind.upper())}</a>'
@@ -143,11 +133,12 @@ def _section(name: str, note: dict[str, Any]) -> str:
         for kind in [file.rpartition(".")[2]]
     )
     remark = f"<p class=note>{escape(note['note'].capitalize())}.</p>" if note["note"] else ""
-    return (
-        f'<section id="{name}"><h2>{heading(name)}. {escape(note["title"])}</h2>'
-        f'<img src="{name}.png" loading="lazy" alt="{escape(note["title"])}">{remark}'
-        f"<p>{escape(note['caption'])}</p><p>{files}</p></section>"
+    number, title = heading(name), escape(note["title"])
+    body = (
+        f'<img src="{name}.png" loading="lazy" alt="{title}">{remark}'
+        f"<p>{escape(note['caption'])}</p><p>{files}</p>"
     )
+    return Section(name, f"<b>{number}</b> {title}", f"{number}. {title}", body, note["missing"])
 
 
 def _known(names: Sequence[str], known: Sequence[str], what: str) -> list[str]:
@@ -155,22 +146,3 @@ def _known(names: Sequence[str], known: Sequence[str], what: str) -> list[str]:
         if name not in known:
             raise ConfigError(f"{what} {name!r} is unknown; there are {', '.join(known)}")
     return [name for name in known if name in names]
-
-
-_SHADED = ' class="missing"'
-_STYLE = (
-    "body{margin:0;font:16px/1.5 sans-serif;display:flex;color:#222}"
-    "nav{width:17em;height:100vh;overflow:auto;position:sticky;top:0;background:#f3f3f3;"
-    "padding:0 1em;box-sizing:border-box;font-size:13px;flex:none}"
-    "nav h1{font-size:18px}nav a{display:block;padding:2px 0;color:#224;text-decoration:none}"
-    "nav a.missing{color:#999}main{flex:1;min-width:0;padding:0 2em}"
-    "section{min-height:100vh;padding-top:.5em;box-sizing:border-box}"
-    "h2{font-size:20px}img{max-width:100%;max-height:80vh;display:block}"
-    ".note{color:#8a4b00}section p{max-width:60em}"
-)
-_SCRIPT = (
-    "const all=[...document.querySelectorAll('section')];"
-    "addEventListener('keydown',e=>{const step={ArrowRight:1,ArrowLeft:-1}[e.key];if(!step)return;"
-    "const here=all.findLastIndex(s=>s.getBoundingClientRect().top<=innerHeight/3);"
-    "all[Math.min(all.length-1,Math.max(0,here+step))].scrollIntoView()})"
-)

@@ -41,6 +41,7 @@ MARKERS = {
     "v1": "s",
     "v2": "^",
     "v3": "v",
+    "SED": ">",
     "recommended": "*",
     "oracle": "P",
     "adabn": "D",
@@ -58,6 +59,9 @@ FIELD_COLOURS = {
     "DEEP2": "#cc79a7",
 }
 """The colours of Okabe and Ito, which the colour-blind tell apart."""
+
+KNOWN = "#c1121f"
+"""Where a known redshift is marked among predicted ones."""
 
 FIELD_DASHES = {"COSMOS_UDF": "dotted", "XMM_UDF": "dashed", "COSMOS_DEEP": "dashdot"}
 

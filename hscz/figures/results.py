@@ -157,14 +157,14 @@ class Results:
             found |= {"adversary": watching.adversary, "layer": watching.layer}
         return found
 
-    def key(self, *more: Any) -> str:
+    def key(self) -> str:
         """Return the fingerprint of everything that the figures are drawn from."""
         stores = [attributes(self.config.field_store(name)) for name in self.config.fields]
         cubes = [attributes(one.output(n)) for one in self.plan for n in one.fields]
         models = [read_json(f / "provenance.json") for one in self.plan for f in one.config.models]
         marks = [[a.get("fingerprint"), a.get("labels")] for a in (*stores, *cubes, *models)]
         planes = file_stamps([str(planes_file(self.config, self.main))])
-        return fingerprint(self.config, marks, planes, __version__, *more)
+        return fingerprint(self.config, marks, planes, __version__)
 
     def _split(self) -> pd.DataFrame | None:
         if not self.plan or not (self.plan[0].config.models[0] / "split.parquet").exists():

@@ -10,6 +10,7 @@ import xarray as xr
 
 from hscz.evaluate.compare import POOLED_BINS
 from hscz.schema import Flag
+from hscz.sphere import ra_near
 from hscz.survey import FIELDS
 
 REDSHIFTS = ("z_spec", "z_c2020", "z_sed", "z_label", "z_true")
@@ -105,4 +106,6 @@ def by_region(tables: Mapping[str, pd.DataFrame]) -> dict[str, pd.DataFrame]:
     for name, table in tables.items():
         region = FIELDS[name].region if name in FIELDS else name
         parts.setdefault(region, []).append(table.assign(field=name))
-    return {region: pd.concat(found, ignore_index=True) for region, found in parts.items()}
+    regions = {region: pd.concat(found, ignore_index=True) for region, found in parts.items()}
+    # A region across right ascension 0 stays in one piece.
+    return {name: t.assign(ra=ra_near(t["ra"], t["ra"][:1])) for name, t in regions.items()}

@@ -10,11 +10,11 @@ import pandas as pd
 import xarray as xr
 from numpy.typing import NDArray
 
-from hscz.evaluate.trials import WIDE_PDF
 from hscz.figures.figure import Missing, paper_figure
 from hscz.figures.marks import empty, grey_image, grid, line, panel, strokes, text, texts
-from hscz.figures.palette import colour
+from hscz.figures.palette import KNOWN, colour
 from hscz.figures.samples import FAINT, columns
+from hscz.quality import WIDE_PDF
 
 Z_SHOWN = 5.0
 """Redshifts of the PDFs drawn."""
@@ -23,6 +23,7 @@ GAP, PDF_SPAN = 0.3, 3.2
 """Width of the gap and of the PDFs beside the stamps, in stamps."""
 
 RECIPES = ("v0", "v2")
+"""Recipes whose PDFs are drawn, that of the redshift last."""
 
 Cubes = Mapping[str, xr.Dataset]
 
@@ -57,7 +58,8 @@ def fig21(store: xr.Dataset | None, cubes: Cubes, n: int = 8, seed: int = 1) -> 
     if store is None or "v2" not in cubes:
         raise Missing("there is no PDF cube of v2 for the target; predict it")
     rows = _chosen(cubes["v2"], wide=True, n=n, seed=seed)
-    shown, drawn = _gallery(store, cubes, rows, store.sizes["band"])
+    both = {recipe: cubes[recipe] for recipe in RECIPES if recipe in cubes}
+    shown, drawn = _gallery(store, both, rows, store.sizes["band"])
     return grid([shown], columns=1, inches=9), drawn, ""
 
 
@@ -95,8 +97,9 @@ def figA1(
     panels, tables = [], []
     widest = max((store.sizes["band"] for store in stores.values()), default=0)
     for name, store in stores.items():
-        wanted = ("v0",) if name in source else ("v0", "v2")
-        there = {r: c for r, c in cubes.get(name, {}).items() if r in wanted}
+        found = cubes.get(name, {})
+        wanted = RECIPES[:1] if name in source else RECIPES
+        there = {recipe: found[recipe] for recipe in wanted if recipe in found}
         if not there:
             continue
         last = list(there)[-1]
@@ -111,6 +114,26 @@ def figA1(
     panels += [empty()] * (len(panels) % 2)
     layout = grid(panels, columns=2, inches=7, gap=(0.1, 0.2))
     return layout, pd.concat(tables, ignore_index=True), ""
+
+
+def stretched(
+    flux: NDArray[np.floating], noise: NDArray[np.floating], brightest: float = 50
+) -> NDArray[np.floating]:
+    """Return stamps with an asinh stretch in units of their sky noise.
+
+    Parameters
+    ----------
+    flux : ndarray, shape (..., y, x)
+    noise : ndarray, shape (...)
+    brightest : float
+        Flux over noise that becomes 1; the sky becomes 0.
+
+    Examples
+    --------
+    >>> stretched(np.array([[0.0, 100.0]]), np.float64(2.0)).tolist()
+    [[0.0, 1.0]]
+    """
+    return np.arcsinh(flux / noise[..., None, None] / 2) / np.arcsinh(brightest / 2)
 
 
 def _chosen(
@@ -178,8 +201,7 @@ def _mosaic(store: xr.Dataset, rows: NDArray[np.intp]) -> NDArray[np.float64]:
     noise = store["sky_noise"].isel(object=order).values.astype(np.float64)
     images = images[np.searchsorted(order, rows)]
     noise = noise[np.searchsorted(order, rows)]
-    stretched = np.arcsinh(images / noise[..., None, None] / 2) / np.arcsinh(15)
-    shown = np.clip(0.12 + stretched, 0, 1)[..., ::-1, :]
+    shown = np.clip(0.12 + stretched(images, noise, brightest=30), 0, 1)[..., ::-1, :]
     # A white line between stamps.
     shown[..., 0, :], shown[..., :, 0] = 0, 0
     return np.concatenate([np.concatenate(list(line), axis=1) for line in shown], axis=0)
@@ -215,5 +237,5 @@ def _words(table: pd.DataFrame, bands: Sequence[str], left: float, redshift: str
     if redshift == "z_label":
         x = [left + PDF_SPAN * min(z, Z_SHOWN) / Z_SHOWN for _, z, _ in lines]
         ends = [(at, y, at, y + 0.9) for at, (y, _, _) in zip(x, lines, strict=True)]
-        words.append(strokes(ends, "#c1121f", 1.2, "dashed"))
+        words.append(strokes(ends, KNOWN, 1.2, "dashed"))
     return words

@@ -137,7 +137,8 @@ def fig02(stores: Mapping[str, xr.Dataset], bins: int = 80) -> Any:
         x="E(B−V) (mag)",
         y="normalised n",
         xlim=(float(edges[0]), float(edges[-1])),
-        ylim=(0, 1.08 * float(drawn["density"].max())),
+        # Room above the curves for the legend.
+        ylim=(0, (1.08 + 0.06 * len(values)) * float(drawn["density"].max())),
         legend="top_right",
         aspect=1.6,
         width_px=600,

@@ -10,6 +10,7 @@ from astropy.wcs import WCS
 from numpy.typing import ArrayLike, NDArray
 
 from hscz.mock.settings import MockSettings
+from hscz.sphere import ra_near
 from hscz.survey import FIELDS, PIXEL_SCALE_ARCSEC, Field
 
 FloatArray = NDArray[np.float64]
@@ -117,7 +118,7 @@ class FieldGrid:
         y = low + height * np.concatenate([0 * edge, 1 + 0 * edge, edge, edge])
         ra, dec = self.wcs().all_pix2world(x, y, 0)
         # Unwrapped around the centre, so that a field astride RA = 0 is not the whole circle.
-        ra = self.field.ra_deg + (ra - self.field.ra_deg + 180.0) % 360.0 - 180.0
+        ra = ra_near(ra, self.field.ra_deg)
         return (float(ra.min()), float(ra.max())), (float(dec.min()), float(dec.max()))
 
     def patch_of(self, x_px: ArrayLike, y_px: ArrayLike) -> NDArray[np.int64]:

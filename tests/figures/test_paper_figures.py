@@ -210,6 +210,14 @@ def test_maps_count_every_galaxy(survey: Survey, drawn: dict[str, Figure]) -> No
     assert mean == pytest.approx(float(v2["pdf_width"].values[narrow.values].mean()))
 
 
+def test_region_across_right_ascension_zero_stays_in_one_piece(survey: Survey) -> None:
+    store = survey["stores"]["DEEP2"]
+    moved = store.assign(ra=(store["ra"] - float(store["ra"].mean())) % 360)
+    maps = [figures.fig01({"DEEP2": one}).table.query("panel == 'sky'") for one in (store, moved)]
+    assert [len(m) for m in maps] == [len(maps[0])] * 2
+    assert np.ptp(maps[1]["x"]) == pytest.approx(np.ptp(maps[0]["x"]), abs=1e-3)
+
+
 def test_widths_and_labels(survey: Survey, drawn: dict[str, Figure]) -> None:
     wide = drawn["fig20"].table.groupby("field")["wide_fraction"].first()
     assert wide["DEEP2"] == pytest.approx(np.mean(survey["everywhere"]["DEEP2"]["pdf_width"] > 1.5))
@@ -223,7 +231,10 @@ def test_widths_and_labels(survey: Survey, drawn: dict[str, Figure]) -> None:
 
 
 def test_galleries_show_what_they_promise(survey: Survey, drawn: dict[str, Figure]) -> None:
-    assert (drawn["fig21"].table["pdf_width"] > 1.5).all()
+    wide, v2 = drawn["fig21"].table, survey["target"]["v2"]
+    assert (wide["pdf_width"] > 1.5).all()
+    np.testing.assert_array_equal(wide["z_median"], v2["z_median"].values[wide["object_id"]])
+    assert not [name for name in wide if "v1" in name or "v3" in name or "recommended" in name]
     gallery = drawn["figA1"].table
     assert (gallery["pdf_width"] < 1.5).all()
     assert gallery["mag_i"].between(24, 25).all()
