@@ -21,7 +21,8 @@ from scipy.ndimage import gaussian_filter
 
 from hscz.sky.cutouts import cut_tile, gather
 from hscz.sky.fits import HSC_MASK_PLANES, write_calexp
-from hscz.sky.mosaic import assign, corner, find_tiles
+from hscz.sky.mosaic import assign, corner
+from hscz.sky.region import open_region
 from hscz.survey import BANDS, PIXEL_SCALE_ARCSEC
 
 SIDE_PX, STAMP_PX, OBJECTS, LOOP_OBJECTS = 4200, 64, 3000, 60
@@ -75,7 +76,9 @@ def _from_files() -> dict[str, float]:
     with tempfile.TemporaryDirectory() as folder:
         pattern = _write_mosaic(Path(folder))
         rng = np.random.default_rng([20, 2])
-        tiles = find_tiles(pattern, BAND_NAMES, SIDE_PX, STAMP_PX)
+        tiles = open_region(
+            dict.fromkeys(BAND_NAMES, pattern), tile_px=SIDE_PX, stamp_px=STAMP_PX
+        ).tiles
         x, y = rng.uniform(STAMP_PX, SIDE_PX - STAMP_PX, size=(2, OBJECTS))
         ra, dec = tiles[0].wcs.all_pix2world(x, y, 0)
 

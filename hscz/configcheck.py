@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import operator
+import re
 from collections.abc import Mapping
 from itertools import pairwise
 
@@ -82,6 +83,12 @@ def check_values(config: RunConfig, where: str) -> None:
     _check_training(config, where)
     for key, url in config.fetch.services.items():
         refuse_secrets(f"{where}: fetch.{key}", url)
+    for host, prefix in config.fetch.logins.items():
+        if not re.fullmatch("[A-Z][A-Z0-9_]*", prefix):
+            raise ConfigError(
+                f"{where}: fetch.logins for {host} is not how names of environment variables "
+                "begin, such as HSC_SSP_CAS; write that there, and never a password"
+            )
 
 
 def check_fields(config: RunConfig, where: str) -> None:

@@ -10,7 +10,7 @@ import pandas as pd
 
 from hscz.atomic import read_json
 from hscz.errors import ConfigError, StoreError
-from hscz.schema import SINGLE_FLAGS
+from hscz.schema import flag_counts
 from hscz.stores import attributes, open_cube, open_field, part
 from hscz.tables.listing import describe_catalogue, list_catalogues
 
@@ -129,5 +129,4 @@ def _medians(values: np.ndarray, form: str) -> str:
 
 
 def _flag_line(flags: np.ndarray) -> str:
-    counts = {str(flag.name).lower(): int((flags & flag.value > 0).sum()) for flag in SINGLE_FLAGS}
-    return "  flags     " + ", ".join(f"{name} {n:,}" for name, n in counts.items() if n)
+    return "  flags     " + ", ".join(f"{name} {n:,}" for name, n in flag_counts(flags).items())

@@ -29,7 +29,7 @@ from hscz.cutting import blocks_of, cutting_tasks, read_notes, write_places
 from hscz.errors import InputError
 from hscz.fetch import dust
 from hscz.progress import show_progress
-from hscz.schema import FIELD_STORE, SINGLE_FLAGS, Flag
+from hscz.schema import FIELD_STORE, Flag, flag_counts
 from hscz.sky.mosaic import Tile, assign
 from hscz.sky.patches import LeftOut, list_files, summary
 from hscz.sky.psf import PsfFiles
@@ -97,11 +97,11 @@ def ingest(config: RunConfig, name: str, progress: bool = True) -> Path:
     with show_progress(f"ingest {name}", progress):
         dask.compute(*cutting_tasks(path, blocks, settings.stamp_px, psf))
     left_out += read_notes(path, blocks)
-    stores.commit(path, FIELD_STORE)
     write_atomic(path.with_suffix(".lost.parquet"), lost.to_parquet)
     notes = pd.DataFrame(left_out, columns=[f.name for f in dataclasses.fields(LeftOut)])
     write_atomic(path.with_suffix(".left_out.csv"), lambda file: notes.to_csv(file, index=False))
-    return path
+    # Last: a store that is there is never made again, and would stay without its notes.
+    return stores.commit(path, FIELD_STORE)
 
 
 def _by_tile(
@@ -124,8 +124,7 @@ def ingest_report(path: Path) -> str:
     attrs, store = stores.attributes(path), stores.open_field(path)
     flags = store["flags"].values
     unusable = int(((flags & int(Flag.UNUSABLE)) != 0).sum())
-    counts = ((str(f.name).lower(), int(((flags & f) != 0).sum())) for f in SINGLE_FLAGS)
-    flagged = ", ".join(f"{count:,} {name}" for name, count in counts if count) or "none"
+    flagged = ", ".join(f"{n:,} {name}" for name, n in flag_counts(flags).items()) or "none"
     lines = [
         f"{attrs['n_read']:,} rows read, {attrs['n_selected']:,} selected, {len(flags):,} cut, "
         f"{attrs['n_lost']:,} in no tile",

@@ -157,22 +157,38 @@ def _compare(config: RunConfig, plan: list[Experiment]) -> Stage:
     from hscz.evaluate.gather import compare_experiments, comparison_key
 
     output = config.root / "comparisons" / config.name / "comparison.parquet"
-    note = output.with_suffix(".json")
+    return _evaluation(
+        None,
+        output,
+        tuple({one.config.root / "pdfs" for one in plan}),
+        output.with_suffix(".json"),
+        partial(comparison_key, plan, config.evaluate),
+        partial(compare_experiments, plan, config.evaluate, output.parent),
+    )
+
+
+def _evaluation(
+    name: str | None,
+    output: Path,
+    inputs: tuple[Path, ...],
+    note: Path,
+    key: Callable[[], str],
+    write: Callable[[], str],
+) -> Stage:
+    """Return a stage that writes tables, and its report with the fingerprint into `note`."""
 
     def make(resume: bool, force: bool) -> str:
-        report = compare_experiments(plan, config.evaluate, output.parent)
-        write_json(note, {"fingerprint": comparison_key(plan, config.evaluate), "report": report})
+        report = write()
+        write_json(note, {"fingerprint": key(), "report": report})
         return report
 
     def up_to_date() -> bool:
-        key = comparison_key(plan, config.evaluate)
-        return output.exists() and read_json(note).get("fingerprint") == key
+        return output.exists() and read_json(note).get("fingerprint") == key()
 
     def report() -> str | None:
         return read_json(note).get("report")
 
-    inputs = tuple({one.config.root / "pdfs" for one in plan})
-    return Stage("evaluate", None, output, inputs, up_to_date, make, report)
+    return Stage("evaluate", name, output, inputs, up_to_date, make, report)
 
 
 def embed_stages(config: RunConfig) -> Iterator[Stage]:
@@ -189,22 +205,9 @@ def _embed(config: RunConfig, target: str, plan: list[Experiment]) -> Stage:
     from hscz.evaluate.insight import look, look_key, planes_file
 
     output = planes_file(config, target)
-    note = output.with_suffix(".json")
-
-    def make(resume: bool, force: bool) -> str:
-        report = look(plan, config.embed, config.evaluate)
-        key = look_key(plan, config.embed, config.evaluate)
-        write_json(note, {"fingerprint": key, "report": report})
-        return report
-
-    def up_to_date() -> bool:
-        key = look_key(plan, config.embed, config.evaluate)
-        return output.exists() and read_json(note).get("fingerprint") == key
-
-    def report() -> str | None:
-        return read_json(note).get("report")
-
-    return Stage("evaluate", target, output, (), up_to_date, make, report)
+    asked = plan, config.embed, config.evaluate
+    key, write = partial(look_key, *asked), partial(look, *asked)
+    return _evaluation(target, output, (), output.with_suffix(".json"), key, write)
 
 
 def _mock(config: RunConfig, settings: MockSettings, name: str, progress: bool) -> Stage:
@@ -305,18 +308,7 @@ def _evaluate(config: RunConfig, name: str) -> Stage:
         settings = replace(config.evaluate, fields=())
         return fingerprint(settings, attributes(cube).get("fingerprint"))
 
-    def make(resume: bool, force: bool) -> str:
-        report = evaluate_field(config, name)
-        write_json(note, {"fingerprint": key(), "report": report})
-        return report
-
-    def up_to_date() -> bool:
-        return output.exists() and read_json(note).get("fingerprint") == key()
-
-    def report() -> str | None:
-        return read_json(note).get("report")
-
-    return Stage("evaluate", name, output, (cube,), up_to_date, make, report)
+    return _evaluation(name, output, (cube,), note, key, partial(evaluate_field, config, name))
 
 
 def _export(config: RunConfig, name: str, overwrite: bool) -> Stage:

@@ -79,6 +79,18 @@ def flag_meanings() -> str:
     return f"{bits}; no redshift where flags & {Flag.UNUSABLE.value}"
 
 
+def flag_counts(flags: np.ndarray) -> dict[str, int]:
+    """Return how many objects have each flag, without those that none has.
+
+    Examples
+    --------
+    >>> flag_counts(np.array([0, 4, 12]))
+    {'saturated': 2, 'bright_object': 1}
+    """
+    counts = {str(f.name).lower(): int((flags & f.value != 0).sum()) for f in SINGLE_FLAGS}
+    return {name: count for name, count in counts.items() if count}
+
+
 @dataclass(frozen=True)
 class Variable:
     """What a variable of an artefact must look like."""

@@ -205,15 +205,9 @@ def _tap(descriptor: CatalogueDescriptor, region: Region | None, downloader: Dow
     import pyvo
 
     archive = descriptor.archive
-    base = getattr(downloader.settings, archive.service)
-    names = ", ".join(columns_of(descriptor))
-    wheres = [f"({archive.where})"] if archive.where else []
-    if region is not None:
-        wheres.append(region.condition(descriptor.columns["ra"], descriptor.columns["dec"]))
-    query = f"SELECT {names} FROM {archive.table}"
-    query += f" WHERE {' AND '.join(wheres)}" if wheres else ""
+    base = _address(archive.service, downloader)
     service = pyvo.dal.TAPService(base, session=downloader.session())
-    answer = service.create_query(query).execute_raw()
+    answer = service.create_query(_query(descriptor, region)).execute_raw()
     return _read_votable(answer, archive.table, urlsplit(base).netloc)
 
 
@@ -222,16 +216,11 @@ def _sdss(descriptor: CatalogueDescriptor, region: Region | None, downloader: Do
     from astroquery.sdss import SDSS, conf
 
     archive = descriptor.archive
-    wheres = [f"({archive.where})"] if archive.where else []
-    if region is not None:
-        wheres.append(region.condition(descriptor.columns["ra"], descriptor.columns["dec"]))
-    query = f"SELECT {', '.join(columns_of(descriptor))} FROM {archive.table}"
-    query += f" WHERE {' AND '.join(wheres)}" if wheres else ""
-    release = int(archive.release or downloader.settings.sdss_release)
+    release = {"data_release": int(archive.release)} if archive.release else {}
     client = type(SDSS)()
     client._session = downloader.session()
     with conf.set_temp("skyserver_baseurl", downloader.settings.sdss):
-        answer = client.query_sql_async(query, data_release=release, cache=False)
+        answer = client.query_sql_async(_query(descriptor, region), cache=False, **release)
     refuse_web_page(answer.content)
     table = client._parse_result(answer)
     table = Table() if table is None else table
@@ -241,6 +230,16 @@ def _sdss(descriptor: CatalogueDescriptor, region: Region | None, downloader: Do
             "less with fetch.box"
         )
     return table
+
+
+def _query(descriptor: CatalogueDescriptor, region: Region | None) -> str:
+    """Return what to ask for, in words that SQL and ADQL share."""
+    archive, columns = descriptor.archive, descriptor.columns
+    wheres = [f"({archive.where})"] if archive.where else []
+    if region is not None:
+        wheres.append(region.condition(columns["ra"], columns["dec"]))
+    where = f" WHERE {' AND '.join(wheres)}" if wheres else ""
+    return f"SELECT {', '.join(columns_of(descriptor))} FROM {archive.table}{where}"
 
 
 _SERVICES: dict[str, Ask] = {"vizier": _vizier, "irsa": _tap, "cadc": _tap, "sdss": _sdss}

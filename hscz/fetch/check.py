@@ -31,7 +31,7 @@ def check_file(path: Path) -> None:
     if not head:
         raise InputError("is empty; the server may have failed")
     refuse_web_page(head)
-    name = path.name.lower().removesuffix(".gz")
+    name = path.name.lower().removesuffix(".gz").removesuffix(".fz")
     if name.endswith((".fits", ".fit")):
         _check_fits(path, head)
     elif name.endswith(".parquet") and head[:4] != b"PAR1":

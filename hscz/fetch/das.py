@@ -18,7 +18,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from hscz.atomic import aside, writing
+from hscz.atomic import aside
 from hscz.errors import InputError
 from hscz.fetch.check import check_file, refuse_web_page
 from hscz.fetch.http import CHUNK, Downloader, TemporaryError
@@ -137,10 +137,13 @@ def _pull(
         told = {"Content-Length", "Transfer-Encoding"} & {key.title() for key in answer.headers}
         try:
             for member, data in _members(answer.raw, url, needs_end=not told):
-                name, _, tract = _parsed(member.name, url)
-                row = request.first + name - 2
-                if not 0 <= name - 2 < len(request.ra):
+                line, filter_name, tract = _parsed(member.name, url)
+                row = request.first + line - 2
+                if not 0 <= line - 2 < len(request.ra):
                     raise InputError(f"{url}: {member.name} is of a line that was not asked for")
+                # Coadds in the later filters HSC-R2 and HSC-I2 are named with or without the 2.
+                if filter_name.removesuffix("2") != request.filter_name.removesuffix("2"):
+                    raise InputError(f"{url}: {member.name} is not in {request.filter_name}")
                 path = path_of(tract, str(row))
                 try:
                     _write(data, path, member.size, downloader)
@@ -219,8 +222,7 @@ def _write(data: IO[bytes], path: Path, size: int, downloader: Downloader) -> No
         written = 0
         with temporary.open("wb") as file:
             while chunk := data.read(CHUNK):
-                with writing(path):
-                    file.write(chunk)
+                file.write(chunk)
                 written += len(chunk)
                 downloader.on_bytes(len(chunk))
         if written != size:

@@ -23,6 +23,7 @@ from hscz.fetch.http import Downloader, MissingFileError, ServiceError
 from hscz.fetch.manifest import Manifest
 from hscz.fetch.wanted import PATCH_MB, image_path, images, region, tables
 from hscz.survey import BANDS, band
+from hscz.tables.read import read_columns
 
 
 @dataclass(frozen=True)
@@ -38,12 +39,15 @@ class Task:
     run : callable
     optional : bool
         Whether the archive may lack it.
+    filter_name : str
+        Filter of a whole patch, empty for all else.
     """
 
     path: Path
     source: str
     run: Callable[[], object] = field(compare=False)
     optional: bool = False
+    filter_name: str = ""
 
 
 def fetch_field(
@@ -60,7 +64,7 @@ def fetch_field(
     name : str
         A field with a section ``fetch``.
     progress : bool
-        Whether to draw a progress bar.
+        Whether to draw progress bars, of files and of bytes.
     downloader : Downloader, optional
 
     Returns
@@ -84,18 +88,22 @@ def fetch_field(
     n_absent, service_lacks = 0, False
     with ThreadPoolExecutor(config.fetch.jobs) as pool:
         futures = {pool.submit(_fetch, task, manifest): task for task in todo}
-        bar = tqdm(total=len(todo), desc=f"fetch {name}", disable=not progress, leave=False)
-        try:
-            for future in as_completed(futures):
-                bar.update()
-                try:
-                    n_absent += not future.result()
-                except InputError as error:
-                    failed.append((str(futures[future].path), str(error)))
-                    service_lacks |= isinstance(error, ServiceError)
-        finally:
-            downloader.stopped.set()
-            bar.close()
+        bar = partial(tqdm, disable=not progress, leave=False)
+        with (
+            bar(total=len(todo), desc=f"fetch {name}") as n_done,
+            bar(desc="received", unit="B", unit_scale=True) as n_bytes,
+        ):
+            downloader.on_bytes = n_bytes.update
+            try:
+                for future in as_completed(futures):
+                    n_done.update()
+                    try:
+                        n_absent += not future.result()
+                    except InputError as error:
+                        failed.append((str(futures[future].path), str(error)))
+                        service_lacks |= isinstance(error, ServiceError)
+            finally:
+                downloader.stopped.set()
     downloader.stopped.clear()
     note = left_out_path(config, name)
     note.unlink(missing_ok=True)
@@ -125,20 +133,23 @@ def is_fetched(config: RunConfig, name: str) -> bool:
 def preview(config: RunConfig, name: str, downloader: Downloader | None = None) -> str:
     """Return how many files and bytes a fetch would take, as the servers tell them.
 
-    One file is asked about for each kind of image; tables that a service selects have no size
-    beforehand.
+    One patch is asked about for each filter; tables and cut-outs have no size beforehand.
     """
     downloader = downloader or Downloader(replace(config.fetch, tries=1))
     manifest = Manifest(manifest_path(config))
     todo = [t for t in _tasks(config, name, downloader) if not _is_there(t, manifest)]
-    patches = [t for t in todo if t.source.endswith(".fits")]
-    size_mb, doubt = PATCH_MB, ""
-    if patches:
+    total_mb, doubt = 0.0, ""
+    for filter_name in dict.fromkeys(t.filter_name for t in todo if t.filter_name):
+        patches = [t for t in todo if t.filter_name == filter_name]
+        size_mb = PATCH_MB
         try:
-            size_mb = (downloader.size(patches[0].source) or 0) / 1e6 or PATCH_MB
+            # At its border, the archive lacks patches of a tract.
+            middle = patches[(len(patches) - 1) // 2]
+            size_mb = (downloader.size(middle.source) or 0) / 1e6 or PATCH_MB
         except InputError as error:
-            doubt = f", reckoned from their pixels: {error}"
-    return f"  {len(todo):,} files, about {len(patches) * size_mb / 1e3:,.1f} GB of images{doubt}"
+            doubt = doubt or f", some reckoned from their pixels: {error}"
+        total_mb += len(patches) * size_mb
+    return f"  {len(todo):,} files, about {total_mb / 1e3:,.1f} GB of images{doubt}"
 
 
 def manifest_path(config: RunConfig) -> Path:
@@ -156,12 +167,18 @@ def _tasks(config: RunConfig, name: str, downloader: Downloader) -> list[Task]:
     if entry.fetch is None:
         raise ConfigError(f"fields.{name} has no section fetch; say there what to fetch")
     tasks = [
-        Task(w.path, w.url, partial(downloader.download, w.url, w.path, check_file), w.optional)
+        Task(
+            w.path,
+            w.url,
+            partial(downloader.download, w.url, w.path, check_file),
+            w.optional,
+            w.filter_name,
+        )
         for w in images(config, name)
     ]
     for table in tables(config, name):
         archive = table.descriptor.archive
-        source = fingerprint(archive, entry.fetch.box)
+        source = fingerprint(archive, entry.fetch.box if archive.selects else ())
         get = partial(fetch_catalogue, table.descriptor, table.path, downloader, region(entry))
         tasks.append(Task(table.path, f"{archive.service}:{source}", get))
     return tasks + _cutouts(config, name, downloader)
@@ -197,16 +214,16 @@ def _cutouts(config: RunConfig, name: str, downloader: Downloader) -> list[Task]
 
 def _positions(path: Path) -> tuple[np.ndarray, np.ndarray]:
     """Read the positions of cut-outs."""
-    try:
-        table = pd.read_parquet(path) if path.suffix == ".parquet" else pd.read_csv(path)
-    except FileNotFoundError:
+    table = read_columns(path, ["ra", "dec"])
+    values = table.apply(pd.to_numeric, errors="coerce").to_numpy(np.float64)
+    bad = ~(np.abs(values) <= (360, 90)).all(axis=1)
+    if bad.any():
+        row = int(np.argmax(bad))
         raise InputError(
-            f"{path}: no such file; fetch.cutouts names a table with ra, dec"
-        ) from None
-    for column in ("ra", "dec"):
-        if column not in table:
-            raise InputError(f"{path}: no column {column!r}; give ra and dec in degrees")
-    return table["ra"].to_numpy(float), table["dec"].to_numpy(float)
+            f"{path}: row {row} has ra, dec = {', '.join(map(str, table.iloc[row]))} "
+            f"({bad.sum()} such rows); give both in degrees"
+        )
+    return values[:, 0], values[:, 1]
 
 
 def _is_there(task: Task, manifest: Manifest) -> bool:

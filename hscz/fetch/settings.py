@@ -61,7 +61,6 @@ class FetchConfig:
     irsa: str = "https://irsa.ipac.caltech.edu/TAP"
     irsa_dust: str = "https://irsa.ipac.caltech.edu/cgi-bin/DUST/nph-dust"
     sdss: str = "https://skyserver.sdss.org"
-    sdss_release: int = 12
     # The client finds this by asking the archive's registry for ivo://cadc.nrc.ca/argus.
     cadc: str = "https://ws.cadc-ccda.hia-iha.nrc-cnrc.gc.ca/argus"
 
@@ -112,4 +111,4 @@ class FieldFetch:
     """Half the side of a cut-out."""
     box: tuple[float, ...] = ()
     """Least and largest RA, least and largest Dec, in degrees: rows to ask for of tables that
-    a service selects, and the region of the dust image. Empty asks for all."""
+    a service selects. Empty asks for all."""

@@ -10,13 +10,15 @@ from pathlib import Path
 from hscz.config import FieldConfig, RunConfig
 from hscz.errors import ConfigError
 from hscz.fetch.region import Region
+from hscz.label import C2020
+from hscz.sky.skymap import PATCHES
 from hscz.survey import BANDS
 from hscz.tables.descriptor import CatalogueDescriptor, load_descriptor
 
 PATCH_MB = 4200**2 * 12 / 1e6
 """Image, mask and variance of one patch as the archive has them, uncompressed."""
 
-PATCHES_OF_A_TRACT = tuple(f"{x},{y}" for y in range(9) for x in range(9))
+PATCHES_OF_A_TRACT = tuple(f"{x},{y}" for y in range(PATCHES) for x in range(PATCHES))
 
 
 @dataclass(frozen=True)
@@ -28,6 +30,7 @@ class Wanted:
     url : str
     path : Path
         Where it is to be.
+    filter_name : str
     place : str
         Tract and patch, such as ``9813-4,4``.
     optional : bool
@@ -36,6 +39,7 @@ class Wanted:
 
     url: str
     path: Path
+    filter_name: str
     place: str
     optional: bool = False
 
@@ -72,6 +76,7 @@ def images(config: RunConfig, name: str) -> list[Wanted]:
         Wanted(
             _address(config, entry, band, tract, patch),
             image_path(entry, name, band, tract, patch),
+            BANDS[band].filter_name,
             f"{tract}-{patch}",
             optional,
         )
@@ -94,21 +99,36 @@ def image_path(entry: FieldConfig, name: str, band: str, tract: str, patch: str)
 
 
 def tables(config: RunConfig, name: str) -> list[WantedTable]:
-    """Return the source catalogues of a field, each once."""
+    """Return the source catalogues of a field, each once.
+
+    Raises
+    ------
+    ConfigError
+        If another field wants other rows in the same file.
+    """
     entry = config.fields[name]
     if entry.fetch is None:
         return []
-    named = [(table.catalogue, table.file) for table in (entry.catalogue, *entry.spec)]
-    named += [
-        ("cosmos2020-classic", entry.c2020_classic),
-        ("cosmos2020-farmer", entry.c2020_farmer),
-    ]
-    named += [(entry.oii.catalogue, entry.oii.file)] if entry.oii else []
-    return [
-        WantedTable(load_descriptor(catalogue), Path(file))
-        for catalogue, file in dict.fromkeys(named)
-        if file
-    ]
+    found = [WantedTable(load_descriptor(table), Path(file)) for table, file in _named(entry)]
+    selected = {one.path for one in found if one.descriptor.archive.selects}
+    for other, its in config.fields.items():
+        if its.fetch is None or its.fetch.box == entry.fetch.box:
+            continue
+        for path in (Path(file) for _, file in _named(its)):
+            if path in selected:
+                raise ConfigError(
+                    f"{path}: fields.{name} and fields.{other} want other rows in it; give each "
+                    "its own file, or both the same fetch.box"
+                )
+    return found
+
+
+def _named(entry: FieldConfig) -> list[tuple[str, str]]:
+    """Return descriptor and file of each source catalogue of a field."""
+    tables = (entry.catalogue, *entry.spec, *([entry.oii] if entry.oii else []))
+    named = [(table.catalogue, table.file) for table in tables]
+    named += zip(C2020, (entry.c2020_classic, entry.c2020_farmer), strict=True)
+    return [(catalogue, file) for catalogue, file in dict.fromkeys(named) if file]
 
 
 def region(entry: FieldConfig) -> Region | None:

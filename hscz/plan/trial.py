@@ -92,13 +92,13 @@ def try_ingest() -> float:
     from hscz.plan.sizes import SURVEY_PER_ARCMIN2
     from hscz.plan.synthetic import calexp
     from hscz.sky.cutouts import cut_tile
-    from hscz.sky.mosaic import find_tiles
+    from hscz.sky.region import open_region
     from hscz.survey import PIXEL_SCALE_ARCSEC, STAMP_PX
 
     side = 2000
     with tempfile.TemporaryDirectory() as folder:
         calexp(Path(folder) / "noise-i.fits", side)
-        (tile,) = find_tiles(str(Path(folder) / "noise-{band}.fits"), ["i"])
+        (tile,) = open_region(dict.fromkeys(["i"], str(Path(folder) / "noise-{band}.fits"))).tiles
         n = round(SURVEY_PER_ARCMIN2 * (side * PIXEL_SCALE_ARCSEC / 60.0) ** 2)
         x, y = np.random.default_rng(1).uniform(STAMP_PX, side - STAMP_PX, (2, n))
         cut_tile(tile, x, y)

@@ -7,15 +7,14 @@ that a stamp which is whole in the image is whole in some tile.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 from astropy.wcs import WCS
 
 from hscz.errors import ConfigError, InputError
-from hscz.sky.fits import BandImage, Window, open_band
-from hscz.sky.patches import find_patches
+from hscz.sky.fits import BandImage, Window
 from hscz.sphere import unit_vectors
 from hscz.survey import PIXEL_SCALE_ARCSEC
 
@@ -65,59 +64,22 @@ def first_image(images: Images) -> BandImage:
     return next(image for image in images if image is not None)
 
 
-def find_tiles(
-    pattern: str | Mapping[str, str],
-    bands: Sequence[str],
-    tile_px: int = 4200,
-    stamp_px: int = 64,
-    zero_point: float | None = None,
-    optional: Collection[str] = (),
-) -> list[Tile]:
-    """Find the images of a field and divide them into tiles, reading headers only.
-
-    Parameters
-    ----------
-    pattern : str or mapping of str to str
-        Path pattern, of all bands or by band, as for `hscz.sky.patches.find_patches`.
-    bands : sequence of str
-        Short names, blue to red.
-    tile_px : int
-        Largest side of a tile; larger images become windows that overlap by `stamp_px`.
-    stamp_px : int
-        Side of the stamps that are to be cut.
-    zero_point : float, optional
-        AB zero point of images whose headers have none.
-    optional : collection of str
-        Bands that a patch may lack.
-
-    Returns
-    -------
-    list of Tile
-        Of all patches that have every band.
-
-    Raises
-    ------
-    ConfigError
-        If the pattern does not tell the bands apart or a tile holds no stamp.
-    InputError
-        If no patch has all bands, files are unusable, the bands of a patch are on different
-        grids, or their pixels are not of the survey's size.
-    """
-    patterns = {b: pattern if isinstance(pattern, str) else pattern[b] for b in bands}
-    tiles = []
-    patches, left_out = find_patches(patterns, optional)
-    for patch in sorted(patches.keys() - {one.patch for one in left_out}):
-        paths = patches[patch]
-        images = tuple(open_band(paths[b], b, zero_point) if b in paths else None for b in bands)
-        check_grid(images)
-        tiles += divide(patch, images, tile_px, stamp_px, optional)
-    return tiles
-
-
 def divide(
     patch: str, images: Images, tile_px: int, stamp_px: int, optional: Collection[str] = ()
 ) -> list[Tile]:
     """Divide the images of one patch into tiles.
+
+    Parameters
+    ----------
+    patch : str
+        Its name.
+    images : tuple of BandImage or None
+    tile_px : int
+        Largest side of a tile; larger images become windows that overlap by `stamp_px`.
+    stamp_px : int
+        Side of the stamps that are to be cut.
+    optional : collection of str
+        Bands that an object may lack.
 
     Raises
     ------

@@ -63,10 +63,10 @@ class Region:
 
 def open_region(
     patterns: Mapping[str, str],
-    zero_points: Mapping[str, float | None],
-    optional: Collection[str],
-    tile_px: int,
-    stamp_px: int,
+    zero_points: Mapping[str, float | None] | None = None,
+    optional: Collection[str] = (),
+    tile_px: int = 4200,
+    stamp_px: int = 64,
     folder: Path | None = None,
 ) -> Region:
     """Open all images of a field, bring them to one grid if asked to, and divide them into tiles.
@@ -78,12 +78,12 @@ def open_region(
     ----------
     patterns : mapping of str to str
         Path pattern of each band, blue to red, as for `hscz.sky.patches.find_patches`.
-    zero_points : mapping of str to float or None
+    zero_points : mapping of str to float or None, optional
         AB zero points of images whose headers have none, by band.
     optional : collection of str
         Bands that a patch may lack.
     tile_px, stamp_px : int
-        As for `hscz.sky.mosaic.find_tiles`.
+        As for `hscz.sky.mosaic.divide`.
     folder : Path, optional
         Where resampled images go; without it, bands on different grids are refused.
 
@@ -101,7 +101,7 @@ def open_region(
     found, left_out = find_patches(patterns, optional)
     patches: dict[str, dict[str, BandImage]] = {}
     for name, paths in found.items():
-        patches[name], faults = _open(name, paths, zero_points, optional)
+        patches[name], faults = _open(name, paths, zero_points or {}, optional)
         left_out += faults
     usable = _usable(patches, left_out)
     first = first_image(tuple(next(iter(usable.values())).values()))

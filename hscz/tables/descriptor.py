@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from hscz.errors import ConfigError, InputError
+from hscz.fetch.credentials import refuse_secrets
 from hscz.survey import BANDS
 from hscz.tables.select import names_in, suggest
 from hscz.tables.units import check_units
@@ -81,8 +82,15 @@ class Archive:
             )
         if self.service == "url" and not self.urls:
             raise ConfigError("[archive] of service 'url' needs urls")
-        if self.service not in ("url", "manual") and not self.table:
+        for url in self.urls:
+            refuse_secrets("[archive] urls", url)
+        if self.selects and not self.table:
             raise ConfigError(f"[archive] of service {self.service!r} needs a table")
+
+    @property
+    def selects(self) -> bool:
+        """Whether the service gives the rows that are asked for, rather than a whole file."""
+        return self.service not in ("url", "manual")
 
 
 @dataclass(frozen=True)

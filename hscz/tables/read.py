@@ -96,12 +96,14 @@ def read_columns(path: str | Path, columns: Sequence[str]) -> pd.DataFrame:
     Raises
     ------
     InputError
-        If the file is missing or unreadable, or lacks a column.
+        If the file is missing, unreadable or empty, or lacks a column.
     """
     path = Path(path)
     file = open_table(path)
     found = [_resolve(path, file.names, column) for column in columns]
     blocks = [block[found].set_axis(list(columns), axis=1) for block in file.blocks(found)]
+    if not blocks:
+        raise InputError(f"{path}: the table has no rows; give the whole table")
     return pd.concat(blocks, ignore_index=True)
 
 
@@ -201,7 +203,7 @@ def _together(blocks: Iterable[dict[str, np.ndarray]], n_rows: int) -> dict[str,
     for block in blocks:
         start, stop = stop, stop + len(block["object_id"])
         for name, values in block.items():
-            column = columns.get(name, np.empty(n_rows, values.dtype))
+            column = columns[name] if name in columns else np.empty(n_rows, values.dtype)
             # A column of whole numbers may turn out to have missing ones later on.
             columns[name] = column.astype(np.result_type(column, values), copy=False)
             columns[name][start:stop] = values

@@ -115,3 +115,27 @@ def fits_bytes():
     out = BytesIO()
     fits.PrimaryHDU(np.arange(4000, dtype=np.float32).reshape(50, 80)).writeto(out)
     return out.getvalue()
+
+
+@pytest.fixture
+def write_config(tmp_path, archive):
+    """Write a run of one field that fetches; return the path of its file."""
+
+    patch = f"{archive.url}/{{rerun}}/{{filter}}-{{tract}}-{{patch}}.fits"
+
+    def write(section, bands=("g", "i")):
+        (tmp_path / "cat.csv").write_text("id,ra,dec\n1,150.0,2.0\n")
+        file = tmp_path / "run.toml"
+        file.write_text(
+            f'stores = "stores"\n[fetch]\ntries = 2\nwait_s = 0.0\nrequests_per_second = 100.0\n'
+            f'cutouts = "{archive.url}/cutouts"\n'
+            f'images = {{ "HSC-" = "{patch}" }}\n'
+            f'logins = {{ "127.0.0.1:{archive.port}" = "HSC_SSP_CAS" }}\n'
+            f'[fields.A]\nimages = "images/{{filter}}/{{tract}}/{{patch}}.fits"\n'
+            f"bands = {list(bands)}\n"
+            f'catalogue = {{ file = "cat.csv", catalogue = "vipers" }}\n'
+            f"[fields.A.fetch]\n{section}\n"
+        )
+        return file
+
+    return write

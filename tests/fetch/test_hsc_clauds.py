@@ -55,7 +55,7 @@ def test_no_two_fields_write_one_image_or_ask_differently_for_one_table(config):
     boxes = {}
     for name in config.fields:
         for table in tables(config, name):
-            if table.descriptor.archive.service not in ("url", "manual"):
+            if table.descriptor.archive.selects:
                 boxes.setdefault(table.path, set()).add(config.fields[name].fetch.box)
     assert all(len(found) == 1 for found in boxes.values())
     assert {path.suffix for path in boxes} == {".fits"}

@@ -9,8 +9,8 @@ from astropy.wcs import WCS
 from hscz.schema import Flag
 from hscz.sky.cutouts import TileCuts, cut_tile, gather, to_half
 from hscz.sky.fits import HSC_MASK_PLANES, write_calexp
-from hscz.sky.mosaic import find_tiles
 from hscz.sky.psf import PsfFiles
+from hscz.sky.region import open_region
 from hscz.sphere import unit_vectors
 
 SHAPE = (200, 210)
@@ -37,7 +37,7 @@ def cut(
     named = dict(planes or HSC_MASK_PLANES)
     write_calexp(folder / "g.fits", image, mask, None, make_wcs(), "HSC-G", mask_planes=named)
     write_calexp(folder / "i.fits", noise, None, None, make_wcs(), "HSC-I")
-    (tile,) = find_tiles(str(folder / "{band}.fits"), ("g", "i"))
+    (tile,) = open_region(dict.fromkeys(("g", "i"), str(folder / "{band}.fits"))).tiles
     return cut_tile(tile, np.array(x), np.array(y))
 
 
@@ -192,7 +192,9 @@ def test_an_object_has_an_optional_band_whole_or_not_at_all(tmp_path, image, opt
     write_calexp(tmp_path / "g.fits", image, mask, None, make_wcs(), "HSC-G")
     noise = np.random.default_rng(9).normal(0, 0.1, SHAPE)
     write_calexp(tmp_path / "i.fits", noise, None, None, make_wcs(), "HSC-I")
-    (tile,) = find_tiles(str(tmp_path / "{band}.fits"), ("g", "i"), optional=optional)
+    (tile,) = open_region(
+        dict.fromkeys(("g", "i"), str(tmp_path / "{band}.fits")), optional=optional
+    ).tiles
     cuts = cut_tile(tile, *places)
     if optional:
         assert np.isnan(cuts.images[:, 0]).all(axis=(1, 2)).tolist() == [True, False, False, False]
@@ -209,7 +211,9 @@ def test_an_unreadable_image_costs_an_optional_band_but_not_the_tile(tmp_path, i
         write_calexp(
             tmp_path / f"{band}.fits", image, None, None, make_wcs(), f"HSC-{band.upper()}"
         )
-    (tile,) = find_tiles(str(tmp_path / "{band}.fits"), ("g", "i"), optional=("g",))
+    (tile,) = open_region(
+        dict.fromkeys(("g", "i"), str(tmp_path / "{band}.fits")), optional=("g",)
+    ).tiles
     (tmp_path / "g.fits").unlink()
     cuts = cut_tile(tile, np.array([HERE]), np.array([HERE]))
     assert np.isnan(cuts.images[0, 0]).all()
@@ -220,7 +224,7 @@ def test_an_unreadable_image_costs_an_optional_band_but_not_the_tile(tmp_path, i
 
 def test_models_of_the_psf_come_before_stars(tmp_path, image):
     write_calexp(tmp_path / "i.fits", image, None, None, make_wcs(), "HSC-I")
-    (tile,) = find_tiles(str(tmp_path / "{band}.fits"), ("i",))
+    (tile,) = open_region(dict.fromkeys(("i",), str(tmp_path / "{band}.fits"))).tiles
     x = np.array([60.0, 140.0])
     sky = unit_vectors(*tile.wcs.all_pix2world(x, x, 0))
     models = PsfFiles({"i": sky[:1]}, {"i": np.array([0.7])})

@@ -9,8 +9,9 @@ from astropy.wcs import WCS
 
 from hscz.errors import ConfigError, InputError
 from hscz.sky.fits import BandImage, write_calexp
-from hscz.sky.mosaic import Tile, assign, find_tiles
+from hscz.sky.mosaic import Tile, assign
 from hscz.sky.patches import LeftOut, find_patches
+from hscz.sky.region import open_region
 from hscz.survey import BANDS
 
 TREE = "deepCoadd-results/{filter}/{tract}/{patch}/calexp-{filter}-{tract}-{patch}.fits"
@@ -65,7 +66,9 @@ def test_strange_characters_in_the_path_are_literal(tmp_path):
 def test_one_file_per_band(tmp_path):
     for band in ("g", "i"):
         write(tmp_path / f"calexp-{BANDS[band].filter_name}-10054-0,2-c1.fits", band, make_wcs())
-    tiles = find_tiles(str(tmp_path / "calexp-{filter}-10054-0,2-c1.fits"), ("g", "i"))
+    tiles = open_region(
+        dict.fromkeys(("g", "i"), str(tmp_path / "calexp-{filter}-10054-0,2-c1.fits"))
+    ).tiles
     assert [tile.name for tile in tiles] == ["calexp-10054-0,2-c1"]
     assert [image.band for image in tiles[0].bands] == ["g", "i"]
 
@@ -76,16 +79,18 @@ def remove(folder: Path, filter_name: str, patch: str) -> None:
 
 def test_a_patch_without_a_band_is_left_out_and_named(tree, tmp_path):
     remove(tmp_path, "MegaCam-uS", "5,4")
-    assert [tile.name for tile in find_tiles(tree, ("us", "i"))] == ["9813-4,4"]
+    assert [tile.name for tile in open_region(dict.fromkeys(("us", "i"), tree)).tiles] == [
+        "9813-4,4"
+    ]
     patches, (left_out,) = find_patches(patterns(tree, "us", "i"))
     assert left_out == LeftOut(tree, "9813-5,4", "no file of band us (MegaCam-uS)")
     assert list(patches["9813-5,4"]) == ["i"]
-    assert len(find_tiles(tree, ("i",))) == 2
+    assert len(open_region(dict.fromkeys(("i",), tree)).tiles) == 2
 
 
 def test_a_patch_may_lack_an_optional_band(tree, tmp_path):
     remove(tmp_path, "MegaCam-uS", "5,4")
-    first, second = find_tiles(tree, ("us", "i"), optional=("us",))
+    first, second = open_region(dict.fromkeys(("us", "i"), tree), optional=("us",)).tiles
     assert [image.band for image in first.bands] == ["us", "i"]
     assert second.bands[0] is None
     assert second.wcs.to_header() == second.bands[1].wcs.to_header()
@@ -120,14 +125,14 @@ def test_a_field_without_a_whole_patch_is_refused(tree, tmp_path):
 
 def test_no_file_and_unclear_patterns(tmp_path):
     with pytest.raises(InputError, match=r"x-\*.fits: no file matches"):
-        find_tiles(str(tmp_path / "x-{tract}.fits"), ("i",))
+        open_region(dict.fromkeys(("i",), str(tmp_path / "x-{tract}.fits")))
     with pytest.raises(ConfigError, match="bands share a file"):
-        find_tiles(str(tmp_path / "x.fits"), ("g", "i"))
+        open_region(dict.fromkeys(("g", "i"), str(tmp_path / "x.fits")))
     with pytest.raises(ConfigError, match=r"visit.* is unknown"):
-        find_tiles(str(tmp_path / "x-{band}-{visit}.fits"), ("g", "i"))
+        open_region(dict.fromkeys(("g", "i"), str(tmp_path / "x-{band}-{visit}.fits")))
     write(tmp_path / "x-i.fits", "i", make_wcs())
     with pytest.raises(ConfigError, match="tile_px is 64"):
-        find_tiles(str(tmp_path / "x-{band}.fits"), ("i",), tile_px=64)
+        open_region(dict.fromkeys(("i",), str(tmp_path / "x-{band}.fits")), tile_px=64)
 
 
 @pytest.mark.parametrize(
@@ -142,25 +147,27 @@ def test_bands_on_different_grids_are_refused(tmp_path, wcs, shape, message):
     write(tmp_path / "g.fits", "g", make_wcs())
     write(tmp_path / "i.fits", "i", wcs, shape)
     with pytest.raises(InputError, match=f"i.fits: is not on the pixel grid of .*{message}"):
-        find_tiles(str(tmp_path / "{band}.fits"), ("g", "i"))
+        open_region(dict.fromkeys(("g", "i"), str(tmp_path / "{band}.fits")))
 
 
 def test_a_hundredth_of_a_pixel_between_bands_passes(tmp_path):
     write(tmp_path / "g.fits", "g", make_wcs())
     write(tmp_path / "i.fits", "i", make_wcs(0.01))
-    assert len(find_tiles(str(tmp_path / "{band}.fits"), ("g", "i"))) == 1
+    assert len(open_region(dict.fromkeys(("g", "i"), str(tmp_path / "{band}.fits"))).tiles) == 1
 
 
 def test_pixels_of_another_size_are_refused(tmp_path):
     write(tmp_path / "i.fits", "i", make_wcs(scale_arcsec=0.2))
     with pytest.raises(InputError, match=r"pixels of 0.2 arcsec.*0.168; resample"):
-        find_tiles(str(tmp_path / "{band}.fits"), ("i",))
+        open_region(dict.fromkeys(("i",), str(tmp_path / "{band}.fits")))
 
 
 @pytest.mark.parametrize("shape", [(700, 650), (257, 400), (64, 256), (256, 256), (30, 300)])
 def test_every_whole_stamp_is_whole_in_a_window(tmp_path, shape):
     write(tmp_path / "i.fits", "i", make_wcs(), shape)
-    tiles = find_tiles(str(tmp_path / "{band}.fits"), ("i",), tile_px=256, stamp_px=64)
+    tiles = open_region(
+        dict.fromkeys(("i",), str(tmp_path / "{band}.fits")), tile_px=256, stamp_px=64
+    ).tiles
     assert all(max(tile.shape) <= 256 for tile in tiles)
     assert len({tile.name for tile in tiles}) == len(tiles)
     holders = np.zeros(shape, int)
@@ -175,7 +182,7 @@ def test_every_whole_stamp_is_whole_in_a_window(tmp_path, shape):
 def test_windows_of_an_image_find_its_objects(tmp_path):
     whole = make_wcs(-300, -200)
     write(tmp_path / "i.fits", "i", whole, (500, 700))
-    tiles = find_tiles(str(tmp_path / "{band}.fits"), ("i",), tile_px=256)
+    tiles = open_region(dict.fromkeys(("i",), str(tmp_path / "{band}.fits")), tile_px=256).tiles
     x, y = np.random.default_rng(2).uniform([[-20], [-20]], [[720], [520]], size=(2, 4000))
     index, x_tile, y_tile = assign(tiles, *whole.all_pix2world(x, y, 0), 64)
     column, row = np.floor(x + 0.5) - 32, np.floor(y + 0.5) - 32
@@ -188,7 +195,7 @@ def test_windows_of_an_image_find_its_objects(tmp_path):
 
 
 def test_of_overlapping_patches_the_farther_edge_wins(tree):
-    tiles = find_tiles(tree, ("i",), stamp_px=16)
+    tiles = open_region(dict.fromkeys(("i",), tree), stamp_px=16).tiles
     x = np.array([20.0, 78.0, 84.0, 90.0, 150.0, 10.0])
     index, x_tile, _ = assign(tiles, *make_wcs().all_pix2world(x, np.full(6, 40.0), 0), 16)
     assert index.tolist() == [0, 0, 0, 1, 1, 0]
@@ -213,7 +220,7 @@ def test_fields_at_zero_hours_and_at_the_pole(ra, dec):
 
 
 def test_tiles_travel_to_workers(tree):
-    tile = find_tiles(tree, ("us", "i"))[0]
+    tile = open_region(dict.fromkeys(("us", "i"), tree)).tiles[0]
     copy = pickle.loads(pickle.dumps(tile))
     assert copy.name == tile.name
     assert copy.wcs.to_header() == tile.wcs.to_header()

@@ -6,8 +6,9 @@ from astropy.table import Table
 from scipy.spatial import cKDTree
 
 from hscz.sky.cutouts import cut_tile
-from hscz.sky.mosaic import assign, find_tiles
+from hscz.sky.mosaic import assign
 from hscz.sky.photometry import aperture_flux, aperture_weights
+from hscz.sky.region import open_region
 
 
 @pytest.mark.parametrize("radius_px", [1.0, 2.0, 5.5, 14.9, 31.0])
@@ -30,7 +31,9 @@ def test_flux_of_a_gaussian():
 
 def test_real_stamps_reproduce_the_published_magnitudes(shared_data):
     folder = shared_data / "hsc_pdr3_deep_gri"
-    tiles = find_tiles(str(folder / "calexp-{filter}-10054-0,2-c1.fits"), ("g", "r", "i"))
+    tiles = open_region(
+        dict.fromkeys(("g", "r", "i"), str(folder / "calexp-{filter}-10054-0,2-c1.fits"))
+    ).tiles
     table = Table.read(folder / "objects.fits")
     position = np.stack([table["x"], table["y"]], axis=1)
     index, x, y = assign(tiles, table["ra"], table["dec"])

@@ -221,6 +221,10 @@ def test_mistakes_are_named(tmp_path: Path, change: str, message: str) -> None:
         ('[archive]\nservise = "vizier"\n', r"\[archive\] has the unknown key 'servise'"),
         ('[archive]\nservice = "vizir"\n', r"\[archive\] service 'vizir' is unknown"),
         ('[archive]\nservice = "vizier"\n', r"of service 'vizier' needs a table"),
+        (
+            '[archive]\nservice = "url"\nurls = ["https://me:pw@a.b/c"]\n',
+            "urls has a login in its address",
+        ),
         ('[archive]\nurls = "https://a.b/c"\n', r"archive.urls = .* should be a list"),
     ],
 )
