@@ -14,7 +14,7 @@ from hscz import stores
 from hscz.atomic import read_json, write_json
 from hscz.config import RunConfig
 from hscz.configfile import fingerprint
-from hscz.ensemble import Ensemble, check_fit, mean_pdf, usable_rows, written_ns
+from hscz.ensemble import Ensemble, mean_pdf, read_rows, usable_rows, written_ns
 from hscz.errors import StoreError
 from hscz.evaluate.recalibrate import Calibration, fit
 from hscz.tables.match import match_one_to_one
@@ -86,24 +86,18 @@ def _predicted(
     ensemble: Ensemble, rows: NDArray[np.int64], object_id: pd.Series
 ) -> NDArray[np.float32]:
     """Return the PDFs of some rows of the ensemble's field."""
-    from hscz.learn.loader import read_stamps
-
     store, where = stores.open_field(ensemble.field, lazy=False), str(ensemble.field)
     if (
-        len(rows)
-        and (rows.max() >= store.sizes["object"])
-        | (store["object_id"].values[rows] != object_id).any()
+        rows.max(initial=-1) >= store.sizes["object"]
+        or (store["object_id"].values[rows] != object_id).any()
     ):
         raise StoreError(f"{where}: has other objects than when the models learnt; train again")
     models, settings = ensemble.load(), ensemble.settings
-    bands = check_fit(store, models, where, settings)
     learnt, usable = in_training(store, ensemble.folders), usable_rows(store["flags"].values)
-    side = max(model.network_config.input_px for model in models)
     found = []
     for start in range(0, len(rows), BLOCK):
         some = rows[start : start + BLOCK]
-        image = np.empty((len(some), len(bands), side, side), np.float16)
-        read_stamps(store, some, bands, image, where, models[0].optional)
+        image = read_rows(store, some, models, settings, where)
         found.append(mean_pdf(image, usable[some], learnt[:, some], models, settings, where)[0])
     return np.concatenate(found)
 

@@ -71,17 +71,29 @@ def _measure(model: Model, path: Path, settings: PredictConfig, device: torch.de
     """Give a model the statistics of its normalisation layers on a field's own stamps."""
     import torch
 
-    from hscz.learn.loader import read_stamps
-
     store = stores.open_field(path, lazy=False)
     rows = np.flatnonzero(usable_rows(store["flags"].values))
     rows = np.sort(np.random.default_rng(0).permutation(rows)[:RENORMALISE_ON])
-    bands = check_fit(store, [model], str(path), settings)
-    side = model.network_config.input_px
-    images = np.empty((len(rows), len(bands), side, side), np.float16)
-    read_stamps(store, rows, bands, images, str(path), model.optional)
+    images = read_rows(store, rows, [model], settings, str(path))
     batches = torch.from_numpy(images).split(settings.batch_size)
     model.measure(batch.to(device).float() for batch in batches)
+
+
+def read_rows(
+    store: xr.Dataset,
+    rows: NDArray[np.int64],
+    models: Sequence[Model],
+    settings: PredictConfig,
+    where: str,
+) -> NDArray[np.float16]:
+    """Return the stamps of sorted, usable rows as networks want them, read chunk by chunk."""
+    from hscz.learn.loader import read_stamps
+
+    bands = check_fit(store, models, where, settings)
+    side = max(model.network_config.input_px for model in models)
+    image = np.empty((len(rows), len(bands), side, side), np.float16)
+    read_stamps(store, rows, bands, image, where, models[0].optional)
+    return image
 
 
 def mean_pdf(

@@ -7,6 +7,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from hscz.errors import InputError
 from hscz.pdf import has_pdf, pdf_to_pmf
+from hscz.zgrid import bin_of
 
 FloatArray = NDArray[np.float64]
 
@@ -82,9 +83,7 @@ def group_of(values: ArrayLike, groups: ArrayLike, bins: bool) -> NDArray[np.int
     """
     value, wanted = np.asarray(values), np.asarray(groups)
     if bins:
-        number = np.searchsorted(wanted, value, side="right") - 1
-        inside = (value >= wanted[0]) & (value < wanted[-1])
-        return np.where(inside, number, -1)
+        return bin_of(value, wanted)
     number = np.full(len(value), -1)
     for k, each in enumerate(wanted):
         number[value == each] = k

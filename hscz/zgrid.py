@@ -11,6 +11,19 @@ from numpy.typing import ArrayLike, NDArray
 from hscz.errors import ConfigError
 
 
+def bin_of(values: ArrayLike, edges: ArrayLike) -> NDArray[np.int64]:
+    """Return the bin low <= value < high of each value; -1 where it is outside or NaN.
+
+    Examples
+    --------
+    >>> bin_of([0.0, 1.5, 2.0, np.nan], [0.0, 1.0, 2.0]).tolist()
+    [0, 1, -1, -1]
+    """
+    value, edge = np.asarray(values), np.asarray(edges)
+    inside = (value >= edge[0]) & (value < edge[-1])
+    return np.where(inside, np.searchsorted(edge, value, side="right") - 1, -1)
+
+
 @dataclass(frozen=True, eq=False)
 class RedshiftGrid:
     """Contiguous redshift bins.
@@ -83,7 +96,4 @@ class RedshiftGrid:
 
     def index(self, redshift: ArrayLike) -> NDArray[np.int64]:
         """Return the bin of each redshift; -1 where it is outside the grid or not finite."""
-        z = np.asarray(redshift, dtype=np.float64)
-        found = np.searchsorted(self.edges, z, side="right") - 1
-        inside = np.isfinite(z) & (z >= self.edges[0]) & (z < self.edges[-1])
-        return np.where(inside, found, -1)
+        return bin_of(np.asarray(redshift, dtype=np.float64), self.edges)

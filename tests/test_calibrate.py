@@ -80,6 +80,17 @@ def test_a_calibration_is_learnt_once_for_all_cubes(
     assert calibration_of(load(copy)) is None
 
 
+@pytest.mark.parametrize("column", ["object_id", "row"])
+def test_a_source_that_is_another_one_is_named(copy: Path, column: str) -> None:
+    config = load(copy, ['predict.calibrate="pit"'])
+    split = config.models[0] / "split.parquet"
+    table = pd.read_parquet(split)
+    table[column] += 100_000
+    table.to_parquet(split)
+    with pytest.raises(StoreError, match=r"COSMOS_UDF.*has other objects than when the models"):
+        calibration_of(config)
+
+
 def test_lazy_prediction_takes_a_calibration(config: RunConfig) -> None:
     store = open_field(config.field_store("DEEP2")).isel(object=slice(0, 20))
     models = [Model.load(config.models[0])]
@@ -113,12 +124,15 @@ def test_the_evaluation_judges_pdfs_and_flags(config: RunConfig) -> None:
     stem = config.results("DEEP2")
     tables = {
         kind: pd.read_parquet(stem.with_name(f"DEEP2_{kind}.parquet"))
-        for kind in ("calibration", "coverage", "flags")
+        for kind in ("calibration", "coverage", "credibility", "flags")
     }
     cube = open_cube(config.cube("DEEP2"), lazy=False)
     known = (cube["z_true"].values > 0) & np.isfinite(cube["z_median"].values)
     assert tables["calibration"]["n"][0] == tables["flags"]["n"][0] == known.sum()
     assert tables["coverage"]["n"].sum() <= known.sum()
+    inside = tables["credibility"]["fraction"]
+    assert (np.diff(inside) >= 0).all()
+    assert 0 < inside[0] < inside.iloc[-1] == 1
     text = stem.with_name("DEEP2_metrics.txt").read_text()
     assert "CRPS" in text
     assert "several_peaks" in text

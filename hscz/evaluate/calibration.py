@@ -18,6 +18,7 @@ from scipy import stats
 from hscz.evaluate.metrics import each_bin
 from hscz.evaluate.proper import cde_loss, crps, log_loss
 from hscz.pdf import cdf_at, has_pdf, pdf_to_pmf
+from hscz.zgrid import bin_of
 
 FloatArray = NDArray[np.float64]
 
@@ -68,10 +69,9 @@ def pit(
     has_pdf(pdf)
     truth, edge = np.asarray(z, np.float64), np.asarray(edges, np.float64)
     if uniform is not None:
-        bins = np.clip(np.searchsorted(edge, truth, side="right") - 1, 0, len(edge) - 2)
-        inside = (truth >= edge[0]) & (truth < edge[-1])
+        bins = bin_of(truth, edge)
         place = edge[bins] + np.asarray(uniform) * np.diff(edge)[bins]
-        truth = np.where(inside, place, truth)
+        truth = np.where(bins >= 0, place, truth)
     return cdf_at(pdf, edge, truth)
 
 
@@ -127,14 +127,13 @@ def hpd_level(
     good = has_pdf(pdf)
     density, mass = np.asarray(pdf), pdf_to_pmf(pdf, edges)
     truth, edge = np.asarray(z, np.float64), np.asarray(edges, np.float64)
-    bins = np.clip(np.searchsorted(edge, truth, side="right") - 1, 0, len(edge) - 2)
+    bins = bin_of(truth, edge)
     at_z = density[np.arange(len(bins)), bins][:, None]
     denser = np.einsum("ij,ij->i", mass, density > at_z)
     level = np.einsum("ij,ij->i", mass, density == at_z)
     share = 0.5 if uniform is None else np.asarray(uniform)
     total = np.where(good & np.isfinite(truth), mass.sum(axis=1), np.nan)
-    inside = (truth >= edge[0]) & (truth < edge[-1])
-    return np.where(inside | np.isnan(total), (denser + share * level) / total, 1.0)
+    return np.where((bins >= 0) | np.isnan(total), (denser + share * level) / total, 1.0)
 
 
 def credibility_curve(hpd: ArrayLike, levels: ArrayLike) -> FloatArray:

@@ -17,6 +17,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from hscz.atomic import write_atomic
+from hscz.calibrate import in_training
 from hscz.config import EmbedConfig, EvaluateConfig, RunConfig
 from hscz.configfile import fingerprint
 from hscz.ensemble import Ensemble, written_ns
@@ -152,15 +153,13 @@ def look_key(plan: Sequence[Experiment], embed: EmbedConfig, judged: EvaluateCon
 
 def draw_samples(plan: Sequence[Experiment], embed: EmbedConfig) -> tuple[Sample, Sample]:
     """Draw as many galaxies of the source, none of them trained on, as of the target."""
-    from hscz.learn.model import training_part
-
     config, (target, source) = plan[0].config, plan[0].fields[:2]
-    folders = [one.config.models[0] for one in plan if (one.config.models[0]).exists()]
-    learnt = pd.concat([pd.DataFrame(columns=["field", "object_id"]), *map(training_part, folders)])
+    folders = [str(one.config.models[0]) for one in plan]
     samples = []
     for name, known in ((source, "z_label"), (target, "z_spec")):
-        ids = learnt.loc[learnt["field"] == name, "object_id"].to_numpy(np.int64)
-        samples.append(draw_sample(config.field_store(name), embed.n, embed.seed, ids, known))
+        path = config.field_store(name)
+        learnt = in_training(open_field(path, lazy=False), folders).any(axis=0)
+        samples.append(draw_sample(path, embed.n, embed.seed, learnt, known))
     least = min(len(one.rows) for one in samples)
     first, second = (one.thinned(least, embed.seed) for one in samples)
     return first, second

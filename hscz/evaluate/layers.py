@@ -14,10 +14,11 @@ from numpy.typing import ArrayLike, NDArray
 
 from hscz import pdf
 from hscz.config import PredictConfig
-from hscz.ensemble import check_fit, usable_rows
+from hscz.ensemble import read_rows, usable_rows
 from hscz.errors import StoreError
 from hscz.evaluate.embed import CLASSIFIERS, silhouette, told_apart
 from hscz.stores import open_field
+from hscz.zgrid import bin_of
 
 if TYPE_CHECKING:
     from hscz.learn.model import Model
@@ -113,16 +114,12 @@ def activations(
     import torch
     from torch.nn.functional import adaptive_avg_pool2d
 
-    from hscz.learn.loader import read_stamps
-
-    index = check_fit(store, [model], where, settings or PredictConfig())
-    side = model.network_config.input_px
+    settings = settings or PredictConfig()
     parts: dict[str, list[NDArray[np.float32]]] = {n: [] for n in model.network.layer_names}
     medians = []
     device = next(model.network.parameters()).device
     for some in np.array_split(rows, -(-len(rows) // BATCH) or 1):
-        stamps = np.empty((len(some), len(index), side, side), np.float16)
-        read_stamps(store, some, index, stamps, where)
+        stamps = read_rows(store, some, [model], settings, where)
         images = torch.from_numpy(stamps).to(device).float()
         with torch.inference_mode():
             maps = model.network.scaling(images)
@@ -136,7 +133,7 @@ def activations(
 
 
 def draw_sample(
-    path: Path, n: int, seed: int, leave_out: ArrayLike = (), known: str = "z_label"
+    path: Path, n: int, seed: int, leave_out: ArrayLike = False, known: str = "z_label"
 ) -> Sample:
     """Draw usable objects of a field store at random.
 
@@ -147,8 +144,8 @@ def draw_sample(
     n : int
         All are taken where there are fewer.
     seed : int
-    leave_out : array_like of int
-        Identifiers of objects that must not be drawn.
+    leave_out : array_like of bool, shape (objects of the store,)
+        Which objects must not be drawn.
     known : str
         Column of the redshifts; those of simulations are ``z_true`` where the store has it.
 
@@ -158,9 +155,7 @@ def draw_sample(
         If too few objects are left.
     """
     store = open_field(path, lazy=False)
-    free = usable_rows(store["flags"].values) & ~np.isin(
-        store["object_id"].values, np.asarray(leave_out)
-    )
+    free = usable_rows(store["flags"].values) & ~np.asarray(leave_out, bool)
     rows = np.sort(np.random.default_rng(seed).permutation(np.flatnonzero(free))[:n])
     if len(rows) < LEAST:
         raise StoreError(
@@ -230,8 +225,7 @@ def redshift_bins(z: NDArray[np.floating], edges: Sequence[float]) -> NDArray[np
     >>> redshift_bins(np.array([0.2, 1.5, 9, np.nan, 0]), [0, 1, 2]).tolist()
     [0, 1, -1, -1, -1]
     """
-    bins = np.searchsorted(edges, z, side="right") - 1
-    return np.where((z > 0) & (bins < len(edges) - 1), bins, -1)
+    return np.where(z > 0, bin_of(z, edges), -1)
 
 
 def _with_error(name: str, value: tuple[float, float]) -> dict[str, float]:

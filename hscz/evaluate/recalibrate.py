@@ -16,6 +16,7 @@ from scipy.optimize import minimize_scalar
 from hscz.errors import InputError
 from hscz.evaluate.calibration import pit
 from hscz.pdf import cdf, has_pdf
+from hscz.zgrid import bin_of
 
 FloatArray = NDArray[np.float64]
 
@@ -131,7 +132,7 @@ def fit(
     True
     """
     edge, truth = np.asarray(edges, np.float64), np.asarray(z, np.float64)
-    use = has_pdf(pdf) & (truth >= edge[0]) & (truth < edge[-1])
+    use = has_pdf(pdf) & (bin_of(truth, edge) >= 0)
     n = int(use.sum())
     if n < LEAST_OBJECTS:
         raise InputError(
@@ -150,7 +151,7 @@ def fit(
 def _best_temperature(pdf: NDArray[np.floating], edges: FloatArray, z: FloatArray) -> float:
     log_density = np.log(np.maximum(np.asarray(pdf, np.float64), _LEAST_DENSITY))
     log_density -= log_density.max(axis=1, keepdims=True)
-    bins, steps = np.searchsorted(edges, z, side="right") - 1, np.diff(edges)
+    bins, steps = bin_of(z, edges), np.diff(edges)
     at_z = log_density[np.arange(len(bins)), bins]
 
     def loss(log_temperature: float) -> float:

@@ -11,7 +11,12 @@ import xarray as xr
 from hscz.atomic import write_atomic
 from hscz.config import EvaluateConfig, RunConfig
 from hscz.errors import StoreError
-from hscz.evaluate.calibration import calibration_table, coverage_table, object_scores
+from hscz.evaluate.calibration import (
+    calibration_table,
+    coverage_table,
+    credibility_curve,
+    object_scores,
+)
 from hscz.evaluate.flags import flag_purity, format_flags
 from hscz.evaluate.metrics import metrics_table
 from hscz.evaluate.report import CALIBRATION_TITLES, PAPER_METRICS, format_table, write_table
@@ -20,6 +25,9 @@ from hscz.stores import open_cube, open_field
 BLOCK = 4096
 """PDFs read at once."""
 
+CREDIBILITIES = np.linspace(0.05, 1.0, 20)
+"""Probabilities of the highest-density regions in which redshifts are counted."""
+
 
 def evaluate_field(config: RunConfig, name: str) -> str:
     """Judge one field's redshifts.
@@ -27,9 +35,10 @@ def evaluate_field(config: RunConfig, name: str) -> str:
     Writes ``NAME_metrics.parquet``, the same as text, and, where holoviews is installed, two
     pictures; against the first reference also ``NAME_calibration.parquet`` (PIT statistics,
     coverage and proper scores, by magnitude), ``NAME_coverage.parquet`` (in cells of magnitude
-    and redshift) and ``NAME_flags.parquet`` (what each quality flag is worth). The training
-    part of a source field is left out, labelled or not, so that what is judged is a fair
-    sample of the field.
+    and redshift), ``NAME_credibility.parquet`` (the fraction of redshifts inside
+    highest-density regions) and ``NAME_flags.parquet`` (what each quality flag is worth). The
+    training part of a source field is left out, labelled or not, so that what is judged is a
+    fair sample of the field.
 
     Returns
     -------
@@ -114,7 +123,8 @@ def judge_pdfs(
     -------
     dict of str to pandas.DataFrame
         ``calibration`` (`hscz.evaluate.calibration.calibration_table`), ``coverage``
-        (`hscz.evaluate.calibration.coverage_table`) and ``flags``
+        (`hscz.evaluate.calibration.coverage_table`), ``credibility``
+        (`hscz.evaluate.calibration.credibility_curve`, by ``level``) and ``flags``
         (`hscz.evaluate.flags.flag_purity`).
     """
     cube = unseen(cube)
@@ -132,6 +142,9 @@ def judge_pdfs(
     return {
         "calibration": calibration_table(scores, by),
         "coverage": coverage_table(scores["pit"], mag_i, z_median, *cells),
+        "credibility": pd.DataFrame(
+            {"level": CREDIBILITIES, "fraction": credibility_curve(scores["hpd"], CREDIBILITIES)}
+        ),
         "flags": flag_purity(cube["flags"].values, z_median, z_true),
     }
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field, replace
 from hscz.config import RunConfig
 from hscz.fetch.wanted import expected
 from hscz.ingest import PROCESS_MB, tile_px
-from hscz.plan.sizes import SPEC_SHARE, FieldSize
+from hscz.plan.sizes import FieldSize
 from hscz.plan.trial import Trial
 
 COLUMN_BYTES = 250
@@ -98,7 +98,7 @@ def train_cost(config: RunConfig, sizes: Mapping[str, FieldSize], trial: Trial) 
     train, adapt = config.train, config.adapt
     stamp_mb = len(train.bands) * held_px(config) ** 2 * 2 / 1e6
     labelled = sum(_labelled(sizes[name], train.label) for name in train.fields)
-    labelled += round(sum(SPEC_SHARE * sizes[name].objects for name in train.spec_fields))
+    labelled += sum(sizes[name].spectra for name in train.spec_fields)
     training = labelled * (1 - train.validation_fraction)
     if train.max_galaxies:
         training = min(training, train.max_galaxies)

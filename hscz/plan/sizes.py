@@ -32,8 +32,8 @@ class FieldSize:
     Attributes
     ----------
     name : str
-    objects, labelled : int
-        Selected galaxies, and those with a redshift label.
+    objects, labelled, spectra : int
+        Selected galaxies, those with a redshift label, and those with a spectroscopic redshift.
     tiles, tile_px, bands : int
         Patches, their side, and how many bands each has.
     counted : bool
@@ -43,6 +43,7 @@ class FieldSize:
     name: str
     objects: int
     labelled: int
+    spectra: int
     tiles: int
     tile_px: int
     bands: int
@@ -67,7 +68,7 @@ def field_size(config: RunConfig, name: str, n_patches: int = 0) -> FieldSize:
     >>> size.objects, size.tiles, size.tile_px
     (2463, 2, 2200)
     """
-    bands, objects, labelled = _counted(config, name)
+    bands, objects, labelled, spectra = _counted(config, name)
     if config.mock is not None and name in config.mock.fields:
         grid = FieldGrid.of(config.mock, name)
         tiles, tile_px = len(list(grid.patches())), grid.patch_px
@@ -82,19 +83,24 @@ def field_size(config: RunConfig, name: str, n_patches: int = 0) -> FieldSize:
     counted = objects >= 0
     if not counted:
         objects = round(area_arcmin2 * density)
-        labelled = round(objects * _label_share(config, name))
+        labelled, spectra = (
+            round(objects * share) for share in (_label_share(config, name), SPEC_SHARE)
+        )
     bands = bands or len(config.fields[name].bands)
-    return FieldSize(name, objects, labelled, tiles, tile_px, bands, counted)
+    return FieldSize(name, objects, labelled, spectra, tiles, tile_px, bands, counted)
 
 
-def _counted(config: RunConfig, name: str) -> tuple[int, int, int]:
-    """Return bands, objects and labelled objects of a finished store; objects -1 without one."""
+def _counted(config: RunConfig, name: str) -> tuple[int, int, int, int]:
+    """Return bands, objects, labels and spectra of a finished store; objects -1 without one."""
     path = config.field_store(name)
     if not stores.attributes(path):
-        return 0, -1, 0
+        return 0, -1, 0, 0
     store = stores.open_field(path, lazy=False)
-    labelled = int(np.isfinite(store["z_label"].values).sum()) if "z_label" in store else 0
-    return store.sizes["band"], store.sizes["object"], labelled
+    labelled, spectra = (
+        int(np.isfinite(store[key].values).sum()) if key in store else 0
+        for key in ("z_label", "z_spec")
+    )
+    return store.sizes["band"], store.sizes["object"], labelled, spectra
 
 
 def _label_share(config: RunConfig, name: str) -> float:

@@ -79,14 +79,14 @@ def plan(config: RunConfig, progress: bool = True) -> Plan:
     Plan
     """
     machine = Machine.here(config.root)
-    repeats = list(seeded(config))
+    seconds_per_mpx = try_ingest()
     found: list[Cost] = []
     trials: dict[str, Trial] = {}
-    for each in repeats:
+    for each in seeded(config):
         recipes = experiments(each) if each.experiments.recipes else []
         names = _fields(each, recipes)
         sizes = {name: field_size(each, name, expected(each, name)[1]) for name in names}
-        found += _field_costs(each, sizes, machine)
+        found += _field_costs(each, sizes, seconds_per_mpx, machine)
         found += _network_costs(each, recipes, sizes, trials, machine, progress)
     merged = _merged(found)
     return Plan(merged, machine, tuple(_problems(merged, machine)))
@@ -99,9 +99,8 @@ def _fields(config: RunConfig, recipes: Sequence[Experiment]) -> list[str]:
 
 
 def _field_costs(
-    config: RunConfig, sizes: dict[str, FieldSize], machine: Machine
+    config: RunConfig, sizes: dict[str, FieldSize], seconds_per_mpx: float, machine: Machine
 ) -> Iterable[Cost]:
-    seconds_per_mpx = try_ingest()
     for size in sizes.values():
         if config.mock is not None and size.name in config.mock.fields:
             yield costs.mock_cost(size)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -17,12 +18,14 @@ from hscz.cli import main
 from hscz.config import RunConfig
 from hscz.configfile import load
 from hscz.errors import StoreError
-from hscz.evaluate.insight import MAGNITUDE, best_layer, folder, looked_at
+from hscz.evaluate.insight import MAGNITUDE, best_layer, draw_samples, folder, looked_at
 from hscz.evaluate.layers import activations, draw_sample
+from hscz.learn import model as model_module
 from hscz.learn.model import Model
 from hscz.plan import synthetic
 from hscz.schema import Flag
 from hscz.stores import open_field, replace_columns
+from hscz.zgrid import RedshiftGrid
 
 N, TRAINED = 300, 100
 
@@ -62,11 +65,12 @@ def config_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
         made = one.config.models[0]
         synthetic.model(made, one.config, config.network)
         part = np.where(np.arange(N) < TRAINED, "training", "validation")
+        source = open_field(config.field_store("COSMOS_UDF"), lazy=False)
         split = {
             "field": "COSMOS_UDF",
             "object_id": np.arange(N),
-            "ra": 0.0,
-            "dec": 0.0,
+            "ra": source["ra"].values,
+            "dec": source["dec"].values,
             "mag_i": 22.0,
         }
         table = pd.DataFrame(split | {"used": True, "part": part})
@@ -129,7 +133,7 @@ def test_activations_are_those_of_the_network(config: RunConfig, cells: int) -> 
 
 
 def test_sample_leaves_out_what_was_learnt_from(config: RunConfig) -> None:
-    path, learnt = config.field_store("COSMOS_UDF"), np.arange(TRAINED)
+    path, learnt = config.field_store("COSMOS_UDF"), np.arange(N) < TRAINED
     sample = draw_sample(path, 120, seed=2, leave_out=learnt)
     assert len(sample.rows) == 120
     assert sample.rows.min() >= TRAINED
@@ -141,7 +145,34 @@ def test_sample_leaves_out_what_was_learnt_from(config: RunConfig) -> None:
     assert len(every.rows) == N - 1
     np.testing.assert_array_equal(every.table["z_known"], store["z_label"].values[every.rows])
     with pytest.raises(StoreError, match="has 9 usable objects outside the training set"):
-        draw_sample(path, 120, seed=2, leave_out=np.arange(N - 10))
+        draw_sample(path, 120, seed=2, leave_out=np.arange(N) < N - 10)
+
+
+def test_a_galaxy_may_lack_an_optional_band(config: RunConfig) -> None:
+    network = replace(config.network, masks=True)
+    model = Model.new(network, tuple("ugrizy"), RedshiftGrid.uniform(), (1.0,) * 6, seed=1)
+    model = replace(model, optional=frozenset("u"))
+    model.network.eval()
+    store = open_field(config.field_store("DEEP2"), lazy=False).load()
+    store["image"][3, 0] = np.nan
+    seen = activations(model, store, np.arange(5))
+    assert all(np.isfinite(vectors).all() for vectors in seen.vectors.values())
+    assert np.isfinite(seen.z_median).all()
+
+
+def test_galaxies_of_an_overlap_are_known_by_their_place(config: RunConfig) -> None:
+    plan = looked_at(config)["DEEP2"]
+    split = pd.read_parquet(plan[0].config.models[0] / "split.parquet")
+    target = open_field(config.field_store("DEEP2"), lazy=False)
+    split["object_id"] += 1000
+    split.loc[:9, ["ra", "dec"]] = np.stack([target["ra"][50:60], target["dec"][50:60]], axis=-1)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(model_module, "training_part", lambda _: split[split["part"] == "training"])
+        source, target_sample = draw_samples(plan, replace(config.embed, n=N))
+    # The first ten now lie elsewhere, so that the source has them free; the target has not.
+    assert set(range(10)) <= set(source.rows.tolist())
+    assert not set(range(10, TRAINED)) & set(source.rows.tolist())
+    assert not set(range(50, 60)) & set(target_sample.rows.tolist())
 
 
 def test_every_layer_of_every_recipe_is_scored(table: pd.DataFrame) -> None:

@@ -2,18 +2,21 @@
 
 from dataclasses import replace
 
+import numpy as np
 import pytest
+import xarray as xr
 
 from hscz.cli import main
 from hscz.config import PredictConfig
 from hscz.configfile import load
-from hscz.plan import costs, trial
+from hscz.plan import costs, synthetic, trial
 from hscz.plan.sizes import FieldSize, field_size
 from hscz.plan.survey import Machine, Plan, _problems, plan, text
 from hscz.plan.trial import Trial
+from hscz.stores import replace_columns
 
-SIZE = FieldSize("COSMOS_UDF", 200_000, 160_000, 40, 4200, 7, False)
-TARGET = FieldSize("DEEP2", 500_000, 0, 160, 4200, 6, False)
+SIZE = FieldSize("COSMOS_UDF", 200_000, 160_000, 6_000, 40, 4200, 7, False)
+TARGET = FieldSize("DEEP2", 500_000, 0, 15_000, 160, 4200, 6, False)
 TRIAL = Trial(0.1, 1000.0, 0.0, 1e-3, 1200.0, 30.0)
 
 
@@ -46,6 +49,23 @@ def test_training_counts_stamps_of_source_and_target(config):
     steps = 160_000 * 0.8 * 0.86 / 64
     reading = 160_000 * 6 * 64 * 64 * 2 / 1e6 / costs.READ_MB_PER_S
     assert without.seconds == pytest.approx(reading + 3 * (steps * 0.1 + 32_000 * 1e-3))
+
+
+def test_training_counts_the_spectra_of_fields_that_add_them(config):
+    sizes = {"COSMOS_UDF": SIZE, "DEEP2": TARGET}
+    with_spectra = replace(config, train=replace(config.train, spec_fields=("DEEP2",)))
+    without, cost = (costs.train_cost(c, sizes, TRIAL) for c in (config, with_spectra))
+    assert cost.objects - without.objects == TARGET.spectra
+
+
+def test_a_field_with_a_store_is_counted(config):
+    path = config.field_store("COSMOS_UDF")
+    path.parent.mkdir(parents=True)
+    synthetic.field_store(path, 80, side_px=8)
+    spectra = np.where(np.arange(80) < 7, 0.5, np.nan)
+    replace_columns(path, {"z_spec": xr.Variable("object", spectra)}, {"labels": "random"})
+    size = field_size(config, "COSMOS_UDF")
+    assert (size.objects, size.labelled, size.spectra, size.counted) == (80, 80, 7, True)
 
 
 def test_gpu_holds_the_stamps_where_there_is_one(config):
@@ -88,6 +108,8 @@ def test_a_field_is_estimated_from_its_area(config):
 
 def test_plan_of_a_small_survey(config, tmp_path, monkeypatch):
     monkeypatch.setattr(trial, "LEAST_SECONDS", 0.0)
+    # Too few objects are timed to learn a calibration from.
+    config = replace(config, predict=replace(config.predict, calibrate="pit"))
     found = plan(config, progress=False)
     stages = [(cost.stage, cost.what) for cost in found.costs]
     assert stages[:2] == [("mock", "COSMOS_UDF"), ("mock", "DEEP2")]
