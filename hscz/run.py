@@ -230,7 +230,7 @@ def _fetch(config: RunConfig, name: str, progress: bool) -> Stage:
     output = field.manifest_path(config)
 
     def make(resume: bool, force: bool) -> str:
-        return field.fetch_field(config, name, progress)
+        return field.fetch_field(config, name, progress, ask_again=force)
 
     up_to_date = partial(field.is_fetched, config, name)
     preview = partial(field.preview, config, name)

@@ -55,6 +55,7 @@ def fetch_field(
     name: str,
     progress: bool = True,
     downloader: Downloader | None = None,
+    ask_again: bool = False,
 ) -> str:
     """Fetch the images and tables of one field that are not there yet.
 
@@ -66,6 +67,9 @@ def fetch_field(
     progress : bool
         Whether to draw progress bars, of files and of bytes.
     downloader : Downloader, optional
+    ask_again : bool
+        Whether to ask again for what the archive was found to lack. What is there stays; delete
+        a file to fetch it anew.
 
     Returns
     -------
@@ -83,7 +87,7 @@ def fetch_field(
     downloader = downloader or Downloader(config.fetch)
     manifest = Manifest(manifest_path(config))
     wanted = _tasks(config, name, downloader)
-    todo = [task for task in wanted if not _is_there(task, manifest)]
+    todo = [task for task in wanted if not _is_there(task, manifest, ask_again)]
     failed: list[tuple[str, str]] = []
     n_absent, service_lacks = 0, False
     with ThreadPoolExecutor(config.fetch.jobs) as pool:
@@ -226,9 +230,9 @@ def _positions(path: Path) -> tuple[np.ndarray, np.ndarray]:
     return values[:, 0], values[:, 1]
 
 
-def _is_there(task: Task, manifest: Manifest) -> bool:
+def _is_there(task: Task, manifest: Manifest, ask_again: bool = False) -> bool:
     if manifest.has(task.path, task.source):
-        return task.optional or not manifest.lacks(task.path)
+        return not manifest.lacks(task.path) or (task.optional and not ask_again)
     # A file that a person put there is as good as one that was fetched.
     return task.path.exists() and not manifest.owns(task.path)
 

@@ -75,8 +75,11 @@ def test_patches_that_a_tract_lacks_are_no_failure(write_config, archive, fits_b
     assert "4 files fetched, 1 there already, 158 not in the archive" in fetch_field(
         config, "A", False
     )
+    archive.files["/pdr3_dud/HSC-I-9813-0,0.fits"] = fits_bytes
+    assert "0 files fetched" in fetch_field(config, "A", False)
+    assert "1 files fetched" in fetch_field(config, "A", False, ask_again=True)
     with pytest.raises(IncompleteError, match="has no such file"):
-        fetch_field(load(write_config('patches = ["9813-0,0"]')), "A", False)
+        fetch_field(load(write_config('patches = ["9813-0,1"]')), "A", False)
 
 
 def test_a_login_goes_to_its_host_and_nowhere_else(
