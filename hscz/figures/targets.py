@@ -25,7 +25,8 @@ def _three_tests(
 ) -> tuple[Any, pd.DataFrame, str]:
     """Draw metrics of the spectroscopic sample, n(z) in bins of i and [OII] candidates."""
     found, _ = present({r: c for r, c in cubes.items() if r in RECIPES}, RECIPES, "PDF cube")
-    panels, tables, notes = [], [], []
+    field = str(next(iter(found.values()))["field"].values[0])
+    panels, tables, notes = [], [], [f"the target is {field}"]
     try:
         samples = spec_samples(found)
         metrics = metric_tables(samples)
@@ -47,7 +48,7 @@ def _three_tests(
     return layout, pd.concat(tables, ignore_index=True), "; ".join(notes)
 
 
-@paper_figure("fig15", "ELAIS: the three tests")
+@paper_figure("fig15", "Three tests of a further target, ELAIS in the paper")
 def fig15(cubes: Cubes, training: pd.DataFrame | None = None, stores: Cubes | None = None) -> Any:
     """Judge v0, v2 and SED fitting in ELAIS: spectroscopic sample, n(z) and [OII] candidates.
 
@@ -75,19 +76,19 @@ def fig15(cubes: Cubes, training: pd.DataFrame | None = None, stores: Cubes | No
     return _three_tests(cubes, training, stores)
 
 
-@paper_figure("fig16", "XMM_UDF: the three tests")
+@paper_figure("fig16", "Three tests of a further target, XMM_UDF in the paper")
 def fig16(cubes: Cubes, training: pd.DataFrame | None = None, stores: Cubes | None = None) -> Any:
     """Judge v0, v2 and SED fitting in XMM UDF; see `fig15`."""
     return _three_tests(cubes, training, stores)
 
 
-@paper_figure("fig17", "XMM_DEEP: the three tests")
+@paper_figure("fig17", "Three tests of a further target, XMM_DEEP in the paper")
 def fig17(cubes: Cubes, training: pd.DataFrame | None = None, stores: Cubes | None = None) -> Any:
     """Judge v0, v2 and SED fitting in XMM DEEP; see `fig15`."""
     return _three_tests(cubes, training, stores)
 
 
-@paper_figure("fig18", "COSMOS_DEEP: the three tests")
+@paper_figure("fig18", "Three tests of a further target, COSMOS_DEEP in the paper")
 def fig18(cubes: Cubes, training: pd.DataFrame | None = None, stores: Cubes | None = None) -> Any:
     """Judge v0, v2 and SED fitting in COSMOS DEEP; see `fig15`."""
     return _three_tests(cubes, training, stores)

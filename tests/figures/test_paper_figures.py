@@ -248,6 +248,7 @@ def test_field_without_candidates_keeps_its_other_tests(survey: Survey) -> None:
     bare = {r: c.drop_vars("is_oii_candidate") for r, c in survey["target"].items()}
     figure = figures.fig16(bare, survey["training"])
     assert set(figure.table["test"]) == {"spec", "n_of_z"}
+    assert figure.note.startswith("the target is ")
     assert "no [OII] candidates" in figure.note
 
 

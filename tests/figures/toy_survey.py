@@ -23,6 +23,7 @@ def field_store(name: str) -> xr.Dataset:
     bands = ["us" if name.startswith("XMM") else "u", "g", "r", "i", "z", "y"]
     columns = {
         "object_id": np.arange(N),
+        "field": np.full(N, name),
         "ra": 150 + 0.1 * rng.random(N),
         "dec": 2 + 0.1 * rng.random(N),
         "mag_i": mag_i,
