@@ -146,8 +146,9 @@ def _page(field: FieldCubes, n_sample: int) -> Any:
         width=270,
     )
     side_bar = column(*sliders, everything, note, save, about, width=280)
-    maps = column(*(row([plot.figure for plot in plots]) for plots in (skies, galaxies)), table)
-    return row(side_bar, maps, column(n_of_z.figure, one.figure))
+    # Curves stand below the maps, since two maps and a side bar fill a laptop's screen.
+    maps = (row([plot.figure for plot in plots]) for plots in (skies, galaxies))
+    return row(side_bar, column(*maps, row(n_of_z.figure, one.figure), table))
 
 
 def _maps(field: FieldCubes) -> tuple[list[MapPlot], list[MapPlot]]:
