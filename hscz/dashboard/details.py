@@ -13,7 +13,6 @@ from numpy.typing import NDArray
 from hscz.dashboard.data import FieldCubes
 from hscz.errors import StoreError
 from hscz.export import ESTIMATES
-from hscz.figures.stamps import stretched
 from hscz.schema import SINGLE_FLAGS
 from hscz.stores import open_field
 
@@ -64,6 +63,9 @@ def stamps(store: Path, object_id: int, row: int) -> NDArray[np.float32]:
     StoreError
         If the store does not have the object.
     """
+    # Only a click needs it, and the page is to open quickly.
+    from hscz.figures.stamps import stretched
+
     dataset = open_field(store, lazy=False)
     if row >= dataset.sizes["object"] or int(dataset["object_id"][row]) != object_id:
         found = np.flatnonzero(dataset["object_id"].values == object_id)
