@@ -33,6 +33,7 @@ const model = (what) => find(Array.from(Bokeh.index.roots ?? Object.values(Bokeh
 const map = () => model((m) => m.type === 'Figure')?.renderers[0].data_source
 const status = () => model((m) => m.text?.includes('selected objects'))?.text
 """
+READING = FIND + "return Boolean(status())"
 DRAWN = FIND + "return (map()?.get_array('mean') ?? []).length > 0"
 # Answered once the map has been redrawn and n(z) is of the new selection, from all the PDFs
 # that were read meanwhile; ms.
@@ -86,6 +87,9 @@ def _measure(driver: Any, cubes: list[Path], n: int) -> dict[str, float]:
         if len(first) < TRIES:
             server.terminate()
             server.wait()
+    # The line on what is selected comes after the first map.
+    while not driver.execute_script(READING):
+        time.sleep(0.02)
     process = psutil.Process(server.pid)
     answers, memory = [], {}
     for k in range(WARM_UP + INTERACTIONS + 1):
