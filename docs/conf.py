@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import re
 import shutil
+import types
 from pathlib import Path
 
 from hscz import __version__
@@ -36,10 +37,12 @@ intersphinx_mapping = (
     if os.environ.get("HSCZ_DOCS_ONLINE")
     else {}
 )
+templates_path = ["_templates"]
 exclude_patterns = ["_build"]
 html_theme = "pydata_sphinx_theme"
 html_title = f"hscz {release}"
 html_theme_options = {"navigation_depth": 2, "show_toc_level": 2}
+html_sidebars = {page: [] for page in ("index", "start", "changelog")}
 
 myst_enable_extensions = ["dollarmath"]
 myst_heading_anchors = 3
@@ -48,6 +51,8 @@ nb_execution_mode = "force" if os.environ.get("HSCZ_DOCS_RUN") else "off"
 nb_execution_timeout = 1200
 nb_execution_raise_on_error = True
 
+# `name` in a docstring is a link where the name is on the site.
+default_role = "py:obj"
 autosummary_generate = True
 autodoc_typehints = "none"
 numpydoc_show_class_members = False
@@ -90,7 +95,15 @@ def _link(found: re.Match[str]) -> str:
     return found[0] if "://" in path else f"`{words}`"
 
 
+def without_aliases(
+    app: object, what: str, name: str, thing: object, skip: bool, options: object
+) -> bool | None:
+    """Leave out aliases of types, which Sphinx takes for classes."""
+    return True if isinstance(thing, types.GenericAlias) else None
+
+
 def setup(app: object) -> None:
     """Register what happens before Sphinx reads its sources."""
+    app.connect("autodoc-skip-member", without_aliases)  # type: ignore[attr-defined]
     app.connect("builder-inited", gather)  # type: ignore[attr-defined]
     app.connect("source-read", relink)  # type: ignore[attr-defined]

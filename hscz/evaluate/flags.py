@@ -13,7 +13,7 @@ from hscz.schema import SINGLE_FLAGS
 
 
 def flag_purity(flags: ArrayLike, z_pred: ArrayLike, z_true: ArrayLike) -> pd.DataFrame:
-    """Return the fraction of outliers, |dz| > 0.15, inside and outside each flag.
+    """Return the fraction of outliers, ``|dz| > 0.15``, inside and outside each flag.
 
     Parameters
     ----------

@@ -254,7 +254,7 @@ def oii_metrics(
     Parameters
     ----------
     z_median : array_like, shape (n,)
-        Estimates of the candidates. With |dz| > 0.15 they lie outside 1.1 < z < 1.84.
+        Estimates of the candidates. With ``|dz| > 0.15`` they lie outside 1.1 < z < 1.84.
     z_true : array_like, shape (n,), optional
         True redshifts, in simulations: they give a second row, without the interlopers.
     n_bootstrap, seed : int

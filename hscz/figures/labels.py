@@ -29,7 +29,7 @@ def fig03(store: xr.Dataset | None) -> Any:
     """Compare COSMOS2020 redshifts with spectroscopic ones where a galaxy has both.
 
     Colour is the number of galaxies, grey the distribution of the spectroscopic redshifts;
-    dashed lines are at |dz| = 0.15.
+    dashed lines are at ``|dz| = 0.15``.
 
     Parameters
     ----------

@@ -46,7 +46,7 @@ def redshift_scatter(
     Returns
     -------
     Figure
-        With the lines of |dz| = 0.15 (1+z) and the metrics in its title. Table: the pairs drawn,
+        With the lines of ``|dz| = 0.15 (1+z)`` and the metrics in its title. Table: the pairs drawn,
         ``z_reference`` and ``z_median``.
     """
     load_backends()

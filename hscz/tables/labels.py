@@ -19,7 +19,7 @@ REPEAT_ARCSEC = 0.5
 """Rows of one survey closer than this are repeats: seeing tells no two galaxies apart there."""
 
 DISAGREE = 0.01
-"""Surveys disagree where |dz| / (1 + z) is above this: wider than the errors of PRIMUS, the
+"""Surveys disagree where ``|dz| / (1 + z)`` is above this: wider than the errors of PRIMUS, the
 least sharp of them (R = 40, 0.5 %), so that one of the two took another line."""
 
 PAPER_CHECKS: Mapping[str, tuple[str, str]] = {
