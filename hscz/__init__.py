@@ -9,31 +9,14 @@ below load when they are first used, so that ``import hscz`` takes no time:
 [1.0]
 """
 
-from importlib import import_module
-from typing import Any
+from pkgutil import iter_modules
+
+import lazy_loader
 
 __version__ = "0.1.0"
 
-_FUNCTIONS = {
-    **{"load": "configfile", "open_field": "stores", "open_cube": "stores"},
-    "concat_cubes": "cubes",
-}
-_MODULES = (
-    *("accessor", "config", "configfile", "cubes", "dashboard", "evaluate", "export"),
-    *("figures", "ingest", "label", "learn"),
-    *("mock", "pdf", "predict", "run", "schema", "sky", "stores", "survey", "tables", "zgrid"),
+__getattr__, __dir__, _ = lazy_loader.attach(
+    __name__,
+    [module.name for module in iter_modules(__path__)],
+    {"configfile": ["load"], "cubes": ["concat_cubes"], "stores": ["open_cube", "open_field"]},
 )
-
-
-def __getattr__(name: str) -> Any:
-    """Load a module, or one of the functions most used, on first use."""
-    if name in _FUNCTIONS:
-        return getattr(import_module(f"hscz.{_FUNCTIONS[name]}"), name)
-    if name in _MODULES:
-        return import_module(f"hscz.{name}")
-    raise AttributeError(f"module 'hscz' has no attribute {name!r}")
-
-
-def __dir__() -> list[str]:
-    """List what can be used."""
-    return sorted({*globals(), *_FUNCTIONS, *_MODULES})
