@@ -110,6 +110,12 @@ def _by_tile(
     """Return the objects in the order of their tiles, those in none, and tile, x and y."""
     tile, x, y = assign(tiles, table["ra"].to_numpy(), table["dec"].to_numpy(), settings.stamp_px)
     lost = tile < 0
+    largest = max((tile.shape for tile in tiles), key=min)
+    if min(largest) < settings.stamp_px:
+        raise InputError(
+            f"{entry.images}: no image is larger than {largest[0]} x {largest[1]} px, less than a "
+            f"stamp of {settings.stamp_px}; give larger images, or set stamp_px under [ingest]"
+        )
     if lost.all():
         raise InputError(
             f"{entry.catalogue.file}: none of the {len(table)} selected objects lies in the "

@@ -87,7 +87,7 @@ def nan_wcs(root: Path) -> None:
 BAD_FILES = [
     (lambda r: shorten(calexp(r), -5000), "truncated, 821560 bytes of 826560 that"),
     (lambda r: shorten(calexp(r), 1000), "truncated, breaks off in a header"),
-    (lambda r: shorten(calexp(r), 2880), "has 0 unnamed 2-D images"),
+    (lambda r: shorten(calexp(r), 2880), "has 0 2-D images, none with EXTTYPE"),
     (lambda r: shorten(calexp(r), 0), "is not a FITS file, it starts with b''; fetch the"),
     (lambda r: calexp(r).write_text("<html>"), "is not a FITS file, it starts with b'<h"),
     (broken_inside, "the IMAGE plane cannot be read"),
