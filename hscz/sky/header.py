@@ -228,13 +228,13 @@ def read_zero_point(
     """
     told = _told_zero_points(path, image, primary)
     vague = {key: value for key in VAGUE_CARDS if (value := image.get(key, primary.get(key)))}
-    if not told and without_card is None:
+    if without_card is None and not told:
         hint = "".join(f", {key} is {value!r}" for key, value in vague.items())
         raise InputError(
             f"{path}: no zero point, FLUXMAG0 is None{hint}; give zero_point for images without "
             "the card, or write the card"
         )
-    if not told:
+    if without_card is not None and not told:
         for key, value in vague.items():
             _note_vague(key, value, float(without_card))
     if without_card is not None:

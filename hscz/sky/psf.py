@@ -107,8 +107,8 @@ def psf_fwhm(path: str | Path, pixel_scale_arcsec: float = PIXEL_SCALE_ARCSEC) -
     bright = fine > fine.max() / 2
     if bright[[0, -1]].any() or bright[:, [0, -1]].any():
         raise InputError(
-            f"{path}: is as bright as half its peak at an edge, so it shows no whole PSF; fetch the "
-            "file again"
+            f"{path}: is above half its peak at an edge, so it shows no whole PSF; fetch the file "
+            "again"
         )
     return pixel_scale_arcsec * 2 * float(np.sqrt(bright.sum() / np.pi)) / FINER
 

@@ -77,7 +77,7 @@ def test_bad_models(tmp_path):
 @pytest.mark.parametrize(
     ("image", "said"),
     [
-        (np.ones((41, 41)), "half its peak at an edge"),
+        (np.ones((41, 41)), "above half its peak at an edge"),
         (np.where(np.eye(41) > 0, np.nan, 1.0), "pixels that are no number"),
     ],
 )
