@@ -28,6 +28,7 @@ from hscz.configfile import file_stamps, fingerprint
 from hscz.cutting import blocks_of, cutting_tasks, read_notes, write_places
 from hscz.errors import InputError
 from hscz.fetch import dust
+from hscz.lightcheck import light_warnings
 from hscz.progress import show_progress
 from hscz.schema import FIELD_STORE, Flag, flag_counts
 from hscz.sky.mosaic import Tile, assign
@@ -141,6 +142,7 @@ def ingest_report(path: Path) -> str:
         f"band {band}: {int(have.sel(band=band)):,} objects have it"
         for band in attrs.get("optional_bands", [])
     ]
+    lines += light_warnings(store)
     notes = path.with_suffix(".left_out.csv")
     left_out = pd.read_csv(notes, dtype={"patch": str}) if notes.exists() else pd.DataFrame()
     if len(left_out):

@@ -164,6 +164,22 @@ def test_objects_outside_every_patch_are_an_error_if_none_is_inside(
     assert said in fails(files, "ingest", "--field", "A")
 
 
+def test_a_zero_point_that_does_not_go_with_the_catalogue_is_told(
+    files: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for patch in (0, 1):
+        edit_fits(calexp(files, "A", "r", patch), lambda hdus: hdus[0].header.set("FLUXMAG0", 1e8))
+    succeeds(files, "ingest", "--field", "A")
+    printed = capsys.readouterr().out
+    assert "band r: the objects in the images are " in printed
+    assert "mag brighter than the catalogue; check zero_point" in printed
+
+
+def test_images_smaller_than_a_stamp_are_told(files: Path, fails: Fails) -> None:
+    said = "no image is larger than 260 x 260 px, less than a stamp of 300; give larger images"
+    assert said in fails(files, "ingest", "--field", "A", "--set", "ingest.stamp_px=300")
+
+
 @pytest.fixture(scope="module")
 def with_missing(whole: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The run with pixels missing in field B: one NaN, a NO_DATA corner, a whole band."""
