@@ -28,6 +28,7 @@ from hscz.configfile import file_stamps, fingerprint
 from hscz.cutting import blocks_of, cutting_tasks, read_notes, write_places
 from hscz.errors import InputError
 from hscz.fetch import dust
+from hscz.lightcheck import light_warnings
 from hscz.progress import show_progress
 from hscz.schema import FIELD_STORE, Flag, flag_counts
 from hscz.sky.mosaic import Tile, assign
@@ -110,6 +111,12 @@ def _by_tile(
     """Return the objects in the order of their tiles, those in none, and tile, x and y."""
     tile, x, y = assign(tiles, table["ra"].to_numpy(), table["dec"].to_numpy(), settings.stamp_px)
     lost = tile < 0
+    largest = max((tile.shape for tile in tiles), key=min)
+    if min(largest) < settings.stamp_px:
+        raise InputError(
+            f"{entry.images}: no image is larger than {largest[0]} x {largest[1]} px, less than a "
+            f"stamp of {settings.stamp_px}; give larger images, or set stamp_px under [ingest]"
+        )
     if lost.all():
         raise InputError(
             f"{entry.catalogue.file}: none of the {len(table)} selected objects lies in the "
@@ -135,6 +142,7 @@ def ingest_report(path: Path) -> str:
         f"band {band}: {int(have.sel(band=band)):,} objects have it"
         for band in attrs.get("optional_bands", [])
     ]
+    lines += light_warnings(store)
     notes = path.with_suffix(".left_out.csv")
     left_out = pd.read_csv(notes, dtype={"patch": str}) if notes.exists() else pd.DataFrame()
     if len(left_out):

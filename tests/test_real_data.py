@@ -11,6 +11,7 @@ from astropy.io import fits
 
 from hscz.config import FieldConfig, RunConfig, TableConfig
 from hscz.ingest import ingest
+from hscz.lightcheck import light_ratios, light_warnings
 from hscz.schema import Flag
 from hscz.sky.photometry import aperture_flux
 from hscz.stores import open_field
@@ -89,6 +90,11 @@ def test_hsc_store_is_compact_and_true_to_the_file(hsc: xr.Dataset, shared_data:
     noise = hsc["sky_noise"].values[5, 2]
     faint = np.abs(stamp) < 20 * noise
     assert min(np.max(e[faint]) for e in errors) < 0.01 * noise
+
+
+def test_images_and_catalogues_hold_the_same_light(hsc: xr.Dataset, dc2: xr.Dataset) -> None:
+    assert light_ratios(hsc) == pytest.approx({"i": 1.0}, abs=0.1)
+    assert [*light_warnings(hsc), *light_warnings(dc2)] == []
 
 
 def test_dc2_is_resampled_with_its_flux(dc2: xr.Dataset, shared_data: Path) -> None:

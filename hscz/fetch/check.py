@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-import gzip
 import re
 import warnings
-import zlib
 from pathlib import Path
 
 from hscz.errors import InputError
-
-_GZIP = b"\x1f\x8b"
+from hscz.unpack import DAMAGED, SUFFIXES, is_packed, open_unpacked
 
 
 def check_file(path: Path) -> None:
@@ -31,7 +28,9 @@ def check_file(path: Path) -> None:
     if not head:
         raise InputError("is empty; the server may have failed")
     refuse_web_page(head)
-    name = path.name.lower().removesuffix(".gz").removesuffix(".fz")
+    name = path.name.lower()
+    for suffix in (*SUFFIXES, ".fz"):
+        name = name.removesuffix(suffix)
     if name.endswith((".fits", ".fit")):
         _check_fits(path, head)
     elif name.endswith(".parquet") and head[:4] != b"PAR1":
@@ -59,22 +58,18 @@ def refuse_web_page(head: bytes) -> None:
 
 
 def _head(path: Path) -> bytes:
-    with path.open("rb") as file:
-        head = file.read(4096)
-    if head[:2] != _GZIP:
-        return head
     try:
-        with gzip.open(path) as file:
-            return file.read(4096)
-    except (OSError, EOFError, zlib.error):
+        with open_unpacked(path) as file:
+            head: bytes = file.read(4096)
+    except DAMAGED:
         raise InputError("is compressed and cut short; fetch it again") from None
+    return head
 
 
 def _check_fits(path: Path, head: bytes) -> None:
     from astropy.io import fits
 
-    with path.open("rb") as file:
-        compressed = file.read(2) == _GZIP
+    packed = is_packed(path)
     if not head.startswith(b"SIMPLE  ="):
         raise InputError(f"is not FITS, it begins with {head[:16]!r}; check its address")
     try:
@@ -83,12 +78,12 @@ def _check_fits(path: Path, head: bytes) -> None:
             warnings.filterwarnings("error", "File may have been truncated")
             # astropy leaves a file open that it opened itself and then cannot read.
             with path.open("rb") as file, fits.open(file, lazy_load_hdus=False) as hdus:
-                whole = compressed or _ends_in_file(hdus, path)
-        if compressed:
-            with gzip.open(path) as unpacked:
+                whole = packed or _ends_in_file(hdus, path)
+        if packed:
+            with open_unpacked(path) as unpacked:
                 while unpacked.read(1 << 20):
                     pass
-    except (OSError, EOFError, ValueError, TypeError, KeyError, UserWarning, zlib.error):
+    except (*DAMAGED, ValueError, TypeError, KeyError, UserWarning):
         whole = False
     if not whole:
         raise InputError("is FITS cut short; fetch it again")

@@ -7,7 +7,6 @@ named by MP_* cards; their bits move between data releases, so they are read fro
 
 from __future__ import annotations
 
-import zlib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,12 +14,15 @@ from pathlib import Path
 import numpy as np
 from astropy.io import fits
 from astropy.wcs import WCS
-from astropy.wcs.utils import proj_plane_pixel_scales
+from numpy.typing import NDArray
 
 from hscz.atomic import write_atomic
 from hscz.errors import InputError
 from hscz.sky import header as head
+from hscz.sky.unexposed import unexposed
+from hscz.sphere import unit_vectors
 from hscz.survey import ZERO_POINT_MAG
+from hscz.unpack import DAMAGED
 
 Window = tuple[int, int, int, int]
 """Rows and columns ``(y0, y1, x0, x1)`` of an image, 0-based, ends excluded."""
@@ -79,9 +81,18 @@ class BandImage:
     mask_planes: Mapping[str, int]
 
     @property
+    def pixel_sides_arcsec(self) -> NDArray[np.float64]:
+        """Width and height of the central pixel on the sky."""
+        x, y = (np.array(self.shape[::-1]) - 1) / 2
+        ends = unit_vectors(
+            *self.wcs.all_pix2world([x - 0.5, x + 0.5, x, x], [y, y, y - 0.5, y + 0.5], 0)
+        )
+        return np.degrees(np.linalg.norm(ends[1::2] - ends[::2], axis=1)) * 3600
+
+    @property
     def pixel_scale_arcsec(self) -> float:
-        """Geometric mean of the two pixel scales."""
-        return 3600 * float(np.sqrt(np.prod(proj_plane_pixel_scales(self.wcs))))
+        """Geometric mean of the two sides of a pixel."""
+        return float(np.sqrt(np.prod(self.pixel_sides_arcsec)))
 
     def read(self, window: Window) -> tuple[np.ndarray, np.ndarray | None, np.ndarray | None]:
         """Read image, mask and variance of a window; None where the file has no such plane.
@@ -106,12 +117,13 @@ class BandImage:
     def read_image(self, window: Window) -> np.ndarray:
         """Read a window of the image, float32 counts at zero point 27.
 
-        Without a mask, exact zeros are NaN: SWarp writes them where nothing was exposed.
+        Pixels that hold no measurement (`hscz.sky.unexposed`) are NaN where no mask plane NO_DATA
+        tells them.
         """
         raw = self._section("IMAGE", window)
         counts = np.multiply(raw, self._to_survey_counts(1), dtype=np.float32)
-        if "MASK" not in self.hdus and raw.dtype.kind == "f":
-            counts[raw == 0] = np.nan
+        if "NO_DATA" not in self.mask_planes:
+            counts[unexposed(raw)] = np.nan
         return counts
 
     def read_mask(self, window: Window) -> np.ndarray | None:
@@ -140,8 +152,12 @@ class BandImage:
         -------
         ndarray of bool
         """
-        bits = sum(1 << self.mask_planes[plane] for plane in planes if plane in self.mask_planes)
-        return (mask & np.int32(bits)) != 0
+        return (mask & self.bits(*planes)) != 0
+
+    def bits(self, *planes: str) -> np.int32:
+        """Return the mask value in which the named planes are set, those that the file has."""
+        found = sum(1 << self.mask_planes[plane] for plane in planes if plane in self.mask_planes)
+        return np.uint32(found).view(np.int32)
 
     def _to_survey_counts(self, power: int) -> np.float32:
         return np.float32(10 ** (0.4 * power * (ZERO_POINT_MAG - self.zero_point)))
@@ -155,7 +171,7 @@ class BandImage:
         try:
             with fits.open(self.path, ignore_blank=plane == "MASK") as hdus:
                 return np.asarray(hdus[self.hdus[plane]].section[y0:y1, x0:x1])
-        except (OSError, EOFError, TypeError, ValueError, zlib.error) as error:
+        except (*DAMAGED, TypeError, ValueError) as error:
             raise InputError(
                 f"{self.path}: the {plane} plane cannot be read ({error}); fetch the file again"
             ) from error

@@ -2,27 +2,36 @@
 
 from __future__ import annotations
 
-import gzip
+import logging
 import re
 import warnings
-import zlib
 from collections.abc import Mapping
+from functools import cache
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from astropy.io import fits
 from astropy.io.fits.verify import VerifyWarning
+from astropy.units import ABmag, Jy, Unit
+from astropy.utils.exceptions import AstropyWarning
 from astropy.wcs import WCS, FITSFixedWarning, WcsError
 from astropy.wcs.utils import proj_plane_pixel_scales
 
 from hscz import survey
 from hscz.errors import ConfigError, InputError
-
-GZIP_MAGIC = b"\x1f\x8b"
+from hscz.unpack import DAMAGED, is_packed, open_unpacked
 
 ZERO_POINT_TOLERANCE_MAG = 0.001
 """Largest difference between a zero point in the configuration and the header's."""
+
+VAGUE_CARDS = ("PHOTZP", "MAGZERO", "MAGZPT", "MAGZP", "ZEROPNT")
+"""Cards that hold a zero point, but AB or Vega, of the counts or of the counts a second."""
+
+COARSEST_ARCSEC = 5.0
+"""Pixels larger than this show no galaxies: the CD matrix is in another unit than degrees."""
+
+_log = logging.getLogger(__name__)
 
 
 def read_headers(path: Path) -> dict[int, fits.Header]:
@@ -45,12 +54,10 @@ def _all_headers(path: Path) -> list[fits.Header]:
     """
     if not path.is_file():
         raise InputError(f"{path}: no such file; check the path and the pattern it came from")
-    with path.open("rb") as file:
-        gzipped = file.read(2) == GZIP_MAGIC
     try:
-        with gzip.open(path) if gzipped else path.open("rb") as file:
-            return _walk(path, file, None if gzipped else path.stat().st_size)
-    except (EOFError, zlib.error, gzip.BadGzipFile) as error:
+        with open_unpacked(path) as file:
+            return _walk(path, file, None if is_packed(path) else path.stat().st_size)
+    except DAMAGED as error:
         raise InputError(f"{path}: truncated or damaged ({error}); fetch the file again") from error
 
 
@@ -73,11 +80,16 @@ def _walk(path: Path, file: Any, size: int | None) -> list[fits.Header]:
                 "fetch the file again"
             ) from error
         except (OSError, EOFError, ValueError) as error:
+            file.seek(end)
+            if headers and not any(
+                part.strip(b"\0 ") for part in iter(lambda: file.read(1 << 20), b"")
+            ):
+                break  # padding, such as of a tape
             raise InputError(
                 f"{path}: truncated, breaks off in a header ({error}); fetch the file again"
             ) from error
         headers.append(header)
-        # A plain file can be set beyond its end, a gzipped stream stops there.
+        # A plain file can be set beyond its end, a packed stream stops there.
         there = min(file.seek(end), end if size is None else size)
         if there < end:
             raise InputError(
@@ -85,6 +97,12 @@ def _walk(path: Path, file: Any, size: int | None) -> list[fits.Header]:
                 "fetch the file again"
             )
     return headers
+
+
+def _only_padding(file: Any, start: int) -> bool:
+    """Return whether nothing but zeros and blanks follows, as at the end of a tape."""
+    file.seek(start)
+    return not any(part.strip(b"\0 ") for part in iter(lambda: file.read(1 << 20), b""))
 
 
 def find_planes(path: Path, headers: Mapping[int, fits.Header]) -> dict[str, int]:
@@ -103,8 +121,8 @@ def find_planes(path: Path, headers: Mapping[int, fits.Header]) -> dict[str, int
         planes["IMAGE"] = unnamed[0]
     if "IMAGE" not in planes:
         raise InputError(
-            f"{path}: has {len(unnamed)} unnamed 2-D images and none with EXTTYPE or EXTNAME "
-            "= 'IMAGE'; give the coadd, or name its image HDU"
+            f"{path}: has {len(unnamed)} 2-D images, none with EXTTYPE or EXTNAME = 'IMAGE' "
+            f"({_listed(headers)}); give the coadd, or name its image HDU"
         )
     shapes = {name: image_shape(headers[number]) for name, number in planes.items()}
     if len(set(shapes.values())) > 1:
@@ -112,6 +130,15 @@ def find_planes(path: Path, headers: Mapping[int, fits.Header]) -> dict[str, int
     if 0 in shapes["IMAGE"]:
         raise InputError(f"{path}: its image has no pixel, {shapes['IMAGE']}; fetch the file again")
     return planes
+
+
+def _listed(headers: Mapping[int, fits.Header]) -> str:
+    """Say what images a file has."""
+    found = []
+    for number, header in headers.items():
+        sides = [str(header[f"NAXIS{axis}"]) for axis in range(header["NAXIS"], 0, -1)]
+        found.append(f"{number} {header.get('EXTNAME', '')!r} has {' x '.join(sides) or 'no'} px")
+    return "HDU " + ", ".join(found)
 
 
 def check_filter(path: Path, band: str, filter_name: str) -> None:
@@ -150,15 +177,17 @@ def celestial_wcs(path: Path, header: fits.Header) -> WCS:
     mend = "solve its astrometry or give the file that has it"
     try:
         with warnings.catch_warnings():
+            warnings.filterwarnings("ignore", "Removed redundant SIP", AstropyWarning)
             # A card that is not a number would silently count as zero.
             warnings.filterwarnings("error", "(?s).*value was expected", FITSFixedWarning)
             warnings.filterwarnings("error", category=VerifyWarning)
+            warnings.filterwarnings("ignore", "Verification reported", VerifyWarning)
             # fix=False: wcslib would announce harmless rewrites of the date cards as warnings.
-            wcs = WCS(header, fix=False).celestial
+            whole = WCS(header, fix=False)
+            wcs = whole.celestial
     except (WcsError, KeyError, ValueError, FITSFixedWarning, VerifyWarning) as error:
-        raise InputError(
-            f"{path}: no usable WCS ({str(error).splitlines()[-1]}); {mend}"
-        ) from error
+        lines = [line.strip() for line in str(error).splitlines() if "cextern" not in line]
+        raise InputError(f"{path}: no usable WCS ({' '.join(lines).strip()}); {mend}") from error
     scales = proj_plane_pixel_scales(wcs) if wcs.has_celestial else np.zeros(2)
     numbers = [*scales, *wcs.wcs.crval, *wcs.wcs.crpix] if wcs.has_celestial else [np.nan]
     if not (np.isfinite(numbers).all() and (scales > 0).all()):
@@ -170,6 +199,14 @@ def celestial_wcs(path: Path, header: fits.Header) -> WCS:
     if wcs.wcs.lngtyp != "RA" or frame not in ("", "ICRS", "FK5") or abs(equinox - 2000) > 0:
         raise InputError(
             f"{path}: its WCS is in {wcs.wcs.lngtyp} {frame} {equinox}, not ICRS; reproject it"
+        )
+    side = 3600 * scales.max()
+    if side > COARSEST_ARCSEC:
+        raise InputError(f"{path}: no usable WCS, its pixels have {side:.4g} arcsec; {mend}")
+    if whole.wcs.lng > whole.wcs.lat:
+        raise InputError(
+            f"{path}: its CTYPE1 is {whole.wcs.ctype[0]!r}, right ascension must come first; swap "
+            "CTYPE, CRVAL and the rows of the CD matrix, or reproject it"
         )
     return wcs
 
@@ -185,25 +222,58 @@ def _card(header: fits.Header, key: str) -> Any:
 def read_zero_point(
     path: Path, image: fits.Header, primary: fits.Header, without_card: float | None = None
 ) -> float:
-    """Return the AB zero point from FLUXMAG0, the counts of an object of magnitude 0.
+    """Return the AB zero point from FLUXMAG0, the counts of an object of magnitude 0, or BUNIT.
 
-    The value `without_card` is for headers that lack the card; where they have it, it must agree.
+    The value `without_card` is for headers that have neither; where they have one, it must agree.
     """
-    counts: Any = image.get("FLUXMAG0", primary.get("FLUXMAG0"))
-    if counts is None and without_card is not None:
-        return float(without_card)
-    if not (isinstance(counts, int | float) and 0 < counts < np.inf):
+    told = _told_zero_points(path, image, primary)
+    vague = {key: value for key in VAGUE_CARDS if (value := image.get(key, primary.get(key)))}
+    if without_card is None and not told:
+        hint = "".join(f", {key} is {value!r}" for key, value in vague.items())
         raise InputError(
-            f"{path}: no zero point, FLUXMAG0 is {counts!r}; give zero_point for images "
-            "without the card, or write the card"
+            f"{path}: no zero point, FLUXMAG0 is None{hint}; give zero_point for images without "
+            "the card, or write the card"
         )
-    found = 2.5 * float(np.log10(counts))
-    if without_card is not None and not abs(found - without_card) <= ZERO_POINT_TOLERANCE_MAG:
-        raise InputError(
-            f"{path}: FLUXMAG0 makes the zero point {found:.4f}, but zero_point is {without_card}; "
-            "remove zero_point, which is for images without the card, or correct the card"
-        )
+    if without_card is not None and not told:
+        for key, value in vague.items():
+            _note_vague(key, value, float(without_card))
+    if without_card is not None:
+        told["zero_point"] = float(without_card)
+    (name, found), *others = told.items()
+    for other, value in others:
+        if not abs(found - value) <= ZERO_POINT_TOLERANCE_MAG:
+            raise InputError(
+                f"{path}: {name} makes the zero point {found:.4f}, but {other} is {value}; "
+                "remove zero_point, which is for images without the card, or correct the card"
+            )
     return found
+
+
+def _told_zero_points(path: Path, image: fits.Header, primary: fits.Header) -> dict[str, float]:
+    """Return the zero points that cards tell without doubt, by the card."""
+    told = {}
+    counts: Any = image.get("FLUXMAG0", primary.get("FLUXMAG0"))
+    if counts is not None:
+        if not (isinstance(counts, int | float) and 0 < counts < np.inf):
+            raise InputError(
+                f"{path}: no zero point, FLUXMAG0 is {counts!r}; correct the card, or remove it "
+                "and give zero_point"
+            )
+        told["FLUXMAG0"] = 2.5 * float(np.log10(counts))
+    text = str(image.get("BUNIT", primary.get("BUNIT", "")))
+    unit = Unit(text, parse_strict="silent")
+    if unit.is_equivalent(Jy):
+        told[f"that of BUNIT {text!r}"] = round(float((1 * unit).to_value(ABmag)), 4)
+    return told
+
+
+@cache
+def _note_vague(key: str, value: object, zero_point: float) -> None:
+    """Say, once, that a card which may be a zero point is not the one that is used."""
+    if value != zero_point:
+        _log.warning(
+            "the images have %s = %s, but zero_point = %s is used; check it", key, value, zero_point
+        )
 
 
 def read_mask_planes(path: Path, header: fits.Header) -> dict[str, int]:
@@ -215,7 +285,7 @@ def read_mask_planes(path: Path, header: fits.Header) -> dict[str, int]:
             "add the cards or remove the HDU"
         )
     for plane, bit in planes.items():
-        if not (isinstance(bit, int) and 0 <= bit < 31):
+        if not (isinstance(bit, int) and 0 <= bit < 32):
             raise InputError(
                 f"{path}: mask plane MP_{plane} is {bit!r}, which is no bit of a 32-bit mask; "
                 "correct the card"

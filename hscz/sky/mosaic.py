@@ -184,8 +184,9 @@ def check_grid(images: Images) -> None:
                 "apart); resample the bands to one grid with resample = true"
             )
     if not has_survey_pixels(first):
+        sides = dict.fromkeys(f"{side:.4g}" for side in first.pixel_sides_arcsec)
         raise InputError(
-            f"{first.path}: has pixels of {first.pixel_scale_arcsec:.4g} arcsec, the survey's are "
+            f"{first.path}: has pixels of {' x '.join(sides)} arcsec, the survey's are "
             f"{PIXEL_SCALE_ARCSEC}; resample it with resample = true"
         )
 
@@ -197,7 +198,7 @@ def is_aligned(image: BandImage, wcs: WCS, shape: tuple[int, int]) -> bool:
 
 def has_survey_pixels(image: BandImage) -> bool:
     """Return whether the pixels of an image are of the survey's size, to 1 %."""
-    return abs(image.pixel_scale_arcsec / PIXEL_SCALE_ARCSEC - 1) <= 0.01
+    return bool((np.abs(image.pixel_sides_arcsec / PIXEL_SCALE_ARCSEC - 1) <= 0.01).all())
 
 
 def _offset_px(image: BandImage, wcs: WCS, shape: tuple[int, int]) -> float:

@@ -8,13 +8,13 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from hscz import survey
+from hscz import survey, unpack
 from hscz.errors import ConfigError, InputError
 
-SUFFIXES = ("", ".fz", ".gz")
+SUFFIXES = ("", ".fz", *unpack.SUFFIXES)
 """Endings of compressed files, which a pattern finds too where it ends in .fits."""
 
-PLACES = {"tract": "[^/-]+", "patch": "[^/-]+", "position": r"[\d.]+--?[\d.]+"}
+PLACES = {"tract": "[^/-]+", "patch": "[^/-]+", "position": r"\d+\.?\d*--?\d+\.?\d*"}
 """Placeholders whose values tell files of one band apart, and what they look like."""
 
 WHOLE_FIELD = ""

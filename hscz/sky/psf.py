@@ -95,20 +95,35 @@ def psf_fwhm(path: str | Path, pixel_scale_arcsec: float = PIXEL_SCALE_ARCSEC) -
         image = np.asarray(fits.getdata(path), np.float64)
     except (OSError, ValueError, TypeError, IndexError) as error:
         raise InputError(f"{path}: no PSF can be read ({error}); fetch the file again") from error
-    if image.ndim != 2 or min(image.shape) < 15 or not np.isfinite(image).all():
+    if not np.isfinite(image).all():
+        raise InputError(f"{path}: has pixels that are no number; fetch the file again")
+    if image.ndim != 2 or min(image.shape) < 15:
         raise InputError(
             f"{path}: has {image.shape} pixels, which are no image of a PSF; fetch the file again"
         )
     if not image.max() > 0:
         raise InputError(f"{path}: has no peak, so it is no PSF; fetch the file again")
     fine = zoom(image, FINER, order=3, mode="nearest", grid_mode=True)
-    bright = int((fine > fine.max() / 2).sum())
-    return pixel_scale_arcsec * 2 * float(np.sqrt(bright / np.pi)) / FINER
+    bright = fine > fine.max() / 2
+    if bright[[0, -1]].any() or bright[:, [0, -1]].any():
+        raise InputError(
+            f"{path}: is above half its peak at an edge, so it shows no whole PSF; fetch the file "
+            "again"
+        )
+    return pixel_scale_arcsec * 2 * float(np.sqrt(bright.sum() / np.pi)) / FINER
 
 
 def _band_files(pattern: str, band: str) -> list[tuple[Path, tuple[float, float]]]:
     """Return the files of one band with their right ascension and declination."""
     if "{position}" not in pattern:
         raise ConfigError(f"{pattern}: has no {{position}}, so a PSF file stands nowhere")
-    places = [(p, q["position"].partition("-")) for p, q in list_files(pattern, band).items()]
-    return [(path, (float(ra), float(dec))) for path, (ra, _, dec) in places]
+    found = []
+    for path, place in list_files(pattern, band).items():
+        ra, _, dec = place["position"].partition("-")
+        if not (float(ra) <= 360 and abs(float(dec)) <= 90):
+            raise InputError(
+                f"{path}: its name says right ascension {ra} and declination {dec}; correct the "
+                "name, or the place of {position} in the pattern"
+            )
+        found.append((path, (float(ra), float(dec))))
+    return found

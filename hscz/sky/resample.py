@@ -195,8 +195,7 @@ def _strip(image: BandImage, grid: Grid, rows: slice) -> dict[str, np.ndarray]:
         area = (PIXEL_SCALE_ARCSEC / image.pixel_scale_arcsec) ** 2
         planes["IMAGE"] *= np.float32(area)
         planes["VARIANCE"] *= np.float32(area)
-    no_data = 1 << image.mask_planes["NO_DATA"] if "NO_DATA" in image.mask_planes else 0
-    planes["MASK"][np.isnan(planes["IMAGE"])] |= no_data
+    planes["MASK"][np.isnan(planes["IMAGE"])] |= image.bits("NO_DATA")
     return {name: planes[name] for name in image.hdus}
 
 

@@ -17,7 +17,7 @@ from hscz.tables.units import check_units
 
 SERVICES = ("vizier", "irsa", "sdss", "cadc", "url", "manual")
 
-FORMATS = ("fits", "csv", "text", "parquet")
+FORMATS = ("fits", "csv", "text", "parquet", "votable", "ecsv", "ipac", "mrt")
 
 FOLDERS_VARIABLE = "HSCZ_CATALOGS"
 """Environment variable: your folders of descriptors, searched before those of the package."""
@@ -109,8 +109,8 @@ class CatalogueDescriptor:
         Keys of this file that no public source confirms, with dots where they stand in a
         table: ``bibcode``, ``columns.z``, ``archive.table``.
     format : str
-        ``fits``, ``csv``, ``text`` (whitespace, header in a ``#`` line) or ``parquet``; a
-        file whose suffix says otherwise is read by its suffix.
+        One of `FORMATS`, see `hscz.tables.files.open_table`; a file whose beginning or suffix
+        says otherwise is read by that.
     hdu : int
         Extension of a FITS file.
     missing : tuple of float

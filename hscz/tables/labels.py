@@ -22,6 +22,9 @@ DISAGREE = 0.01
 """Surveys disagree where ``|dz| / (1 + z)`` is above this: wider than the errors of PRIMUS, the
 least sharp of them (R = 40, 0.5 %), so that one of the two took another line."""
 
+LOWEST_Z = -0.01
+"""No galaxy comes nearer as fast as this says."""
+
 PAPER_CHECKS: Mapping[str, tuple[str, str]] = {
     "n_labelled": ("labelled", "179,600"),
     "fraction_replaced": ("COSMOS2020 replaced by spectroscopy", "19 %"),
@@ -143,7 +146,8 @@ def secure_redshifts(table: pd.DataFrame, descriptor: CatalogueDescriptor) -> pd
     Raises
     ------
     InputError
-        If the descriptor has no rule for secure redshifts, no redshift or no quality flag.
+        If the descriptor has no rule for secure redshifts, no redshift or no quality flag, or its
+        rule admits a value that is no redshift.
     """
     if not descriptor.secure:
         raise InputError(
@@ -156,7 +160,9 @@ def secure_redshifts(table: pd.DataFrame, descriptor: CatalogueDescriptor) -> pd
             f"the descriptor {descriptor.name!r} has no {absent[0]!r} in [columns]; add it, or "
             "use a spectroscopic catalogue"
         )
-    table = table[select(table, descriptor.secure, descriptor.survey, allow_empty=True)]
+    admitted = select(table, descriptor.secure, descriptor.survey, allow_empty=True)
+    table = table[admitted & table["z"].notna()]
+    _check_above(table["z"], descriptor)
     confidence = np.zeros(len(table))
     for entry in reversed(descriptor.confidence):
         holds = select(table, entry.where, descriptor.survey, allow_empty=True)
@@ -167,6 +173,17 @@ def secure_redshifts(table: pd.DataFrame, descriptor: CatalogueDescriptor) -> pd
     secure = secure.sort_values(["confidence", "z"], ascending=[False, True], ignore_index=True)
     kept = without_repeats(secure["ra"], secure["dec"], REPEAT_ARCSEC)
     return secure[kept].reset_index(drop=True)
+
+
+def _check_above(z: pd.Series, descriptor: CatalogueDescriptor) -> None:
+    """Refuse secure redshifts that are marks of missing ones."""
+    below = z < LOWEST_Z
+    if below.any():
+        raise InputError(
+            f"the rule 'secure' of the descriptor {descriptor.name!r} admits the redshift "
+            f"{z[below].iloc[0]} ({below.sum()} rows below {LOWEST_Z}); add "
+            f"'{descriptor.columns['z']} > 0' to the rule, or the value to 'missing'"
+        )
 
 
 def assign_labels(

@@ -8,6 +8,7 @@ import numpy as np
 
 from hscz.errors import InputError
 from hscz.tables.descriptor import CatalogueDescriptor
+from hscz.tables.units import known_unit
 
 FAINTEST_MAG, HIGHEST_Z = 40.0, 20.0
 """No magnitude and no redshift of a galaxy is above these."""
@@ -70,7 +71,7 @@ no redshift; add it to 'missing' of the descriptor 'udsz' if it marks missing va
             _check_magnitudes(about, columns[key], descriptor)
         elif key in _REDSHIFTS:
             _check_below(about, columns[key], HIGHEST_Z, "redshift", descriptor)
-    unit_known = "ra" in descriptor.units or stated.get(standard.get("ra", ""))
+    unit_known = "ra" in descriptor.units or known_unit(stated.get(standard.get("ra", ""), ""))
     if {"ra", "dec"} <= set(standard) and not unit_known:
         about = f"{name}: column {standard['ra']!r}"
         _check_degrees(about, columns["ra"], columns["dec"], descriptor)
@@ -115,6 +116,8 @@ def _check_degrees(
 ) -> None:
     if len(ra) < LEAST_ROWS or not ((ra >= 0) & (ra < 24)).all():
         return
+    # A field around 0 hours has values near 24 too.
+    ra = (ra - ra[0] + 12) % 24 - 12
     width, height = (np.subtract(*np.quantile(values, [0.99, 0.01])) for values in (ra, dec))
     if 0 < width * np.cos(np.radians(np.median(dec))) < LEAST_ASPECT * height:
         raise InputError(

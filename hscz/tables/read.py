@@ -17,9 +17,13 @@ from hscz.tables.files import open_table
 from hscz.tables.plausible import check_values
 from hscz.tables.select import find_name, suggest
 from hscz.tables.units import check_file_units, in_standard_units
+from hscz.tables.values import identifiers, numbers, without_sentinels
 
 _AS_PUBLISHED = ("object_id", "ra", "dec", "x", "y", "flag")
 """Columns in which a number such as 99 is never a sentinel."""
+
+_NOT_NEGATIVE = ("z_sed", "z_lephare", "z_eazy")
+"""Redshifts whose negative values mark a failed fit, declared or not."""
 
 
 def read_catalogue(
@@ -32,13 +36,14 @@ def read_catalogue(
     """Read a source catalogue with standard column names.
 
     Only the columns that are needed are kept, and the file is read in blocks of rows, so that
-    the memory is that of these columns. Sentinels of the descriptor become NaN, and so does a
-    magnitude that is not positive or whose error is not positive.
+    the memory is that of these columns. Sentinels of the descriptor become NaN, and so do infinite
+    values, negative photometric redshifts, and a magnitude that is not positive or whose error is
+    not positive.
 
     Parameters
     ----------
     path : str or Path
-        FITS, CSV, whitespace text with a ``#`` header line, or Parquet.
+        Of any format that `hscz.tables.files.open_table` knows, packed or not.
     descriptor : CatalogueDescriptor or str or Path
         What the catalogue is, or the name or path of its descriptor.
     wcs : astropy.wcs.WCS, optional
@@ -85,7 +90,9 @@ def read_catalogue(
     if not len(columns.get("object_id", ())):
         raise InputError(f"{path}: the table has no rows; give the whole catalogue")
     check_values(str(path), columns, file.units, standard, descriptor)
-    first = {"object_id": _identifiers(path, columns, standard)}
+    column = standard.get("object_id", "")
+    first = {"object_id": identifiers(path, column, columns["object_id"])}
+    check_unique_ids(first["object_id"], str(path))
     first["ra"], first["dec"] = _sky_positions(path, columns, wcs)
     return pd.DataFrame(first | {k: v for k, v in columns.items() if k not in first}, copy=False)
 
@@ -165,6 +172,8 @@ def _resolve(path: Path, names: list[str], wanted: str) -> str:
             f"{path}: no column {wanted!r}{suggest(wanted, names)}; "
             "mend the rule or descriptor that names it, or give the right file"
         )
+    if names.count(found) > 1:
+        raise InputError(f"{path}: has {names.count(found)} columns {found!r}; rename all but one")
     return found
 
 
@@ -176,14 +185,15 @@ def _standard_block(
     descriptor: CatalogueDescriptor,
 ) -> dict[str, np.ndarray]:
     """Return some rows of a file with standard names and units, NaN where unknown."""
-    raw = in_standard_units(str(path), raw, standard, descriptor)
+    may_be_text = {standard.get(name) for name in ("object_id", "ra", "dec")}
+    known = {c: numbers(path, raw[c]) for c in standard.values() if c not in may_be_text}
+    raw = in_standard_units(str(path), raw.assign(**known), standard, descriptor)
     columns = {"object_id": raw.index.to_numpy(np.int64)}
     for name, column in standard.items():
-        values = raw[column]
-        if name != "object_id":
-            values = _numbers(path, values)
+        values = raw[column] if name == "object_id" else numbers(path, raw[column])
         if name not in _AS_PUBLISHED:
-            values = _without_sentinels(values, descriptor.missing).astype(np.float64)
+            values = without_sentinels(values, descriptor.missing).astype(np.float64)
+            values = values.where(np.isfinite(values) & ~((values < 0) & (name in _NOT_NEGATIVE)))
         columns[name] = values.to_numpy()
     for mag, err in ((f"mag_{band}", f"mag_err_{band}") for band in BANDS):
         pair = [name for name in (mag, err) if name in columns]
@@ -191,7 +201,7 @@ def _standard_block(
         columns |= {name: np.where(bad, np.nan, columns[name]) for name in pair}
     renamed = {column: name for name, column in standard.items()}
     for column in own:
-        kept = _without_sentinels(raw[column], descriptor.missing).to_numpy()
+        kept = without_sentinels(raw[column], descriptor.missing).to_numpy()
         columns[column] = columns[renamed[column]] if column in renamed else kept
     return columns
 
@@ -208,53 +218,6 @@ def _together(blocks: Iterable[dict[str, np.ndarray]], n_rows: int) -> dict[str,
             columns[name] = column.astype(np.result_type(column, values), copy=False)
             columns[name][start:stop] = values
     return {name: column[:stop] for name, column in columns.items()}
-
-
-def _numbers(path: Path, values: pd.Series) -> pd.Series:
-    """Return a column as floating-point numbers, of its own precision if it has one."""
-    if values.dtype.kind == "f":
-        return values
-    numbers = pd.to_numeric(values, errors="coerce").astype(np.float64)
-    bad = numbers.isna() & values.notna()
-    if bad.any():
-        row = int(np.argmax(bad))
-        raise InputError(
-            f"{path}: column {values.name!r} needs numbers: row {values.index[row]} has "
-            f"{values.iloc[row]!r}; "
-            "leave missing values empty, or mend the column or the descriptor"
-        )
-    return numbers
-
-
-def _without_sentinels(values: pd.Series, missing: tuple[float, ...]) -> pd.Series:
-    """Return the values with NaN for sentinels; whole numbers are codes and stay as they are."""
-    if values.dtype.kind != "f":
-        return values
-    # A sentinel such as -99.9 has another value in single precision.
-    sentinels = np.asarray(missing).astype(values.to_numpy().dtype)
-    return values.mask(values.isin(sentinels))
-
-
-def _identifiers(
-    path: Path, columns: Mapping[str, np.ndarray], standard: Mapping[str, str]
-) -> np.ndarray:
-    """Return the identifiers of a table as unique whole numbers."""
-    values = columns["object_id"]
-    try:
-        whole = values.astype(np.int64)
-    except (ValueError, TypeError, OverflowError) as error:
-        raise InputError(
-            f"{path}: identifiers must be whole numbers: {error}; "
-            "drop object_id from the descriptor to number the rows"
-        ) from None
-    if values.dtype.kind == "f" and (whole != values).any():
-        row = int(np.argmax(whole != values))
-        raise InputError(
-            f"{path}: column {standard['object_id']!r} has {values[row]} in row {row}; identifiers "
-            "must be whole numbers: name another column, or none to number the rows"
-        )
-    check_unique_ids(whole, str(path))
-    return whole
 
 
 def _sky_positions(

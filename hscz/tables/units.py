@@ -8,17 +8,22 @@ of fluxes in counts, for all bands at once.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike, NDArray
 
 from hscz.errors import ConfigError, InputError
+from hscz.tables.values import without_sentinels
 
 if TYPE_CHECKING:
     from hscz.tables.descriptor import CatalogueDescriptor
+
+_AB_MAG = re.compile(r"(ab[ _-]*)?mag(nitude)?s?[ _-]*(\(?ab\)?)?", re.IGNORECASE)
+"""How files state AB magnitudes."""
 
 KINDS: Mapping[str, str] = {"ra": "deg", "dec": "deg", "mag": "Jy"}
 """What a descriptor may give a unit for, and a unit that it must be convertible to."""
@@ -49,8 +54,26 @@ def check_units(units: Mapping[str, str | float]) -> None:
             continue
         known = isinstance(unit, str) and Unit(unit, parse_strict="silent")
         if not known or not known.is_equivalent(KINDS[key]):
-            mend = "write 'hourangle'" if key == "ra" else "see hscz.tables.units"
+            mends = {"ra": "write 'hourangle'", "mag": "or give the AB zero point of one of them"}
+            mend = mends.get(key, "see hscz.tables.units")
             raise ConfigError(f"[units] {key} = {unit!r} is not a unit like {KINDS[key]!r}; {mend}")
+
+
+def known_unit(text: str) -> Any:
+    """Return the unit that a file states, in any case and number; None where it is not known.
+
+    Examples
+    --------
+    >>> [str(known_unit(text)) for text in ("Degrees", "hours", "uJy", "a unit", "")]
+    ['deg', 'h', 'uJy', 'None', 'None']
+    """
+    from astropy.units import Unit, UnrecognizedUnit
+
+    for spelling in (text, text.lower(), text.lower().rstrip("s")):
+        unit = Unit(spelling.strip(), parse_strict="silent")
+        if spelling.strip() and not isinstance(unit, UnrecognizedUnit):
+            return unit
+    return None
 
 
 def zero_point(unit: str | float) -> float:
@@ -128,23 +151,24 @@ def check_file_units(
     hscz.errors.InputError: mine.fits: column 'RA' is in hourangle by its header, but the \
 descriptor 'udsz' says deg; write ra = "hourangle" under its [units], or mend the header
     """
-    from astropy.units import MagUnit, Unit, UnrecognizedUnit
+    from astropy.units import Unit
 
     for key, column in standard.items():
         kind = "mag" if key.startswith("mag_") else key
         declared = descriptor.units.get(kind, "mag" if kind == "mag" else "deg")
         text = stated.get(column, "")
-        unit = Unit(text, parse_strict="silent")
-        told = kind in KINDS and text and isinstance(declared, str)
-        if not told or isinstance(unit, UnrecognizedUnit) or unit == Unit(declared):
+        unit = known_unit(text)
+        if unit is None or kind not in KINDS or not isinstance(declared, str):
             continue
-        if declared == "mag" and isinstance(unit, MagUnit):  # such as mag(AB)
+        if unit == Unit(declared) or (declared == "mag" and _AB_MAG.fullmatch(text.strip())):
             continue
         written = "hourangle" if unit == Unit("h") else text
+        mend = f'write {kind} = "{written}" under its [units], or mend the header'
+        if not Unit(written).is_equivalent(KINDS[kind]):
+            mend = "convert the column, or mend the header"
         raise InputError(
             f"{name}: column {column!r} is in {text} by its header, but the descriptor "
-            f'{descriptor.name!r} says {declared}; write {kind} = "{written}" under its '
-            "[units], or mend the header"
+            f"{descriptor.name!r} says {declared}; {mend}"
         )
 
 
@@ -208,7 +232,7 @@ def _known(raw: pd.DataFrame, column: str | None, descriptor: CatalogueDescripto
     """Return a column with NaN for sentinels; NaN alone where there is no column."""
     if column is None:
         return np.full(len(raw), np.nan)
-    return raw[column].mask(raw[column].isin(descriptor.missing)).to_numpy()
+    return without_sentinels(raw[column], descriptor.missing).to_numpy()
 
 
 def _degrees(name: str, values: pd.Series, unit: str) -> NDArray[np.float64]:

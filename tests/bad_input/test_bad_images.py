@@ -87,7 +87,7 @@ def nan_wcs(root: Path) -> None:
 BAD_FILES = [
     (lambda r: shorten(calexp(r), -5000), "truncated, 821560 bytes of 826560 that"),
     (lambda r: shorten(calexp(r), 1000), "truncated, breaks off in a header"),
-    (lambda r: shorten(calexp(r), 2880), "has 0 unnamed 2-D images"),
+    (lambda r: shorten(calexp(r), 2880), "has 0 2-D images, none with EXTTYPE"),
     (lambda r: shorten(calexp(r), 0), "is not a FITS file, it starts with b''; fetch the"),
     (lambda r: calexp(r).write_text("<html>"), "is not a FITS file, it starts with b'<h"),
     (broken_inside, "the IMAGE plane cannot be read"),
@@ -162,6 +162,22 @@ def test_objects_outside_every_patch_are_an_error_if_none_is_inside(
     objects(lambda t: t.assign(RA=t["RA"] + 90))(files)
     said = "A.csv: none of the 80 selected objects lies in the images"
     assert said in fails(files, "ingest", "--field", "A")
+
+
+def test_a_zero_point_that_does_not_go_with_the_catalogue_is_told(
+    files: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for patch in (0, 1):
+        edit_fits(calexp(files, "A", "r", patch), lambda hdus: hdus[0].header.set("FLUXMAG0", 1e8))
+    succeeds(files, "ingest", "--field", "A")
+    printed = capsys.readouterr().out
+    assert "band r: the objects in the images are " in printed
+    assert "mag brighter than the catalogue; check zero_point" in printed
+
+
+def test_images_smaller_than_a_stamp_are_told(files: Path, fails: Fails) -> None:
+    said = "no image is larger than 260 x 260 px, less than a stamp of 300; give larger images"
+    assert said in fails(files, "ingest", "--field", "A", "--set", "ingest.stamp_px=300")
 
 
 @pytest.fixture(scope="module")

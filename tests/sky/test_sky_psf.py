@@ -72,3 +72,25 @@ def test_bad_models(tmp_path):
         fits.writeto(path, image, overwrite=True)
         with pytest.raises(InputError, match=said):
             psf_fwhm(path)
+
+
+@pytest.mark.parametrize(
+    ("image", "said"),
+    [
+        (np.ones((41, 41)), "above half its peak at an edge"),
+        (np.where(np.eye(41) > 0, np.nan, 1.0), "pixels that are no number"),
+    ],
+)
+def test_images_that_show_no_psf(tmp_path, image, said):
+    fits.writeto(tmp_path / "a.fits", image)
+    with pytest.raises(InputError, match=rf"a\.fits: .*{said}"):
+        psf_fwhm(tmp_path / "a.fits")
+
+
+def test_names_that_say_no_position(tmp_path):
+    write_psf(tmp_path / "i-1.2.3-4.5.fits", 0.7)
+    with pytest.raises(InputError, match="no PSF file matches"):
+        PsfFiles.find(str(tmp_path / "{band}-{position}.fits"), ["i"])
+    write_psf(tmp_path / "i-2.3-150.1.fits", 0.7)
+    with pytest.raises(InputError, match=r"i-2.3-150.1.fits: .* declination 150.1; correct"):
+        PsfFiles.find(str(tmp_path / "{band}-{position}.fits"), ["i"])

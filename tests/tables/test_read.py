@@ -14,7 +14,7 @@ from astropy.io import fits
 from astropy.wcs import WCS
 
 from hscz.errors import InputError, StoreError
-from hscz.tables import files
+from hscz.tables import tablefile
 from hscz.tables.descriptor import load_descriptor
 from hscz.tables.read import read_catalogue
 from hscz.tables.select import select
@@ -145,8 +145,9 @@ def test_blocks_change_nothing(
         if suffix == "fits.gz":
             path.write_bytes(gzip.compress((tmp_path / "cat.fits").read_bytes()))
     whole = read_catalogue(path, CLAUDS)
-    monkeypatch.setattr(files, "BLOCK_ROWS", 7)
-    monkeypatch.setattr(files, "BLOCK_BYTES", 1000)
+    monkeypatch.setattr(tablefile, "BLOCK_ROWS", 7)
+    monkeypatch.setattr(tablefile, "BLOCK_LINES", 7)
+    monkeypatch.setattr(tablefile, "BLOCK_BYTES", 1000)
     pd.testing.assert_frame_equal(read_catalogue(path, CLAUDS), whole)
     assert len(whole) == 50
     if suffix == "csv":
