@@ -92,14 +92,16 @@ class Catalogue:
         return json.dumps({"hscz": __version__} | dict(self.cube.attrs), default=str)
 
     def blocks(self, variables: Iterable[str]) -> Iterator[Block]:
-        """Yield the kept rows of the variables, block by block."""
+        """Return the kept rows of the variables, block by block, none held beside the next."""
         wanted, judged = set(variables), self._judged()
-        for values in self._read(wanted | {column.variable for column in judged}):
-            if not self.rule:
-                yield values
-                continue
-            kept = self._kept({column.name: column.entries(values) for column in judged})
-            yield {name: values[name][kept] for name in wanted}
+        pieces = self._read(wanted | {column.variable for column in judged})
+        return map(lambda values: self._selected(values, wanted, judged), pieces)
+
+    def _selected(self, values: Block, wanted: set[str], judged: Sequence[Column]) -> Block:
+        if not self.rule:
+            return values
+        kept = self._kept({column.name: column.entries(values) for column in judged})
+        return {name: values[name][kept] for name in wanted}
 
     def _counted(self) -> Catalogue:
         if not self.rule:
@@ -131,10 +133,13 @@ class Catalogue:
         stored = (variables - set(computed)) | ({"pdf"} if computed else set())
         dataset = self.cube.reset_coords()[sorted(stored)]
         for start in range(0, self.cube.sizes["object"], self.block):
-            piece = dataset.isel(object=slice(start, start + self.block)).load()
-            values = {name: plain(piece[name]) for name in stored}
-            if computed:
-                wanted = [QUANTILES[name] for name in computed]
-                found = pdf.quantile(values["pdf"], self.edges, wanted)
-                values |= dict(zip(computed, found, strict=True))
-            yield values
+            yield self._loaded(dataset.isel(object=slice(start, start + self.block)), computed)
+
+    def _loaded(self, piece: xr.Dataset, computed: Sequence[str]) -> Block:
+        piece = piece.load()
+        values = {str(name): plain(piece[name]) for name in piece.data_vars}
+        if computed:
+            wanted = [QUANTILES[name] for name in computed]
+            found = pdf.quantile(values["pdf"], self.edges, wanted)
+            values |= dict(zip(computed, found, strict=True))
+        return values

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import resource
 import sys
+import weakref
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -16,6 +17,8 @@ from astropy.table import Table
 
 from hscz.errors import ConfigError, HsczError, InputError, StoreError
 from hscz.export import ESTIMATES, FORMATS, export, to_table
+from hscz.export.catalogue import Catalogue
+from hscz.export.columns import Block
 from hscz.export.records import records
 
 
@@ -76,6 +79,25 @@ def test_only_a_block_is_loaded_at_once_and_only_once(cube: xr.Dataset, tmp_path
     assert seen == [5] * 5
     export(lazy, tmp_path / "few", ["parquet"], columns=["object_id", "cnn_z_median"], block=5)
     assert len(seen) == 5
+
+
+def test_a_block_is_let_go_before_the_next_is_read(
+    cube: xr.Dataset, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    held: list[weakref.ref] = []
+    load = Catalogue._loaded
+
+    def loaded(self: Catalogue, *piece: object) -> Block:
+        assert not [ref for ref in held if ref() is not None]
+        values = load(self, *piece)
+        held.extend(weakref.ref(value) for value in values.values())
+        return values
+
+    monkeypatch.setattr(Catalogue, "_loaded", loaded)
+    kinds = ["fits", "parquet", "votable"]
+    for name, rule in (("all", ""), ("some", "mag_i < 24")):
+        export(cube, tmp_path / name, kinds, include_pdf=True, select=rule, block=5)
+    assert len(held) > 100
 
 
 def test_columns_and_rows_can_be_chosen(cube: xr.Dataset, tmp_path: Path) -> None:

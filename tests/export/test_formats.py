@@ -17,7 +17,7 @@ from astropy.io import fits, votable
 from astropy.io.votable.ucd import check_ucd
 from astropy.table import Table
 
-from hscz.export import export, to_table
+from hscz.export import export, hats, to_table
 from hscz.schema import LABEL_COLUMNS, PDF_CUBE
 
 
@@ -152,6 +152,20 @@ def test_lsdb_opens_a_hats_catalogue(cube: xr.Dataset, tmp_path: Path) -> None:
     both = catalogue.crossmatch(catalogue, radius_arcsec=0.1, **settings).compute()
     assert (both["object_id"] == both["object_id_2"]).all()
     assert len(both) == 25
+
+
+def test_rows_of_a_hats_tile_are_sorted_across_its_row_groups(
+    cube: xr.Dataset, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pytest.importorskip("hats")
+    monkeypatch.setattr(hats, "ROW_GROUP", 3)
+    (path,) = export(cube, tmp_path / "cat", ["hats"], include_pdf=True, block=10)
+    tiles = [pq.ParquetFile(tile) for tile in path.glob("dataset/**/Npix*.parquet")]
+    for tile in tiles:
+        assert tile.num_row_groups == -(-tile.metadata.num_rows // 3)
+        assert (np.diff(tile.read()["_healpix_29"].to_numpy()) >= 0).all()
+    assert sum(tile.metadata.num_rows for tile in tiles) == 25
+    assert max(tile.num_row_groups for tile in tiles) > 1
 
 
 def test_hats_refuses_objects_without_position(cube: xr.Dataset, tmp_path: Path) -> None:
