@@ -50,7 +50,7 @@ class Flag(IntFlag):
     WIDE_PDF = 65536
     """PDFw, the width of the central 68 %, is above 1.5."""
     SEVERAL_PEAKS = 131072
-    """The PDF has more than one peak."""
+    """Peaks farther than 0.15 (1 + z) from the highest hold 20 % of the probability or more."""
     OUTSIDE_TRAINING = 262144
     """The i magnitude lies outside those of the galaxies the networks learnt from."""
     GRID_END = 524288
@@ -177,9 +177,15 @@ PDF_CUBE: Mapping[str, Variable] = {
         "stat.error;src.redshift.phot",
     ),
     "n_peaks": Variable(("object",), "iu", "number of peaks of the PDF", "", "meta.number"),
-    "z_peak2": Variable(("object",), "f", "second highest peak", "", "src.redshift.phot"),
+    "z_peak2": Variable(
+        ("object",),
+        "f",
+        "highest peak farther than 0.15 (1 + z) from the highest of all",
+        "",
+        "src.redshift.phot",
+    ),
     "p_peak2": Variable(
-        ("object",), "f", "probability under the second peak", "", "stat.probability"
+        ("object",), "f", "probability of all peaks so far from the highest", "", "stat.probability"
     ),
     "flags": FIELD_STORE["flags"],
 } | {
