@@ -20,6 +20,7 @@ from numpy.typing import ArrayLike, NDArray
 from hscz import pdf
 from hscz.cubes import density, n_of_z
 from hscz.errors import InputError
+from hscz.extras import needed_by
 from hscz.peaks import PEAK_DISTANCE, PEAK_PROMINENCE
 from hscz.schema import PDF_CUBE
 
@@ -111,13 +112,13 @@ class CubeAccessor:
 
         Raises
         ------
+        ConfigError
+            If qp is not installed.
         InputError
-            If qp is not installed, or a PDF is partly NaN or without probability.
+            If a PDF is partly NaN or without probability.
         """
-        try:
+        with needed_by("to_qp"):
             import qp
-        except ImportError:
-            raise InputError("qp is not installed; run: pip install 'hscz[qp]'") from None
         from hscz.export.qp import ANCILLARY
 
         rows, edges = density(self._cube).values, self._cube["z_edges"].values
