@@ -110,7 +110,7 @@ FIELD_STORE: Mapping[str, Variable] = {
     "mag": Variable(("object", "band"), "f", "total AB magnitude", "mag", "phot.mag"),
     "mag_err": Variable(("object", "band"), "f", "error of mag", "mag", "stat.error;phot.mag"),
     "flags": Variable(
-        ("object",), "iu", f"defects of the stamp: {flag_meanings()}", "", "meta.code"
+        ("object",), "iu", f"defects of stamp and redshift: {flag_meanings()}", "", "meta.code"
     ),
     "object_id": Variable(("object",), "iu", "identifier", "", "meta.id;meta.main"),
     "ra": Variable(("object",), "f", "right ascension (ICRS)", "deg", "pos.eq.ra;meta.main"),

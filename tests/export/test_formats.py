@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import shutil
 import subprocess
 import warnings
@@ -17,8 +18,8 @@ from astropy.io import fits, votable
 from astropy.io.votable.ucd import check_ucd
 from astropy.table import Table
 
-from hscz.export import export, hats, to_table
-from hscz.schema import LABEL_COLUMNS, PDF_CUBE
+from hscz.export import FORMATS, export, hats, to_table
+from hscz.schema import LABEL_COLUMNS, PDF_CUBE, SINGLE_FLAGS, Flag
 
 
 def assert_same(found: pd.DataFrame, cube: xr.Dataset) -> None:
@@ -90,6 +91,40 @@ def test_votable_is_valid_and_says_what_columns_mean(cube: xr.Dataset, tmp_path:
     found = {name: list(np.ma.getdata(table.array[name])) for name in table.array.dtype.names}
     assert_same(pd.DataFrame(found), cube)
     np.testing.assert_array_equal(np.ma.getdata(table.array["cnn_pdf"]), cube["pdf"])
+
+
+@pytest.mark.parametrize("kind", ["fits", "parquet", "votable", "hats"])
+def test_the_flags_of_a_file_say_what_the_bits_of_the_code_mean(
+    cube: xr.Dataset, tmp_path: Path, kind: str
+) -> None:
+    if FORMATS[kind].package:
+        pytest.importorskip(FORMATS[kind].package)
+    (path,) = export(cube, tmp_path / "cat", [kind])
+    bits, unusable = flags_told(path)
+    assert bits == {flag.value: flag.name.lower() for flag in SINGLE_FLAGS}
+    assert unusable == Flag.UNUSABLE.value
+
+
+def flags_told(path: Path) -> tuple[dict[int, str], int]:
+    """Return the bits and names that a file has for its flags, and those without a redshift."""
+    if path.suffix == ".fits":
+        header = fits.getheader(path, "CATALOGUE")
+        (k,) = (k for k in range(1, header["TFIELDS"] + 1) if header[f"TTYPE{k}"] == "flags")
+        text = header[f"TCOMM{k}"]
+    elif path.suffix == ".vot":
+        text = votable.parse_single_table(path).get_field_by_id_or_name("flags").description
+    else:
+        part = path if path.is_file() else next(path.glob("dataset/**/Npix*.parquet"))
+        text = pq.read_schema(part).field("flags").metadata[b"description"].decode()
+    told = re.findall(r"(\d+)\s+(\w+)", text.partition(":")[2].partition(";")[0])
+    return {int(bit): name for bit, name in told}, int(text.rpartition("flags & ")[2])
+
+
+def test_the_flags_of_a_cube_say_what_the_bits_of_the_code_mean(cube: xr.Dataset) -> None:
+    told = zip(
+        cube["flags"].attrs["flag_masks"], cube["flags"].attrs["flag_meanings"].split(), strict=True
+    )
+    assert dict(told) == {flag.value: flag.name.lower() for flag in SINGLE_FLAGS}
 
 
 def test_every_ucd_is_of_the_controlled_vocabulary() -> None:
