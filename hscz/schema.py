@@ -185,7 +185,11 @@ PDF_CUBE: Mapping[str, Variable] = {
         "src.redshift.phot",
     ),
     "p_peak2": Variable(
-        ("object",), "f", "probability of all peaks so far from the highest", "", "stat.probability"
+        ("object",),
+        "f",
+        "probability of the peaks farther than 0.15 (1 + z) from the highest",
+        "",
+        "stat.probability",
     ),
     "flags": FIELD_STORE["flags"],
 } | {

@@ -12,7 +12,7 @@ import xarray as xr
 from numpy.typing import NDArray
 
 from hscz import __version__, pdf
-from hscz.errors import InputError, StoreError
+from hscz.errors import ConfigError, InputError, StoreError
 from hscz.export.columns import QUANTILES, Block, Column, choose, known_columns, plain
 from hscz.schema import PDF_CUBE, validate
 from hscz.tables.select import find_name, names_in, select
@@ -63,7 +63,7 @@ class Catalogue:
         Raises
         ------
         ConfigError
-            If a column to write is unknown.
+            If a column to write is unknown, or the estimator's name is none for a column.
         InputError
             If the rule cannot be read, names an unknown column or keeps no row.
         StoreError
@@ -72,6 +72,11 @@ class Catalogue:
         validate(cube, PDF_CUBE, "PDF cube")
         if not cube.sizes["object"]:
             raise StoreError("the PDF cube has no object to export; predict the field again")
+        if not (algorithm.isascii() and algorithm.isidentifier()):
+            raise ConfigError(
+                f"export.algorithm is {algorithm!r}, with which columns begin; use letters, digits "
+                "and _, a letter first"
+            )
         known = known_columns(cube, algorithm, block)
         chosen = choose(known, columns, include_pdf)
         points = [column for column in known if not column.shape]

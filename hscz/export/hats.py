@@ -60,7 +60,9 @@ def write_hats(path: Path, catalogue: Catalogue) -> Iterator[Callable[[Block], o
     largest = 0
     for tile, pixel in enumerate(tiles.pixels):
         largest = max(largest, _bring_together(shards / str(tile), path, pixel))
-    shutil.rmtree(shards)
+        # At once, or the disk would have to hold every row twice.
+        shutil.rmtree(shards / str(tile))
+    shards.rmdir()
     _describe(path, catalogue, tiles, largest)
 
 

@@ -119,6 +119,9 @@ def test_columns_and_rows_can_be_chosen(cube: xr.Dataset, tmp_path: Path) -> Non
     [
         ({"formats": ["fits", "csv"]}, ConfigError, "'csv' is unknown; use fits, parquet, votable"),
         ({"columns": ["cnn_z_med"]}, ConfigError, "'cnn_z_med' is unknown; did you mean 'cnn_z_"),
+        ({"algorithm": "my net"}, ConfigError, "algorithm is 'my net', .* use letters, digits"),
+        ({"algorithm": ""}, ConfigError, "algorithm is ''"),
+        ({"select": "mag_i <"}, InputError, "'mag_i <' cannot be read: invalid syntax; write"),
         ({"columns": ["ra", "ra"]}, ConfigError, "name each once"),
         ({"select": "mag_r < 24"}, InputError, "no column 'mag_r', which the rule"),
         ({"select": "field == 3"}, InputError, "column 'field' holds text"),
