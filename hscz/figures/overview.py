@@ -46,8 +46,8 @@ def redshift_scatter(
     Returns
     -------
     Figure
-        With the lines of ``|dz| = 0.15 (1+z)`` and the metrics in its title. Table: the pairs drawn,
-        ``z_reference`` and ``z_median``.
+        With the lines of ``|dz| = 0.15 (1+z)`` and the metrics in its title. Table: the pairs
+        drawn, ``z_reference`` and ``z_median``.
     """
     load_backends()
     z_reference, z_median = cube[reference].values, cube["z_median"].values
