@@ -46,7 +46,7 @@ def plain(requirement: str) -> str:
         ("umap", lambda: check_method("umap"), "embed.method 'umap'"),
         ("hats", lambda: check_formats(["hats"], "a.toml: "), "a.toml: export format 'hats'"),
         ("panel", lambda: dashboard.write_html, "the dashboard"),
-        ("holoviews", lambda: figures.fig01, "hscz.figures.fig01"),
+        ("holoviews", lambda: figures.fig01({}), "drawing"),
         ("torch", lambda: side_by_side([], 2, "", False), "work side by side"),
     ],
 )

@@ -8,8 +8,6 @@ loads when it is first used.
 from importlib import import_module
 from typing import Any
 
-from hscz.extras import require
-
 _HOMES = {
     "embedding": ("fig14",),
     "figure": ("Figure",),
@@ -30,7 +28,6 @@ _MODULE_OF = {name: module for module, names in _HOMES.items() for name in names
 def __getattr__(name: str) -> Any:
     """Load a figure's module on first use."""
     if name in _MODULE_OF:
-        require(f"hscz.figures.{name}", "holoviews", "matplotlib")
         return getattr(import_module(f"hscz.figures.{_MODULE_OF[name]}"), name)
     raise AttributeError(f"module 'hscz.figures' has no attribute {name!r}")
 

@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from hscz.extras import require
 from hscz.figures.palette import FONTS
 
 DASHES = {"solid": "-", "dashed": "--", "dotted": ":", "dashdot": "-."}
@@ -23,6 +24,7 @@ Limits = tuple[float, float]
 
 def load_backends() -> None:
     """Load both drawing libraries once; the one a notebook has chosen stays chosen."""
+    require("drawing", "holoviews", "matplotlib", "bokeh")
     import holoviews as hv
 
     loaded = hv.Store.loaded_backends()
