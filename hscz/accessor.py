@@ -20,7 +20,8 @@ from numpy.typing import ArrayLike, NDArray
 from hscz import pdf
 from hscz.cubes import density, n_of_z
 from hscz.errors import InputError
-from hscz.peaks import PEAK_PROMINENCE
+from hscz.extras import needed_by
+from hscz.peaks import PEAK_DISTANCE, PEAK_PROMINENCE
 from hscz.schema import PDF_CUBE
 
 if TYPE_CHECKING:
@@ -85,11 +86,13 @@ class CubeAccessor:
             return self._by_row(pdf.cdf_at, about, extra=z)
         return self._by_row(pdf.cdf_at, about, "z_below", np.asarray(z, dtype=np.float64))
 
-    def peaks(self, prominence: float = PEAK_PROMINENCE) -> xr.Dataset:
+    def peaks(
+        self, prominence: float = PEAK_PROMINENCE, distance: float = PEAK_DISTANCE
+    ) -> xr.Dataset:
         """Return ``n_peaks``, ``z_peak2`` and ``p_peak2``; see `hscz.pdf.peaks`."""
         names, types = ("n_peaks", "z_peak2", "p_peak2"), (np.int16, np.float64, np.float64)
         found = self._apply(
-            lambda rows, edges: pdf.peaks(rows, edges, prominence),
+            lambda rows, edges: pdf.peaks(rows, edges, prominence, distance),
             types=types,
             outputs=[[], [], []],
         )
@@ -109,13 +112,13 @@ class CubeAccessor:
 
         Raises
         ------
+        ConfigError
+            If qp is not installed.
         InputError
-            If qp is not installed, or a PDF is partly NaN or without probability.
+            If a PDF is partly NaN or without probability.
         """
-        try:
+        with needed_by("to_qp"):
             import qp
-        except ImportError:
-            raise InputError("qp is not installed; run: pip install 'hscz[qp]'") from None
         from hscz.export.qp import ANCILLARY
 
         rows, edges = density(self._cube).values, self._cube["z_edges"].values

@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import logging
 import os
+import signal
 import sys
 import time
 from collections.abc import Sequence
@@ -13,6 +14,7 @@ from typing import TYPE_CHECKING
 
 from hscz import __version__
 from hscz.errors import ConfigError, HsczError, IncompleteError, InputError
+from hscz.extras import needed_by
 
 if TYPE_CHECKING:
     from hscz.config import RunConfig
@@ -99,29 +101,35 @@ def main(arguments: Sequence[str] | None = None) -> int:
     Returns
     -------
     int
-        0 done, 2 bad use, 1 failed.
+        0 done, 2 bad use, 1 failed; 141 where what reads the output has ended, as ``head`` does.
     """
-    options = parser().parse_args(arguments)
+    try:
+        try:
+            return _run_verb(parser().parse_args(arguments))
+        finally:
+            sys.stdout.flush()
+    except OSError as error:
+        # Only the output fails here. Python flushes it once more at its end, and would complain.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        if isinstance(error, BrokenPipeError):
+            return 128 + signal.SIGPIPE
+        print(f"hscz: the output cannot be written: {error}", file=sys.stderr)
+        return 1
+
+
+def _run_verb(options: argparse.Namespace) -> int:
     # Threads that spin while they wait slow training many times when another process wants
     # the same cores. OpenMP reads this once, before torch is imported; set it to override.
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
     logging.basicConfig(level=logging.WARNING, format="%(message)s", stream=sys.stderr)
     # Our own words alone: libraries have much to say that no user asked for.
     logging.getLogger("hscz").setLevel(logging.INFO)
-    started = time.monotonic()
+    verbs = {"info": _info, "plan": _plan, "dashboard": _dashboard, "figures": _draw_figures}
     try:
-        if options.verb == "info":
-            from hscz.info import describe
-
-            print(describe(options.path, options.name))
-            return 0
-        if options.verb == "plan":
-            return _plan(options)
-        if options.verb == "dashboard":
-            return _dashboard(options)
-        if options.verb == "figures":
-            return _draw_figures(options, started)
-        return _run_stages(options, started)
+        with needed_by(f"the verb {options.verb}"):
+            return verbs.get(options.verb, _run_stages)(options)
+    except BrokenPipeError:
+        raise
     except ConfigError as error:
         print(f"hscz {options.verb}: {error}", file=sys.stderr)
         return 2
@@ -131,6 +139,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except KeyboardInterrupt:
         print(f"hscz {options.verb}: stopped; run it again to go on", file=sys.stderr)
         return 1
+
+
+def _info(options: argparse.Namespace) -> int:
+    from hscz.info import describe
+
+    print(describe(options.path, options.name))
+    return 0
 
 
 def _dashboard(options: argparse.Namespace) -> int:
@@ -165,9 +180,10 @@ def _config(options: argparse.Namespace) -> RunConfig:
     return load(file, options.set)
 
 
-def _draw_figures(options: argparse.Namespace, started: float) -> int:
+def _draw_figures(options: argparse.Namespace) -> int:
     from hscz.figures.page import make_figures, stale_figures
 
+    started = time.monotonic()
     config = _config(options)
     names = options.figure or ()
     stale = stale_figures(config, names, options.force)
@@ -179,9 +195,10 @@ def _draw_figures(options: argparse.Namespace, started: float) -> int:
     return 0
 
 
-def _run_stages(options: argparse.Namespace, started: float) -> int:
+def _run_stages(options: argparse.Namespace) -> int:
     from hscz.run import embed_stages, stages
 
+    started = time.monotonic()
     config = _config(options)
     if getattr(options, "experiments", False) and not config.experiments.recipes:
         raise ConfigError(f"{config.name}: has no [experiments] with recipes to compare")

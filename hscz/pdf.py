@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from hscz.errors import InputError
-from hscz.peaks import PEAK_PROMINENCE, describe_peaks
+from hscz.peaks import PEAK_DISTANCE, PEAK_PROMINENCE, describe_peaks
 
 FloatArray = NDArray[np.float64]
 
@@ -217,28 +217,34 @@ def width(pdf: ArrayLike, edges: ArrayLike, level: float = 0.68) -> FloatArray:
 
 
 def peaks(
-    pdf: ArrayLike, edges: ArrayLike, prominence: float = PEAK_PROMINENCE
+    pdf: ArrayLike,
+    edges: ArrayLike,
+    prominence: float = PEAK_PROMINENCE,
+    distance: float = PEAK_DISTANCE,
 ) -> tuple[NDArray[np.int16], FloatArray, FloatArray]:
-    """Count the peaks of each PDF and describe the second highest.
+    """Count the peaks of each PDF and describe those that mean another redshift.
 
     A peak is a local maximum of the density from which one has to descend by at least
     `prominence` times the PDF's maximum before climbing to any higher point, on either side;
-    outside the grid the density is zero. Valleys are the lowest bins between peaks.
+    outside the grid the density is zero. Valleys are the lowest bins between peaks. A peak
+    farther than `distance` times 1 + z from the highest, at z, means another redshift; nearer
+    ones are ripples of the same.
 
     Parameters
     ----------
     pdf : array_like, shape (n, n_bins)
     edges : array_like, shape (n_bins + 1,)
-    prominence : float
+    prominence, distance : float
 
     Returns
     -------
     n_peaks : ndarray of int
-        0 for a PDF that is NaN or without probability.
+        Peaks, near ones and distant; 0 for a PDF that is NaN or without probability.
     z_peak2 : ndarray
-        Centre of the bin of the second highest peak; NaN where there is one peak.
+        Centre of the bin of the highest distant peak; NaN where there is none.
     p_peak2 : ndarray
-        Probability between the middles of the valleys beside it.
+        Probability of all distant peaks, each between the middles of the valleys beside it;
+        0 where there is none.
 
     Examples
     --------
@@ -247,7 +253,7 @@ def peaks(
     ([2], [3.5], [0.25])
     """
     density = np.asarray(pdf)
-    return describe_peaks(density, cdf(density, edges), _centres(edges), prominence)
+    return describe_peaks(density, cdf(density, edges), _centres(edges), prominence, distance)
 
 
 def combine(pdfs: Sequence[ArrayLike]) -> NDArray[np.float32]:
@@ -303,7 +309,9 @@ def _summarise_block(
     density, cumulative = np.asarray(pdf, dtype=np.float64), cdf(pdf, edges)
     quantiles = np.array([0.16, 0.5, 0.84])
     low, middle, high = _quantiles(cumulative, np.asarray(edges, np.float64), quantiles)
-    n_peaks, z_peak2, p_peak2 = describe_peaks(pdf, cumulative, _centres(edges), PEAK_PROMINENCE)
+    n_peaks, z_peak2, p_peak2 = describe_peaks(
+        pdf, cumulative, _centres(edges), PEAK_PROMINENCE, PEAK_DISTANCE
+    )
     columns = {
         "z_median": middle,
         "z_mean": mean(density, edges),

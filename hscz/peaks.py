@@ -12,11 +12,19 @@ FloatArray = NDArray[np.float64]
 PEAK_PROMINENCE = 0.1
 """A peak must rise above the valleys beside it by this fraction of the PDF's maximum."""
 
+PEAK_DISTANCE = 0.15
+"""Peaks farther than this times 1 + z from the highest are another redshift; an error as large
+is what the paper calls an outlier."""
+
 
 def describe_peaks(
-    density: NDArray[Any], cumulative: FloatArray, centres: FloatArray, prominence: float
+    density: NDArray[Any],
+    cumulative: FloatArray,
+    centres: FloatArray,
+    prominence: float,
+    distance: float,
 ) -> tuple[NDArray[np.int16], FloatArray, FloatArray]:
-    """Return the number of peaks, and the place and probability of the second highest.
+    """Return the number of peaks, the highest distant one and what all distant ones hold.
 
     Parameters
     ----------
@@ -24,30 +32,34 @@ def describe_peaks(
     cumulative : ndarray, shape (n, n_bins + 1)
         Cumulative probability at the edges of the bins.
     centres : ndarray, shape (n_bins,)
-    prominence : float
-        See `PEAK_PROMINENCE`.
+    prominence, distance : float
+        See `PEAK_PROMINENCE` and `PEAK_DISTANCE`.
 
     Examples
     --------
-    >>> cumulative = np.array([[0.0, 0.0, 0.75, 0.75, 1.0]])
-    >>> count, _, _ = describe_peaks(np.array([[0.0, 3, 0, 1]]), cumulative, np.arange(4.0), 0.1)
-    >>> count.tolist()
-    [2]
+    >>> density, cumulative = np.array([[0.0, 3, 0, 1]]), np.array([[0.0, 0.0, 0.75, 0.75, 1.0]])
+    >>> count, z, share = describe_peaks(density, cumulative, np.arange(4.0), 0.1, 0.15)
+    >>> count.tolist(), z.tolist(), share.tolist()
+    ([2], [3.0], [0.25])
     """
     n = len(density)
     rows, bins, is_peak = _extremes(density, prominence)
-    n_peaks = np.bincount(rows[is_peak], minlength=n).astype(np.int16)
-    second = _second_peaks(rows, is_peak, density[rows, bins])
-    middle = 0.5 * (cumulative[rows, bins] + cumulative[rows, bins + 1])
     # Peaks and valleys of a row alternate, so the neighbours of a peak are its valleys.
-    beside = np.pad(np.where(is_peak, np.nan, middle), 1, constant_values=np.nan)
-    same_row = np.pad(rows[1:] == rows[:-1], 1)
-    lower = np.where(same_row[second], beside[second], 0.0)
-    upper = np.where(same_row[second + 1], beside[second + 2], 1.0)
-    z_peak2, p_peak2 = np.full(n, np.nan), np.full(n, np.nan)
-    z_peak2[rows[second]] = centres[bins[second]]
-    p_peak2[rows[second]] = upper - lower
-    return n_peaks, z_peak2, p_peak2
+    middle = 0.5 * (cumulative[rows, bins] + cumulative[rows, bins + 1])
+    lower, upper, same_row = np.zeros(len(rows)), np.ones(len(rows)), rows[1:] == rows[:-1]
+    lower[1:][same_row], upper[:-1][same_row] = middle[:-1][same_row], middle[1:][same_row]
+    rows, bins, share = rows[is_peak], bins[is_peak], (upper - lower)[is_peak]
+    # By height from here on: the first peak of each row is its highest, the first of equals.
+    order = np.lexsort((-density[rows, bins], rows))
+    rows, z, share = rows[order], centres[bins[order]], share[order]
+    with_peak, first = np.unique(rows, return_index=True)
+    z_highest, z_peak2, p_peak2 = np.full((3, n), np.nan)
+    z_highest[with_peak], p_peak2[with_peak] = z[first], 0.0
+    distant = np.abs(z - z_highest[rows]) > distance * (1 + z_highest[rows])
+    with_distant, first = np.unique(rows[distant], return_index=True)
+    z_peak2[with_distant] = z[distant][first]
+    np.add.at(p_peak2, rows[distant], share[distant])
+    return np.bincount(rows, minlength=n).astype(np.int16), z_peak2, p_peak2
 
 
 def _extremes(
@@ -79,14 +91,3 @@ def _extremes(
     rows, bins, signs = (np.concatenate(parts) for parts in zip(*events, strict=True))
     order = np.lexsort((bins, rows))
     return rows[order], bins[order], signs[order] > 0
-
-
-def _second_peaks(
-    rows: NDArray[np.int64], is_peak: NDArray[np.bool_], height: NDArray[Any]
-) -> NDArray[np.int64]:
-    """Return which extremes are the second highest peak of their row."""
-    found = np.flatnonzero(is_peak)
-    found = found[np.lexsort((-height[found], rows[found]))]
-    first = np.ones(len(found), dtype=bool)
-    first[1:] = rows[found[1:]] != rows[found[:-1]]
-    return found[1:][first[:-1] & ~first[1:]]

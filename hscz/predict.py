@@ -23,7 +23,7 @@ from hscz.ensemble import Ensemble, check_fit, common_grid, mean_pdf, usable_row
 from hscz.errors import ConfigError
 from hscz.evaluate.recalibrate import Calibration
 from hscz.progress import show_progress
-from hscz.quality import catalogue_flags, pdf_flags
+from hscz.quality import RULES, catalogue_flags, pdf_flags
 from hscz.schema import FIELD_STORE, LABEL_COLUMNS, PDF_CUBE, describe
 from hscz.zgrid import RedshiftGrid
 
@@ -160,7 +160,7 @@ def predict_key(config: RunConfig, name: str) -> str:
     attrs = stores.attributes(config.field_store(name))
     inputs = [attrs.get("fingerprint"), attrs.get("labels")]
     how = [settings.precision, settings.renormalise, settings.stand_in, settings.calibrate]
-    return fingerprint(how, inputs, list(folders), list(written_ns(folders)))
+    return fingerprint(how, RULES, inputs, list(folders), list(written_ns(folders)))
 
 
 @dataclass(frozen=True)

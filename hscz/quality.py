@@ -13,10 +13,18 @@ from numpy.typing import ArrayLike, NDArray
 from scipy.spatial import KDTree
 
 from hscz.pdf import cdf_at
+from hscz.peaks import PEAK_DISTANCE, PEAK_PROMINENCE
 from hscz.schema import Flag
 
 WIDE_PDF = 1.5
 """PDFw above which a PDF is called wide; the paper maps and cuts at this width."""
+
+PEAK_SHARE = 0.2
+"""Probability of the peaks that mean another redshift from which a PDF is said to have several.
+
+Jones & Singal 2020 (PASP 132, 024501) flag outliers by peaks far apart. The share is chosen in
+the source's validation part, see ``benchmarks/RESULTS.md``; from 0.15 to 0.3 it hardly matters.
+"""
 
 GRID_END_SHARE, GRID_END_PROBABILITY = 0.1, 0.05
 """Last part of the redshift grid, and the probability there from which a PDF is flagged."""
@@ -26,6 +34,18 @@ NEIGHBOUR_ARCSEC = 2.0
 
 RUNS_SPREAD = 0.15
 """Spread of the networks' medians over 1 + z, as large as what the paper calls an outlier."""
+
+RULES = (
+    PEAK_PROMINENCE,
+    PEAK_DISTANCE,
+    PEAK_SHARE,
+    WIDE_PDF,
+    GRID_END_SHARE,
+    GRID_END_PROBABILITY,
+    NEIGHBOUR_ARCSEC,
+    RUNS_SPREAD,
+)
+"""What peaks and flags are found by; a cube made with other rules is out of date."""
 
 
 def pdf_flags(
@@ -58,7 +78,7 @@ def pdf_flags(
     end = edge[-1] - GRID_END_SHARE * (edge[-1] - edge[0])
     conditions = {
         Flag.WIDE_PDF: np.asarray(points["pdf_width"]) > WIDE_PDF,
-        Flag.SEVERAL_PEAKS: np.asarray(points["n_peaks"]) > 1,
+        Flag.SEVERAL_PEAKS: np.asarray(points["p_peak2"]) >= PEAK_SHARE,
         Flag.GRID_END: cdf_at(pdf, edge, end) < 1 - GRID_END_PROBABILITY,
         Flag.RUNS_DISAGREE: np.asarray(spread) > RUNS_SPREAD,
     }

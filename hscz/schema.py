@@ -50,7 +50,7 @@ class Flag(IntFlag):
     WIDE_PDF = 65536
     """PDFw, the width of the central 68 %, is above 1.5."""
     SEVERAL_PEAKS = 131072
-    """The PDF has more than one peak."""
+    """Peaks farther than 0.15 (1 + z) from the highest hold 20 % of the probability or more."""
     OUTSIDE_TRAINING = 262144
     """The i magnitude lies outside those of the galaxies the networks learnt from."""
     GRID_END = 524288
@@ -110,7 +110,7 @@ FIELD_STORE: Mapping[str, Variable] = {
     "mag": Variable(("object", "band"), "f", "total AB magnitude", "mag", "phot.mag"),
     "mag_err": Variable(("object", "band"), "f", "error of mag", "mag", "stat.error;phot.mag"),
     "flags": Variable(
-        ("object",), "iu", f"defects of the stamp: {flag_meanings()}", "", "meta.code"
+        ("object",), "iu", f"defects of stamp and redshift: {flag_meanings()}", "", "meta.code"
     ),
     "object_id": Variable(("object",), "iu", "identifier", "", "meta.id;meta.main"),
     "ra": Variable(("object",), "f", "right ascension (ICRS)", "deg", "pos.eq.ra;meta.main"),
@@ -177,9 +177,19 @@ PDF_CUBE: Mapping[str, Variable] = {
         "stat.error;src.redshift.phot",
     ),
     "n_peaks": Variable(("object",), "iu", "number of peaks of the PDF", "", "meta.number"),
-    "z_peak2": Variable(("object",), "f", "second highest peak", "", "src.redshift.phot"),
+    "z_peak2": Variable(
+        ("object",),
+        "f",
+        "highest peak farther than 0.15 (1 + z) from the highest of all",
+        "",
+        "src.redshift.phot",
+    ),
     "p_peak2": Variable(
-        ("object",), "f", "probability under the second peak", "", "stat.probability"
+        ("object",),
+        "f",
+        "probability of the peaks farther than 0.15 (1 + z) from the highest",
+        "",
+        "stat.probability",
     ),
     "flags": FIELD_STORE["flags"],
 } | {

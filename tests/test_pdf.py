@@ -70,6 +70,7 @@ def test_one_bin_pdf_is_exact(filled: int, density: float) -> None:
     np.testing.assert_allclose(points["z_q16"], low + 0.16 * (high - low), rtol=1e-6)
     assert points["n_peaks"].tolist() == [1]
     assert np.isnan(points["z_peak2"]).all()
+    assert points["p_peak2"].tolist() == [0]
 
 
 def test_gaussian_quantiles() -> None:
@@ -138,14 +139,27 @@ def test_second_peak_is_found_with_its_probability() -> None:
     np.testing.assert_allclose(z2[:2], [3.2, 0.5], atol=0.02)
     np.testing.assert_allclose(p2[:2], 0.3, atol=1e-3)
     assert np.isnan(z2[2])
-    assert np.isnan(p2[2])
+    assert p2[2] == 0
 
 
-def test_the_middle_peak_ends_at_both_valleys() -> None:
-    density = np.array([[4.0, 0.0, 3.0, 0.0, 2.0]])
+def test_peaks_near_the_highest_are_no_other_redshift() -> None:
+    one = np.ones(2)
+    z2 = 1.0 + 0.15 * 2.0 + np.array([-0.03, 0.03])
+    density = 0.6 * gaussians(one, 0.05 * one) + 0.4 * gaussians(z2, 0.05 * one)
+    count, found, share = pdf.peaks(density, GRID.edges)
+    assert count.tolist() == [2, 2]
+    np.testing.assert_allclose(found, [np.nan, z2[1]], atol=0.01)
+    np.testing.assert_allclose(share, [0, 0.4], atol=5e-3)
+    near = pdf.peaks(density, GRID.edges, distance=0.1)
+    np.testing.assert_allclose(near[2], 0.4, atol=5e-3)
+
+
+def test_distant_peaks_end_at_their_valleys_and_are_summed() -> None:
+    density = np.array([[4.0, 0.0, 3.0, 0.0, 2.0], [2.0, 0.0, 4.0, 1.0, 3.0]])
     count, z2, p2 = pdf.peaks(density, np.arange(6.0))
-    assert (count[0], z2[0]) == (3, 2.5)
-    np.testing.assert_allclose(p2, 3 / 9)
+    assert count.tolist() == [3, 3]
+    assert z2.tolist() == [2.5, 4.5]
+    np.testing.assert_allclose(p2, [5 / 9, 5.5 / 10])
 
 
 def test_ripples_below_the_threshold_are_no_peaks() -> None:

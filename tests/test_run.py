@@ -23,6 +23,7 @@ from hscz.learn import train as train_stage
 from hscz.learn.model import Model, training_part
 from hscz.learn.trainer import Trainer
 from hscz.predict import predict, predict_field
+from hscz.quality import RULES
 from hscz.schema import FIELD_STORE, PDF_CUBE, Flag, validate
 from hscz.stores import open_cube, open_field, part
 
@@ -76,6 +77,16 @@ def test_a_changed_setting_remakes_what_depends_on_it(
     assert main(["run", str(config_file), "--dry-run", "--set", change]) == 0
     lines = capsys.readouterr().out.splitlines()
     assert {line.split()[0] for line in lines if "would write" in line} == redone
+
+
+def test_cubes_of_other_flags_are_made_again(
+    config_file: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("hscz.predict.RULES", (0.3, *RULES[1:]))
+    assert main(["run", str(config_file), "--dry-run"]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    redone = {line.split()[0] for line in lines if "would write" in line}
+    assert redone == {"predict", "evaluate", "export"}
 
 
 def test_labels_come_from_c2020_and_spectra_alone(config: RunConfig) -> None:

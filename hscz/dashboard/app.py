@@ -12,6 +12,7 @@ from typing import Any
 
 from hscz.dashboard.data import FieldCubes, load
 from hscz.errors import ConfigError
+from hscz.extras import needed_by
 
 LOCAL = "127.0.0.1"
 
@@ -131,14 +132,10 @@ def serve(
 
 def require_panel() -> Any:
     """Return panel, or say how to install it."""
-    try:
+    with needed_by("the dashboard"):
         import bokeh  # noqa: F401
         import datashader  # noqa: F401
         import panel
-    except ImportError as error:
-        raise ConfigError(
-            f"the dashboard needs {error.name}; install it with: pip install 'hscz[dashboard]'"
-        ) from None
     return panel
 
 

@@ -7,8 +7,6 @@ Vectors of activations become principal components, and these are scored: by sil
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
 from typing import Any
 
 import numpy as np
@@ -16,6 +14,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from hscz.errors import ConfigError, InputError
 from hscz.evaluate.calibration import binomial_error
+from hscz.extras import needed_by, require
 
 FloatArray = NDArray[np.float64]
 
@@ -77,7 +76,7 @@ def principal(vectors: ArrayLike, n_components: int = COMPONENTS, seed: int = 1)
     if not alive.any():
         raise InputError(f"{len(x)} objects have the same activations; there is nothing to see")
     x = (x[:, alive] - x[:, alive].mean(axis=0)) / spread[alive]
-    with _needs_extra("principal components"):
+    with needed_by("principal components"):
         from sklearn.decomposition import PCA
     found = PCA(min(n_components, *x.shape), random_state=seed).fit_transform(x)
     return np.asarray(found, np.float64)
@@ -119,7 +118,7 @@ def plane(components: ArrayLike, method: str = "umap", seed: int = 1) -> FloatAr
         )
     if method == "pca":
         return x[:, :2]
-    with _needs_extra(f"embed.method {method!r}"):
+    with needed_by(f"embed.method {method!r}"):
         if method == "umap":
             found = _umap(x, seed)
         else:
@@ -136,14 +135,9 @@ def check_method(method: str) -> None:
     ------
     ConfigError
     """
-    from importlib.util import find_spec
-
     if method not in METHODS:
         raise ConfigError(f"embed.method is {method!r}; use {', '.join(METHODS)}")
-    needed = {"umap": "umap", "tsne": "openTSNE"}.get(method, "sklearn")
-    with _needs_extra(f"embed.method {method!r}"):
-        if find_spec(needed) is None:
-            raise ModuleNotFoundError(name=needed)
+    require(f"embed.method {method!r}", {"umap": "umap", "tsne": "openTSNE"}.get(method, "sklearn"))
 
 
 def silhouette(components: ArrayLike, groups: ArrayLike, seed: int = 1) -> tuple[float, float]:
@@ -175,7 +169,7 @@ def silhouette(components: ArrayLike, groups: ArrayLike, seed: int = 1) -> tuple
     >>> bool(value > 0.9 and error < 0.02)
     True
     """
-    with _needs_extra("silhouettes"):
+    with needed_by("silhouettes"):
         from sklearn.metrics import pairwise_distances
     labels = np.asarray(groups, np.int64)
     inside = labels >= 0
@@ -232,7 +226,7 @@ def told_apart(
     >>> share, round(error, 4)
     (1.0, 0.0012)
     """
-    with _needs_extra("classifiers"):
+    with needed_by("classifiers"):
         from sklearn.linear_model import LogisticRegression
         from sklearn.model_selection import StratifiedKFold, cross_val_predict
         from sklearn.pipeline import make_pipeline
@@ -271,13 +265,3 @@ def _silhouette(distance: FloatArray, labels: NDArray[np.int64]) -> float:
 
 def _groups_of_two(labels: NDArray[np.int64]) -> int:
     return int((np.unique(labels, return_counts=True)[1] > 1).sum())
-
-
-@contextmanager
-def _needs_extra(what: str) -> Iterator[None]:
-    try:
-        yield
-    except ModuleNotFoundError as error:
-        raise ConfigError(
-            f"{what} needs {error.name}, which is not installed; run pip install 'hscz[embed]'"
-        ) from None

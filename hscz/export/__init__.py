@@ -93,6 +93,7 @@ def export(
             for path, write in writers:
                 with writing(path):
                     write(rows)
+            del rows  # or two blocks would be held while the next is read
     return paths
 
 

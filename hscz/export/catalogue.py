@@ -12,7 +12,7 @@ import xarray as xr
 from numpy.typing import NDArray
 
 from hscz import __version__, pdf
-from hscz.errors import InputError, StoreError
+from hscz.errors import ConfigError, InputError, StoreError
 from hscz.export.columns import QUANTILES, Block, Column, choose, known_columns, plain
 from hscz.schema import PDF_CUBE, validate
 from hscz.tables.select import find_name, names_in, select
@@ -63,7 +63,7 @@ class Catalogue:
         Raises
         ------
         ConfigError
-            If a column to write is unknown.
+            If a column to write is unknown, or the estimator's name is none for a column.
         InputError
             If the rule cannot be read, names an unknown column or keeps no row.
         StoreError
@@ -72,6 +72,11 @@ class Catalogue:
         validate(cube, PDF_CUBE, "PDF cube")
         if not cube.sizes["object"]:
             raise StoreError("the PDF cube has no object to export; predict the field again")
+        if not (algorithm.isascii() and algorithm.isidentifier()):
+            raise ConfigError(
+                f"export.algorithm is {algorithm!r}, with which columns begin; use letters, digits "
+                "and _, a letter first"
+            )
         known = known_columns(cube, algorithm, block)
         chosen = choose(known, columns, include_pdf)
         points = [column for column in known if not column.shape]
@@ -92,14 +97,16 @@ class Catalogue:
         return json.dumps({"hscz": __version__} | dict(self.cube.attrs), default=str)
 
     def blocks(self, variables: Iterable[str]) -> Iterator[Block]:
-        """Yield the kept rows of the variables, block by block."""
+        """Return the kept rows of the variables, block by block, none held beside the next."""
         wanted, judged = set(variables), self._judged()
-        for values in self._read(wanted | {column.variable for column in judged}):
-            if not self.rule:
-                yield values
-                continue
-            kept = self._kept({column.name: column.entries(values) for column in judged})
-            yield {name: values[name][kept] for name in wanted}
+        pieces = self._read(wanted | {column.variable for column in judged})
+        return map(lambda values: self._selected(values, wanted, judged), pieces)
+
+    def _selected(self, values: Block, wanted: set[str], judged: Sequence[Column]) -> Block:
+        if not self.rule:
+            return values
+        kept = self._kept({column.name: column.entries(values) for column in judged})
+        return {name: values[name][kept] for name in wanted}
 
     def _counted(self) -> Catalogue:
         if not self.rule:
@@ -131,10 +138,13 @@ class Catalogue:
         stored = (variables - set(computed)) | ({"pdf"} if computed else set())
         dataset = self.cube.reset_coords()[sorted(stored)]
         for start in range(0, self.cube.sizes["object"], self.block):
-            piece = dataset.isel(object=slice(start, start + self.block)).load()
-            values = {name: plain(piece[name]) for name in stored}
-            if computed:
-                wanted = [QUANTILES[name] for name in computed]
-                found = pdf.quantile(values["pdf"], self.edges, wanted)
-                values |= dict(zip(computed, found, strict=True))
-            yield values
+            yield self._loaded(dataset.isel(object=slice(start, start + self.block)), computed)
+
+    def _loaded(self, piece: xr.Dataset, computed: Sequence[str]) -> Block:
+        piece = piece.load()
+        values = {str(name): plain(piece[name]) for name in piece.data_vars}
+        if computed:
+            wanted = [QUANTILES[name] for name in computed]
+            found = pdf.quantile(values["pdf"], self.edges, wanted)
+            values |= dict(zip(computed, found, strict=True))
+        return values

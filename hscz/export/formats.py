@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
-from importlib.util import find_spec
 from pathlib import Path
 
 from hscz.errors import ConfigError
@@ -16,6 +15,7 @@ from hscz.export.hats import write_hats
 from hscz.export.parquet import write_parquet
 from hscz.export.qp import ANCILLARY, write_qp
 from hscz.export.votable import write_votable
+from hscz.extras import require
 
 Writer = Callable[[Path, Catalogue], AbstractContextManager[Callable[[Block], object]]]
 """Opens a file and gives what takes its rows, block by block; the file is whole at the end."""
@@ -33,23 +33,20 @@ class Format:
         Variables of the cube it takes beside those of the columns.
     package : str
         What must be installed beyond the core.
-    extra : str
-        Extra that brings the package.
     """
 
     suffix: str
     write: Writer
     variables: tuple[str, ...] = ()
     package: str = ""
-    extra: str = ""
 
 
 FORMATS: Mapping[str, Format] = {
     "fits": Format("fits", write_fits),
     "parquet": Format("parquet", write_parquet),
     "votable": Format("vot", write_votable),
-    "hats": Format("hats", write_hats, ("ra", "dec"), "hats", "hats"),
-    "qp": Format("hdf5", write_qp, ("pdf", *ANCILLARY.values()), "h5py", "qp"),
+    "hats": Format("hats", write_hats, ("ra", "dec"), "hats"),
+    "qp": Format("hdf5", write_qp, ("pdf", *ANCILLARY.values()), "h5py"),
 }
 
 
@@ -78,12 +75,8 @@ def check_formats(names: Iterable[str], where: str = "") -> None:
             *others, last = FORMATS
             known = f"{', '.join(others)} or {last}"
             raise ConfigError(f"{where}export format {name!r} is unknown; use {known}")
-        needed = FORMATS[name].package
-        if needed and find_spec(needed) is None:
-            raise ConfigError(
-                f"{where}export format {name!r} needs {needed}, which is not installed; "
-                f"run: pip install 'hscz[{FORMATS[name].extra}]'"
-            )
+        if FORMATS[name].package:
+            require(f"{where}export format {name!r}", FORMATS[name].package)
 
 
 def path_of(stem: str | Path, name: str) -> Path:

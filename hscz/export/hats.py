@@ -25,6 +25,9 @@ from hscz.export.parquet import arrow_table, open_parquet
 FINE_ORDER = 10
 """HEALPix order of the smallest pixel a catalogue may be divided into, 3.4 arcmin wide."""
 
+ROW_GROUP = 8192
+"""Rows of a pixel that are copied and compressed at once, when they are brought together."""
+
 _INDEX, _INDEX_ORDER = "_healpix_29", 29
 """Column that LSDB sorts by: the number of the HEALPix pixel at the finest order there is."""
 
@@ -57,7 +60,9 @@ def write_hats(path: Path, catalogue: Catalogue) -> Iterator[Callable[[Block], o
     largest = 0
     for tile, pixel in enumerate(tiles.pixels):
         largest = max(largest, _bring_together(shards / str(tile), path, pixel))
-    shutil.rmtree(shards)
+        # At once, or the disk would have to hold every row twice.
+        shutil.rmtree(shards / str(tile))
+    shards.rmdir()
     _describe(path, catalogue, tiles, largest)
 
 
@@ -150,14 +155,19 @@ def _put_down(shards: Path, n_blocks: int, tiles: Tiles, rows: Any) -> None:
 def _bring_together(shards: Path, path: Path, pixel: tuple[int, int]) -> int:
     """Write the rows of one tile, sorted, and return their number."""
     import pyarrow as pa
+    import pyarrow.compute as pc
     from hats.io.paths import new_pixel_catalog_file
     from hats.pixel_math import HealpixPixel
     from pyarrow import feather
 
     table = pa.concat_tables([feather.read_table(shard) for shard in shards.iterdir()])
+    # One piece, of which some rows at a time are copied out: sorted whole, it would be here thrice.
+    table = table.combine_chunks()
+    order = pc.sort_indices(table[_INDEX])
     final = new_pixel_catalog_file(path, HealpixPixel(*pixel))
     with open_parquet(Path(str(final)), table.schema) as file:
-        file.write_table(table.sort_by(_INDEX))
+        for start in range(0, len(table), ROW_GROUP):
+            file.write_table(table.take(order[start : start + ROW_GROUP]))
     return len(table)
 
 

@@ -19,6 +19,7 @@ from urllib3.exceptions import HTTPError
 
 from hscz.atomic import write_atomic
 from hscz.errors import ConfigError, InputError
+from hscz.extras import needed_by
 from hscz.fetch.check import check_file, refuse_web_page
 from hscz.fetch.http import Downloader, TemporaryError
 from hscz.fetch.region import Region
@@ -109,19 +110,15 @@ def _asked(
 ) -> Table:
     """Ask a service; errors of its client become ours."""
     try:
-        with warnings.catch_warnings():
+        with warnings.catch_warnings(), needed_by(f"fetching {descriptor.name}"):
             warnings.simplefilter("ignore")
             return ask(descriptor, region, downloader)
-    except ImportError as error:
-        raise ConfigError(
-            f"catalogues are fetched with {error.name}; pip install 'hscz[fetch]'"
-        ) from None
     except InputError as error:
         host = urlsplit(_address(descriptor.archive.service, downloader)).netloc
         if str(error).startswith("is an HTML page"):
             raise InputError(f"{host}: the answer {error}") from None
         raise
-    except (TemporaryError, OSError, HTTPError):
+    except (ConfigError, TemporaryError, OSError, HTTPError):
         raise
     except Exception as error:  # clients raise many kinds, with the service's own words
         cause = error.__cause__ or error.__context__

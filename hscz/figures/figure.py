@@ -12,7 +12,7 @@ import pandas as pd
 
 from hscz.atomic import write_atomic, write_text
 from hscz.errors import InputError
-from hscz.figures.marks import grid, load_backends, panel, text
+from hscz.figures.marks import grid, load_backends, panel, remark
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -142,14 +142,7 @@ def present(found: Mapping[str, T], wanted: Iterable[str], what: str) -> tuple[d
 
 def _message(words: str) -> Any:
     """Return a drawing that says what is missing."""
-    lines: list[str] = []
-    line = ""
-    for word in words.split():
-        if len(line) + len(word) > 60:
-            lines, line = [*lines, line], ""
-        line = f"{line} {word}".strip()
-    shown = "\n".join(["Nothing to draw:", *lines, line])
-    note = text(0.5, 0.5, shown, size=12, colour="#555555")
+    note = remark(f"Nothing to draw: {words}", width=60)
     blank = panel([note], xlim=(0, 1), ylim=(0, 1), bare=True, aspect=2.5)
     return grid([blank], columns=1, inches=7)
 

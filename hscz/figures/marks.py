@@ -7,11 +7,13 @@ written down side by side once.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from textwrap import fill
 from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from hscz.extras import require
 from hscz.figures.palette import FONTS
 
 DASHES = {"solid": "-", "dashed": "--", "dotted": ":", "dashdot": "-."}
@@ -22,6 +24,7 @@ Limits = tuple[float, float]
 
 def load_backends() -> None:
     """Load both drawing libraries once; the one a notebook has chosen stays chosen."""
+    require("drawing", "holoviews", "matplotlib", "bokeh")
     import holoviews as hv
 
     loaded = hv.Store.loaded_backends()
@@ -89,15 +92,16 @@ def points(
     size: float = 6,
     marker: str = "o",
     alpha: float = 1.0,
+    outline: str = "",
 ) -> Any:
-    """Return dots; the marker is matplotlib's."""
+    """Return dots; marker and outline are matplotlib's."""
     import holoviews as hv
 
     dots = hv.Scatter((np.asarray(x), np.asarray(y)), "x", "y", label=label)
     common = {"color": colour, "alpha": alpha}
     return _both(
         dots,
-        common | {"marker": marker, "s": size**2, "edgecolor": "none"},
+        common | {"marker": marker, "s": size**2, "edgecolor": outline or "none", "linewidth": 0.2},
         common | {"size": size},
     )
 
@@ -203,6 +207,12 @@ def text(
 ) -> Any:
     """Return words at a place in the units of the axes."""
     return texts([(x, y, words)], size, colour, align, valign)
+
+
+def remark(words: str, xlim: Limits = (0, 1), ylim: Limits = (0, 1), width: int = 30) -> Any:
+    """Return words in the middle of a panel in which there is nothing else, in short lines."""
+    x, y = 0.5 * (xlim[0] + xlim[1]), 0.5 * (ylim[0] + ylim[1])
+    return text(x, y, fill(words, width), size=11, colour="#555555")
 
 
 def texts(

@@ -11,7 +11,7 @@ import xarray as xr
 
 from hscz.evaluate.metrics import metrics_table
 from hscz.figures.figure import Missing, paper_figure, present
-from hscz.figures.marks import boxes, error_bars, grid, line, panel, points
+from hscz.figures.marks import boxes, error_bars, grid, line, panel, points, remark
 from hscz.figures.palette import colour, marker
 from hscz.figures.samples import judged, known
 
@@ -116,6 +116,8 @@ def metric_panels(
 ) -> list[Any]:
     """Draw six panels: b, sigma_MAD and eta, above against redshift, below against i.
 
+    Bins of fewer than `LEAST` galaxies are not drawn; where there are no others, the panel says so.
+
     Parameters
     ----------
     samples : mapping of str to pandas.DataFrame
@@ -137,9 +139,13 @@ def metric_panels(
             span = _span(rows, Z_EDGES if by == "z" else MAG_EDGES)
             bars = [] if metric != "bias" else [_numbers(first[values], span, limits)]
             title = f"{len(first):,} galaxies" if metric == "bias" else ""
+            layers = [*bars, *metric_lines(rows, metric, styles)]
+            if not len(rows):
+                words = f"N = {len(first):,}: no bin has the {LEAST} needed"
+                layers.append(remark(words, span, (0.5 * sum(limits), limits[1]), width=20))
             panels.append(
                 panel(
-                    [*bars, *metric_lines(rows, metric, styles)],
+                    layers,
                     title=title,
                     x=axis,
                     y=label,

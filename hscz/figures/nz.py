@@ -12,8 +12,8 @@ import xarray as xr
 
 from hscz.evaluate.trials import BIN_WIDTH_Z, N_OF_Z_MAG_EDGES, Z_MAX, rebin, resampled_n_of_z
 from hscz.figures.figure import Missing, paper_figure, present
-from hscz.figures.marks import filled, grid, line, panel
-from hscz.figures.palette import colour, field_colour
+from hscz.figures.marks import filled, grid, line, panel, remark
+from hscz.figures.palette import colour, field_colour, field_dash
 from hscz.figures.samples import FAINT, judged, known, within
 from hscz.learn.flatten import FINE_STEP, binned_counts, smooth
 
@@ -130,6 +130,8 @@ def n_of_z_panels(
         extra = within(injected, low, high) if injected is not None else None
         if extra is not None and len(extra):
             layers.insert(1, _injected(extra["z"].to_numpy(), top))
+        if not rows["n"].any():
+            layers.append(remark("no galaxy has a redshift", (0, Z_SHOWN), (0, top)))
         panels.append(
             panel(
                 layers,
@@ -294,7 +296,8 @@ def fig19(cubes: Mapping[str, xr.Dataset], training: pd.DataFrame | None = None)
     for name in cubes:
         rows = drawn[drawn["model"] == name]
         label = f"{name} ({rows['n'].iloc[0]:,})"
-        layers.append(line(rows["z"], rows["density"], field_colour(name), label, steps=True))
+        style = {"dash": field_dash(name), "steps": True}
+        layers.append(line(rows["z"], rows["density"], field_colour(name), label, **style))
     shown = panel(
         layers,
         x="redshift",

@@ -123,7 +123,7 @@ def oii_panels(table: pd.DataFrame, recipes: Sequence[str], aspect: float = 1.3)
                 strokes([(Z_OII, 0, Z_OII, 0.7 * top)], KNOWN, 1.2),
                 *quotes,
             ],
-            title=_quoted(by_model[recipe], recipe),
+            title=_quoted(by_model[recipe], recipe, "\n"),
             x="redshift",
             y="share of candidates",
             xlim=OII_RANGE,
@@ -149,10 +149,12 @@ def _bars(by_model: Mapping[str, pd.DataFrame], recipe: str) -> list[Any]:
 _CORNER = ("left", "top")
 
 
-def _quoted(rows: pd.DataFrame, name: str) -> str:
+def _quoted(rows: pd.DataFrame, name: str, after: str = ": ") -> str:
     row = rows.iloc[0]
+    if not row["n"]:
+        return f"{name} (0)"
     return (
-        f"{name} ({int(row['n']):,}): b = {row['bias']:+.3f}  σ_MAD = {row['sigma_mad']:.3f}  "
+        f"{name} ({int(row['n']):,}){after}b = {row['bias']:+.3f}  σ_MAD = {row['sigma_mad']:.3f}  "
         f"η = {row['outlier_fraction']:.2f}"
     )
 

@@ -18,22 +18,21 @@ from hscz.figures.samples import FAINT, by_region, known, usable, within
 PLANE_EDGES = np.linspace(18, 25, 57), np.linspace(0, 6, 61)
 """Pixels of the plane of i magnitude and redshift."""
 
-DOTS = 4000
-"""Objects with known redshifts drawn as dots, a random choice of them."""
-
 
 @paper_figure("fig01", "Signal to noise and known redshifts of the regions")
 def fig01(stores: Mapping[str, xr.Dataset], seed: int = 1) -> Any:
     """Map the mean signal to noise in i at 24 < i < 25; below, the known redshifts against i.
 
-    White dots are objects at i < 25 with a known redshift. All maps share one colour scale.
+    White dots are objects at i < 25 with a known redshift, chosen at random so that the map stays
+    visible: one in a pixel that has up to 3, two of up to 15, three of up to 63 and so on. How
+    many there are in all stands below. All maps share one colour scale.
 
     Parameters
     ----------
     stores : mapping of str to xarray.Dataset
         Field stores by field; those of one region share a panel.
     seed : int
-        Draws the dots where there are more than fit.
+        Chooses the dots.
 
     Returns
     -------
@@ -58,7 +57,7 @@ def fig01(stores: Mapping[str, xr.Dataset], seed: int = 1) -> Any:
     for name, table in regions.items():
         last = name == list(regions)[-1]
         label = "mean S/N in i at 24 < i < 25"
-        dots = _known_dots(table, rng)
+        dots = _known_dots(table, maps[name], rng)
         title = f"{name}: {len(within(table, *FAINT)):,} at 24 < i < 25"
         top.append(sky_panel(maps[name], frames[name], limits, label, title, last, dots))
         n_spec, n_c2020 = (int(known(table, z).notna().sum()) for z in ("z_spec", "z_c2020"))
@@ -86,11 +85,13 @@ def _plane(table: pd.DataFrame) -> Pixels:
     return pixels(there["mag_i"], z[z.notna()], there["snr_i"], *PLANE_EDGES)
 
 
-def _known_dots(table: pd.DataFrame, rng: np.random.Generator) -> Any:
+def _known_dots(table: pd.DataFrame, sky: Pixels, rng: np.random.Generator) -> Any:
     z = known(table, "z_spec").fillna(known(table, "z_c2020"))
-    there = np.flatnonzero(z.notna())
-    chosen = table.iloc[rng.permutation(there)[:DOTS]]
-    return points(chosen["ra"], chosen["dec"], "#ffffff", size=1.6, alpha=0.8)
+    there = table.iloc[rng.permutation(np.flatnonzero(z.notna()))]
+    place = [np.digitize(there["ra"], sky.x_edges), np.digitize(there["dec"], sky.y_edges)]
+    pixel = there["ra"].groupby(place)
+    chosen = there[pixel.cumcount() < 0.5 * np.log2(1 + pixel.transform("size"))]
+    return points(chosen["ra"], chosen["dec"], "#ffffff", size=1.9, outline="#000000")
 
 
 @paper_figure("fig02", "Galactic dust in the fields")

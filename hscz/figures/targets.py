@@ -9,7 +9,7 @@ import pandas as pd
 import xarray as xr
 
 from hscz.figures.figure import Missing, paper_figure, present
-from hscz.figures.marks import empty, grid
+from hscz.figures.marks import empty, grid, panel, remark
 from hscz.figures.metrics import metric_panels, metric_tables, spec_samples
 from hscz.figures.nz import distributions, n_of_z_panels, samples_of
 from hscz.figures.oii import candidate_redshifts, oii_panels, oii_table
@@ -34,6 +34,7 @@ def _three_tests(
         tables.append(metrics.assign(test="spec"))
     except Missing as absent:
         notes.append(str(absent))
+        panels += [_said(str(absent)), empty(), empty()]
     n_of_z = distributions(samples_of(found, training))
     panels += n_of_z_panels(n_of_z, (*found, "SED", "truth"), aspect=1.4)
     tables.append(n_of_z.assign(test="n_of_z"))
@@ -43,9 +44,15 @@ def _three_tests(
         tables.append(oii.assign(test="oii"))
     except Missing as absent:
         notes.append(str(absent))
+        panels.append(_said(str(absent)))
     panels += [empty()] * (-len(panels) % 3)
-    layout = grid(panels, columns=3, inches=4.2, gap=(0.3, 0.45))
+    layout = grid(panels, columns=3, inches=4.2, gap=(0.3, 0.55))
     return layout, pd.concat(tables, ignore_index=True), "; ".join(notes)
+
+
+def _said(words: str) -> Any:
+    """Return a panel that says why a test is not drawn."""
+    return panel([remark(words)], xlim=(0, 1), ylim=(0, 1), bare=True, aspect=1.4)
 
 
 @paper_figure("fig15", "Three tests of a further target, ELAIS in the paper")

@@ -12,6 +12,7 @@ from tqdm import tqdm
 
 from hscz.config import RunConfig
 from hscz.errors import HsczError
+from hscz.extras import require
 from hscz.learn.experiments import Experiment
 from hscz.stores import attributes
 
@@ -71,6 +72,8 @@ def side_by_side(tasks: Sequence[Task], jobs: int, label: str, progress: bool) -
 
     Raises
     ------
+    ConfigError
+        If torch is not installed, which shares the cores.
     HsczError
         Once all have ended, if some failed: how many, and what was wrong with the first.
     """
@@ -80,6 +83,7 @@ def side_by_side(tasks: Sequence[Task], jobs: int, label: str, progress: bool) -
             function(*arguments)
             bar.update()
         return
+    require("work side by side", "torch")
     context, errors = get_context("spawn"), []
     numbers = context.Queue()
     for number in range(jobs):

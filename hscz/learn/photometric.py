@@ -17,6 +17,7 @@ from scipy.spatial import cKDTree
 
 from hscz import pdf
 from hscz.errors import ConfigError, InputError
+from hscz.extras import needed_by
 from hscz.learn.degrade import image_ebv
 from hscz.learn.loader import band_index, read_stamps
 from hscz.sky.photometry import aperture_flux
@@ -205,13 +206,8 @@ def fit(
             f"{len(z)} labels to learn from, {bad} of them missing or outside "
             f"{grid.edges[0]:g} <= z < {grid.edges[-1]:g}; give at least {NEIGHBOURS}, all inside"
         )
-    try:
+    with needed_by(f"method {method!r}"):
         return METHODS[method](known, z, grid, seed)
-    except ModuleNotFoundError as error:
-        package = str(error.name).partition(".")[0]
-        raise ConfigError(
-            f"method {method!r} needs {package}, which is not installed; install hscz[baselines]"
-        ) from None
 
 
 def estimate(

@@ -17,6 +17,7 @@ import numpy as np
 import pandas as pd
 
 from hscz.errors import InputError
+from hscz.extras import needed_by
 from hscz.tables.match import match_one_to_one, pairs_within
 
 MOC_ORDER = 8
@@ -50,8 +51,10 @@ def match_hats(
 
     Raises
     ------
+    ConfigError
+        If LSDB is not installed.
     InputError
-        If LSDB is not installed, or there is no catalogue with these columns.
+        If there is no catalogue with these columns.
 
     Notes
     -----
@@ -66,10 +69,8 @@ def match_hats(
     ...
     hscz.errors.InputError: nowhere: cannot be opened as a HATS catalogue: ...
     """
-    try:
+    with needed_by("matching a HATS catalogue"):
         import lsdb
-    except ImportError:
-        raise InputError("HATS catalogues need LSDB; pip install 'hscz[hats]'") from None
     try:
         objects = lsdb.open_catalog(str(catalogue), columns="all")
     except (OSError, ValueError) as error:

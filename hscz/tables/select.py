@@ -125,7 +125,10 @@ def _terms(expression: str) -> list[ast.expr]:
     try:
         tree = ast.parse("".join(_python(expression)), mode="eval").body
     except (SyntaxError, tokenize.TokenError) as error:
-        raise InputError(f"the rule '{expression.strip()}' cannot be read: {error}") from None
+        raise InputError(
+            f"the rule '{expression.strip()}' cannot be read: {error.args[0]}; write comparisons, "
+            "such as 'mag_i < 24 & flags == 0'"
+        ) from None
     _check(tree, expression)
     is_and = isinstance(tree, ast.BoolOp) and isinstance(tree.op, ast.And)
     return list(tree.values) if is_and and isinstance(tree, ast.BoolOp) else [tree]

@@ -118,7 +118,7 @@ def chunk(array: Path) -> Path:
         (lambda s: (shutil.rmtree(s), s.write_text("")), "A.zarr: not a field store"),
         (lambda s: (s / "zarr.json").unlink(), "A.zarr: not a field store"),
         (lambda s: shorten(s / "zarr.json", 50), "A.zarr: not a field store"),
-        (lambda s: shutil.rmtree(s / "flags"), "A.zarr: variable 'flags' (defects of the stamp"),
+        (lambda s: shutil.rmtree(s / "flags"), "A.zarr: variable 'flags' (defects of stamp"),
         (lambda s: chunk(s / "image").unlink(), "A.zarr: a stamp without a flag has pixels that"),
     ],
 )

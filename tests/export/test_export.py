@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import resource
 import sys
+import weakref
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -16,6 +17,8 @@ from astropy.table import Table
 
 from hscz.errors import ConfigError, HsczError, InputError, StoreError
 from hscz.export import ESTIMATES, FORMATS, export, to_table
+from hscz.export.catalogue import Catalogue
+from hscz.export.columns import Block
 from hscz.export.records import records
 
 
@@ -78,6 +81,25 @@ def test_only_a_block_is_loaded_at_once_and_only_once(cube: xr.Dataset, tmp_path
     assert len(seen) == 5
 
 
+def test_a_block_is_let_go_before_the_next_is_read(
+    cube: xr.Dataset, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    held: list[weakref.ref] = []
+    load = Catalogue._loaded
+
+    def loaded(self: Catalogue, *piece: object) -> Block:
+        assert not [ref for ref in held if ref() is not None]
+        values = load(self, *piece)
+        held.extend(weakref.ref(value) for value in values.values())
+        return values
+
+    monkeypatch.setattr(Catalogue, "_loaded", loaded)
+    kinds = ["fits", "parquet", "votable"]
+    for name, rule in (("all", ""), ("some", "mag_i < 24")):
+        export(cube, tmp_path / name, kinds, include_pdf=True, select=rule, block=5)
+    assert len(held) > 100
+
+
 def test_columns_and_rows_can_be_chosen(cube: xr.Dataset, tmp_path: Path) -> None:
     names = ["cnn_z_median", "object_id", "field"]
     rule = "mag_i < 23 & (CNN_z_err95_high > 1 | flags == 1)"
@@ -97,6 +119,9 @@ def test_columns_and_rows_can_be_chosen(cube: xr.Dataset, tmp_path: Path) -> Non
     [
         ({"formats": ["fits", "csv"]}, ConfigError, "'csv' is unknown; use fits, parquet, votable"),
         ({"columns": ["cnn_z_med"]}, ConfigError, "'cnn_z_med' is unknown; did you mean 'cnn_z_"),
+        ({"algorithm": "my net"}, ConfigError, "algorithm is 'my net', .* use letters, digits"),
+        ({"algorithm": ""}, ConfigError, "algorithm is ''"),
+        ({"select": "mag_i <"}, InputError, "'mag_i <' cannot be read: invalid syntax; write"),
         ({"columns": ["ra", "ra"]}, ConfigError, "name each once"),
         ({"select": "mag_r < 24"}, InputError, "no column 'mag_r', which the rule"),
         ({"select": "field == 3"}, InputError, "column 'field' holds text"),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import shutil
 import subprocess
 import warnings
@@ -17,8 +18,8 @@ from astropy.io import fits, votable
 from astropy.io.votable.ucd import check_ucd
 from astropy.table import Table
 
-from hscz.export import export, to_table
-from hscz.schema import LABEL_COLUMNS, PDF_CUBE
+from hscz.export import FORMATS, export, hats, to_table
+from hscz.schema import LABEL_COLUMNS, PDF_CUBE, SINGLE_FLAGS, Flag
 
 
 def assert_same(found: pd.DataFrame, cube: xr.Dataset) -> None:
@@ -92,6 +93,40 @@ def test_votable_is_valid_and_says_what_columns_mean(cube: xr.Dataset, tmp_path:
     np.testing.assert_array_equal(np.ma.getdata(table.array["cnn_pdf"]), cube["pdf"])
 
 
+@pytest.mark.parametrize("kind", ["fits", "parquet", "votable", "hats"])
+def test_the_flags_of_a_file_say_what_the_bits_of_the_code_mean(
+    cube: xr.Dataset, tmp_path: Path, kind: str
+) -> None:
+    if FORMATS[kind].package:
+        pytest.importorskip(FORMATS[kind].package)
+    (path,) = export(cube, tmp_path / "cat", [kind])
+    bits, unusable = flags_told(path)
+    assert bits == {flag.value: flag.name.lower() for flag in SINGLE_FLAGS}
+    assert unusable == Flag.UNUSABLE.value
+
+
+def flags_told(path: Path) -> tuple[dict[int, str], int]:
+    """Return the bits and names that a file has for its flags, and those without a redshift."""
+    if path.suffix == ".fits":
+        header = fits.getheader(path, "CATALOGUE")
+        (k,) = (k for k in range(1, header["TFIELDS"] + 1) if header[f"TTYPE{k}"] == "flags")
+        text = header[f"TCOMM{k}"]
+    elif path.suffix == ".vot":
+        text = votable.parse_single_table(path).get_field_by_id_or_name("flags").description
+    else:
+        part = path if path.is_file() else next(path.glob("dataset/**/Npix*.parquet"))
+        text = pq.read_schema(part).field("flags").metadata[b"description"].decode()
+    told = re.findall(r"(\d+)\s+(\w+)", text.partition(":")[2].partition(";")[0])
+    return {int(bit): name for bit, name in told}, int(text.rpartition("flags & ")[2])
+
+
+def test_the_flags_of_a_cube_say_what_the_bits_of_the_code_mean(cube: xr.Dataset) -> None:
+    told = zip(
+        cube["flags"].attrs["flag_masks"], cube["flags"].attrs["flag_meanings"].split(), strict=True
+    )
+    assert dict(told) == {flag.value: flag.name.lower() for flag in SINGLE_FLAGS}
+
+
 def test_every_ucd_is_of_the_controlled_vocabulary() -> None:
     known = LABEL_COLUMNS | PDF_CUBE
     wrong = [v.ucd for v in known.values() if v.ucd and not check_ucd(v.ucd, True)]
@@ -152,6 +187,20 @@ def test_lsdb_opens_a_hats_catalogue(cube: xr.Dataset, tmp_path: Path) -> None:
     both = catalogue.crossmatch(catalogue, radius_arcsec=0.1, **settings).compute()
     assert (both["object_id"] == both["object_id_2"]).all()
     assert len(both) == 25
+
+
+def test_rows_of_a_hats_tile_are_sorted_across_its_row_groups(
+    cube: xr.Dataset, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pytest.importorskip("hats")
+    monkeypatch.setattr(hats, "ROW_GROUP", 3)
+    (path,) = export(cube, tmp_path / "cat", ["hats"], include_pdf=True, block=10)
+    tiles = [pq.ParquetFile(tile) for tile in path.glob("dataset/**/Npix*.parquet")]
+    for tile in tiles:
+        assert tile.num_row_groups == -(-tile.metadata.num_rows // 3)
+        assert (np.diff(tile.read()["_healpix_29"].to_numpy()) >= 0).all()
+    assert sum(tile.metadata.num_rows for tile in tiles) == 25
+    assert max(tile.num_row_groups for tile in tiles) > 1
 
 
 def test_hats_refuses_objects_without_position(cube: xr.Dataset, tmp_path: Path) -> None:

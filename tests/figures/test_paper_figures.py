@@ -22,7 +22,9 @@ from hscz.config import FiguresConfig, RunConfig
 from hscz.errors import ConfigError, InputError
 from hscz.evaluate.metrics import residual, sigma_mad
 from hscz.figures import Figure, page
+from hscz.figures.maps import Frame
 from hscz.figures.palette import COLOURS
+from hscz.figures.samples import usable
 from hscz.learn.settings import FlattenConfig
 
 Survey = dict[str, Any]
@@ -250,6 +252,43 @@ def test_field_without_candidates_keeps_its_other_tests(survey: Survey) -> None:
     assert set(figure.table["test"]) == {"spec", "n_of_z"}
     assert figure.note.startswith("the target is ")
     assert "no [OII] candidates" in figure.note
+
+
+def words(plot: Any) -> list[str]:
+    """Return what is written inside the panels of a figure."""
+    found = plot.traverse(lambda labels: labels.dimension_values("words"), [hv.Labels])
+    return [" ".join(str(one).split()) for some in found for one in some]
+
+
+def test_panels_without_enough_galaxies_say_so(survey: Survey, drawn: dict[str, Figure]) -> None:
+    few = {
+        recipe: cube.assign(z_spec=cube["z_spec"].where(cube["object_id"] < 12))
+        for recipe, cube in survey["target"].items()
+    }
+    n = int(few["v0"]["z_spec"].notnull().sum())
+    assert words(figures.fig11(few).plot) == [f"N = {n}: no bin has the 10 needed"] * 6
+    assert words(drawn["fig11"].plot) == []
+    faint = {"v2": few["v2"].isel(object=few["v2"]["mag_i"].values > 22)}
+    assert words(figures.fig12(faint).plot) == ["no galaxy has a redshift"] * 3
+
+
+def test_tests_of_a_target_that_cannot_be_drawn_say_so(survey: Survey) -> None:
+    bare = {"v0": survey["target"]["v0"].drop_vars(["is_oii_candidate", "z_spec"])}
+    said = words(figures.fig15(bare).plot)
+    assert said[0] == "no object has a spectroscopic redshift; label its field store"
+    assert said[-1] == "the field has no [OII] candidates; give their catalogue to hscz label"
+
+
+def test_dots_leave_the_map_visible(survey: Survey) -> None:
+    store = survey["stores"]["DEEP2"]
+    (dots,) = figures.fig01({"DEEP2": store}).plot.traverse(lambda d: d.dframe(), [hv.Scatter])
+    table = usable(store)
+    edges = Frame.around(table["ra"], table["dec"]).edges(int((table["mag_i"] >= 24).sum()))
+    there = table[table["z_spec"].notna()]
+    n, _, _ = np.histogram2d(there["ra"], there["dec"], edges)
+    shown, _, _ = np.histogram2d(dots["x"], dots["y"], edges)
+    np.testing.assert_array_equal(shown, np.ceil(np.log(1 + n) / np.log(4)))
+    assert n.max() > 3
 
 
 def test_flattening_without_a_training_is_missing() -> None:

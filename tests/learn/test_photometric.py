@@ -134,5 +134,5 @@ def test_an_unknown_method_is_named() -> None:
 def test_an_absent_package_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "sklearn", None)
     monkeypatch.delitem(sys.modules, "sklearn.ensemble", raising=False)
-    with pytest.raises(ConfigError, match=r"needs sklearn, which .* install hscz\[baselines\]"):
+    with pytest.raises(ConfigError, match=r"needs sklearn, .* pip install 'hscz\[baselines\]'"):
         fit("boosting", *galaxies(50, 1), GRID)
