@@ -10,7 +10,6 @@ from __future__ import annotations
 import dataclasses
 import json
 import math
-import os
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +18,7 @@ import numpy as np
 import pandas as pd
 import xarray as xr
 from astropy.wcs import WCS
+from dask.system import cpu_count
 from numpy.typing import NDArray
 
 from hscz import stores
@@ -163,7 +163,7 @@ def tile_px(settings: IngestConfig) -> int:
     """Return the side of the largest tile that fits into the memory limit."""
     if not settings.memory_limit_mb:
         return settings.tile_px
-    workers = dask.config.get("num_workers", None) or os.cpu_count() or 1
+    workers = dask.config.get("num_workers", None) or cpu_count()
     free = max(0.0, settings.memory_limit_mb - PROCESS_MB) * 1e6
     px = math.isqrt(int(free / workers / WORKING_BYTES_PER_PX))
     return max(4 * settings.stamp_px, min(settings.tile_px, px))

@@ -21,7 +21,7 @@ from hscz.fetch.check import check_file
 from hscz.fetch.das import Request, fetch_cutouts, requests_for
 from hscz.fetch.http import Downloader, MissingFileError, ServiceError
 from hscz.fetch.manifest import Manifest
-from hscz.fetch.wanted import PATCH_MB, image_path, images, region, tables
+from hscz.fetch.wanted import PATCH_MB, box_of, image_path, images, tables
 from hscz.survey import BANDS, band
 from hscz.tables.read import read_columns
 
@@ -183,7 +183,7 @@ def _tasks(config: RunConfig, name: str, downloader: Downloader) -> list[Task]:
     for table in tables(config, name):
         archive = table.descriptor.archive
         source = fingerprint(archive, entry.fetch.box if archive.selects else ())
-        get = partial(fetch_catalogue, table.descriptor, table.path, downloader, region(entry))
+        get = partial(fetch_catalogue, table.descriptor, table.path, downloader, box_of(entry))
         tasks.append(Task(table.path, f"{archive.service}:{source}", get))
     return tasks + _cutouts(config, name, downloader)
 

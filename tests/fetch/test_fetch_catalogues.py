@@ -10,15 +10,15 @@ import pytest
 from astropy.table import Table
 
 from hscz.errors import ConfigError, InputError
+from hscz.fetch.box import SkyBox
 from hscz.fetch.catalogues import columns_of, fetch_catalogue
 from hscz.fetch.http import Downloader
-from hscz.fetch.region import Region
 from hscz.tables.descriptor import load_descriptor
 from hscz.tables.read import read_catalogue
 
 pytest.importorskip("astroquery", reason="astroquery is not installed; pip install 'hscz[fetch]'")
 
-BOX = Region(149.0, 151.0, 1.0, 3.0)
+BOX = SkyBox(149.0, 151.0, 1.0, 3.0)
 
 COMMON = """
 title = "t"
