@@ -62,7 +62,7 @@ def refuse_web_page(head: bytes) -> None:
 
 
 def words_of(answer: bytes) -> str:
-    """Return what a service says where it does not give what it was asked for.
+    r"""Return what a service says where it does not give what it was asked for.
 
     Parameters
     ----------
@@ -74,7 +74,7 @@ def words_of(answer: bytes) -> str:
     --------
     >>> words_of(b'<VOTABLE><INFO name="QUERY_STATUS" value="ERROR">no table t</INFO></VOTABLE>')
     'no table t'
-    >>> words_of(b"no column z in\\n  table t")
+    >>> words_of(b"no column z in\n  table t")
     'no column z in table t'
     """
     text = answer.decode("utf-8", "replace")
