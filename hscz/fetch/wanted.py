@@ -145,7 +145,8 @@ def expected(config: RunConfig, name: str) -> tuple[int, int, float]:
     """
     wanted = images(config, name)
     n_patches = len({item.place for item in wanted})
-    return len(wanted) + len(tables(config, name)), n_patches, len(wanted) * PATCH_MB
+    n_files = len(wanted) + len(tables(config, name)) + (config.fields[name].ebv == "irsa")
+    return n_files, n_patches, len(wanted) * PATCH_MB
 
 
 def _places(entry: FieldConfig, name: str) -> Iterator[tuple[str, str, bool]]:
