@@ -68,6 +68,10 @@ class FieldConfig:
     """Narrow-band [OII] emitter candidates."""
     truth: str = ""
     """Parquet file with object_id and z_true, in simulations only."""
+    ebv: str = ""
+    """Where E(B-V) comes from: catalogue (its column), sfd (the maps of ingest.dust) or irsa (an
+    image around fetch.box, from its dust service by hscz fetch). Empty takes the column where there
+    is one, else the maps where they are given."""
     fetch: FieldFetch | None = None
     """What to get from the archives, to the paths above."""
 
@@ -104,7 +108,7 @@ class IngestConfig:
     """Shrink tiles so that the process stays below this; 0 sets no limit."""
     dust: str = ""
     """Folder of the SFD maps (SFD_dust_4096_{ngp,sgp}.fits), which give E(B-V) of SFD, not
-    rescaled, where a catalogue has no column of it; empty leaves it unknown."""
+    rescaled; see `FieldConfig.ebv`."""
 
 
 @dataclass(frozen=True)
@@ -233,6 +237,10 @@ class RunConfig:
     def field_store(self, name: str) -> Path:
         """Path of a field's store."""
         return self.root / "fields" / f"{name}.zarr"
+
+    def ebv_image(self, name: str) -> Path:
+        """Path of the image of E(B-V) that is fetched for a field."""
+        return self.root / "dust" / f"{name}.fits"
 
     @property
     def models(self) -> tuple[Path, ...]:

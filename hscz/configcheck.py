@@ -59,6 +59,9 @@ RANGES: Mapping[str, tuple[float, float]] = {
 """Least and largest value of each number."""
 
 
+EBV_SOURCES = ("", "catalogue", "sfd", "irsa")
+"""Values of a field's ``ebv``."""
+
 CALIBRATIONS = ("none", "temperature", "pit")
 
 
@@ -81,6 +84,7 @@ def check_values(config: RunConfig, where: str) -> None:
     _check_lists(config, where)
     _check_edges(config, where)
     _check_training(config, where)
+    _check_dust(config, where)
     for key, url in config.fetch.services.items():
         refuse_secrets(f"{where}: fetch.{key}", url)
     for host, prefix in config.fetch.logins.items():
@@ -192,3 +196,15 @@ def _check_training(config: RunConfig, where: str) -> None:
             f"{where}: adapt.targets has {both.pop()!r}, a source field of train.fields; take it "
             "out of one of them"
         )
+
+
+def _check_dust(config: RunConfig, where: str) -> None:
+    """Refuse a source of E(B-V) that is none, or lacks what it needs."""
+    for name, entry in config.fields.items():
+        key = f"{where}: fields.{name}.ebv is {entry.ebv!r}"
+        if entry.ebv not in EBV_SOURCES:
+            raise ConfigError(f"{key}; use one of {', '.join(EBV_SOURCES[1:])}")
+        if entry.ebv == "sfd" and not config.ingest.dust:
+            raise ConfigError(f"{key}; name the folder of the SFD maps with dust under [ingest]")
+        if entry.ebv == "irsa" and not (entry.fetch and entry.fetch.box):
+            raise ConfigError(f"{key}; say where on the sky with box under fields.{name}.fetch")

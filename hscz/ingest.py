@@ -10,7 +10,6 @@ from __future__ import annotations
 import dataclasses
 import json
 import math
-import os
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +18,7 @@ import numpy as np
 import pandas as pd
 import xarray as xr
 from astropy.wcs import WCS
+from dask.system import cpu_count
 from numpy.typing import NDArray
 
 from hscz import stores
@@ -27,10 +27,10 @@ from hscz.config import FieldConfig, IngestConfig, RunConfig
 from hscz.configfile import file_stamps, fingerprint
 from hscz.cutting import blocks_of, cutting_tasks, read_notes, write_places
 from hscz.errors import InputError
-from hscz.fetch import dust
 from hscz.lightcheck import light_warnings
 from hscz.progress import show_progress
 from hscz.schema import FIELD_STORE, Flag, flag_counts
+from hscz.sky import dust
 from hscz.sky.mosaic import Tile, assign
 from hscz.sky.patches import LeftOut, list_files, summary
 from hscz.sky.psf import PsfFiles
@@ -87,8 +87,10 @@ def ingest(config: RunConfig, name: str, progress: bool = True) -> Path:
     left_out = region.lost_by_patch(
         lost["ra"].to_numpy(), lost["dec"].to_numpy(), settings.stamp_px
     )
+    ebv, source = _ebv(table, config, name)
+    table = table.assign(ebv=ebv)
     columns = _columns(table, name, entry, settings, [t.name for t in region.tiles], tile)
-    columns.attrs |= {"n_read": n_read, "n_selected": len(table) + len(lost)}
+    columns.attrs |= {"n_read": n_read, "n_selected": len(table) + len(lost), "ebv_from": source}
     columns.attrs["n_lost"] = len(lost)
     bulk = _bulk(len(table), entry.bands, settings.stamp_px)
     blocks = blocks_of(region.tiles, tile)
@@ -137,6 +139,8 @@ def ingest_report(path: Path) -> str:
         f"{attrs['n_lost']:,} in no tile",
         f"{unusable:,} with defects that leave them without a redshift later; flags: {flagged}",
     ]
+    if attrs.get("ebv_from") == "nothing":
+        lines.append(f"E(B-V) is unknown, which some recipes need: {dust.WAYS}")
     have = store["sky_noise"].notnull().sum("object").compute()
     lines += [
         f"band {band}: {int(have.sel(band=band)):,} objects have it"
@@ -164,6 +168,9 @@ def ingest_key(config: RunConfig, name: str) -> str:
     settings = [*images, select_rule, config.ingest.stamp_px]
     if config.ingest.dust:
         files += [str(Path(config.ingest.dust) / name) for name in dust.MAPS.values()]
+    if entry.ebv:
+        settings.append(entry.ebv)
+        files += [str(config.ebv_image(name))] if entry.ebv == "irsa" else []
     return fingerprint(settings, descriptor, file_stamps(files))
 
 
@@ -171,7 +178,7 @@ def tile_px(settings: IngestConfig) -> int:
     """Return the side of the largest tile that fits into the memory limit."""
     if not settings.memory_limit_mb:
         return settings.tile_px
-    workers = dask.config.get("num_workers", None) or os.cpu_count() or 1
+    workers = dask.config.get("num_workers", None) or cpu_count()
     free = max(0.0, settings.memory_limit_mb - PROCESS_MB) * 1e6
     px = math.isqrt(int(free / workers / WORKING_BYTES_PER_PX))
     return max(4 * settings.stamp_px, min(settings.tile_px, px))
@@ -204,6 +211,23 @@ def _check_magnitudes(
                 )
 
 
+def _ebv(table: pd.DataFrame, config: RunConfig, name: str) -> tuple[NDArray[np.float64], str]:
+    """Return E(B-V) of each object, NaN where nothing tells it, and what it comes from."""
+    entry, maps = config.fields[name], config.ingest.dust
+    has_column = "ebv" in table
+    source = entry.ebv or ("catalogue" if has_column else "sfd" if maps else "nothing")
+    if source == "catalogue" and not has_column:
+        raise InputError(
+            f"{entry.catalogue.file}: no E(B-V), which fields.{name}.ebv takes from it; {dust.WAYS}"
+        )
+    ra, dec = table["ra"].to_numpy(), table["dec"].to_numpy()
+    if source == "sfd":
+        return dust.ebv_of_maps(ra, dec, maps), source
+    if source == "irsa":
+        return dust.ebv_of_image(ra, dec, config.ebv_image(name)), source
+    return (table["ebv"].to_numpy() if has_column else np.full(len(table), np.nan)), source
+
+
 def _columns(
     table: pd.DataFrame,
     name: str,
@@ -224,8 +248,6 @@ def _columns(
         return np.stack([column(f"{prefix}_{b}", "float32") for b in entry.bands], axis=1)
 
     mag_err_i = column("mag_err_i", "float32")
-    if settings.dust and "ebv" not in table:
-        table = table.assign(ebv=dust.ebv(table["ra"], table["dec"], settings.dust))
     coordinates = {
         "object_id": column("object_id", "int64"),
         "ra": column("ra"),

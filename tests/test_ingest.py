@@ -16,7 +16,8 @@ from astropy.wcs import WCS
 import hscz.ingest as stage
 from hscz import cutting
 from hscz.config import FieldConfig, IngestConfig, RunConfig, TableConfig
-from hscz.fetch.dust import MAPS
+from hscz.errors import InputError
+from hscz.sky.dust import MAPS
 from hscz.sky.fits import write_calexp
 from hscz.stores import attributes, open_field, part
 from hscz.survey import PIXEL_SCALE_ARCSEC
@@ -134,23 +135,79 @@ def test_trails_of_the_catalogue_are_flagged(whole: xr.Dataset) -> None:
     np.testing.assert_array_equal(trail, whole["object_id"].values % 50 == 0)
 
 
-@pytest.mark.parametrize("own", [False, True])
-def test_dust_maps_fill_in_where_the_catalogue_has_none(
-    config: RunConfig, tmp_path: Path, own: bool
-) -> None:
+@pytest.fixture
+def dusty(config: RunConfig, tmp_path: Path) -> RunConfig:
+    """A catalogue with a column of E(B-V) of 0.5, maps of 0.25 and an image of 0.125."""
     header = fits.Header({"LAM_NSGP": 1, "LAM_SCAL": 8, "CRPIX1": 8.5, "CRPIX2": 8.5})
     fits.writeto(tmp_path / MAPS[1], np.full((16, 16), 0.25, np.float32), header)
     mine = config.fields["A"]
-    if own:
-        pd.read_csv(mine.catalogue.file).assign(dust=0.5).to_csv(tmp_path / "cat.csv")
-        text = DESCRIPTOR.replace("[columns]", '[columns]\nebv = "dust"')
-        (tmp_path / "own.toml").write_text(text)
-        table = TableConfig(str(tmp_path / "cat.csv"), str(tmp_path / "own.toml"))
-        mine = dataclasses.replace(mine, catalogue=table)
-    settings = IngestConfig(dust=str(tmp_path))
-    run = RunConfig(stores=str(tmp_path / "out"), fields={"A": mine}, ingest=settings)
-    ebv = by_id(stage.ingest(run, "A", progress=False))["ebv"]
-    np.testing.assert_allclose(ebv, 0.5 if own else 0.25)
+    pd.read_csv(mine.catalogue.file).assign(dust=0.5).to_csv(tmp_path / "cat.csv")
+    (tmp_path / "own.toml").write_text(DESCRIPTOR.replace("[columns]", '[columns]\nebv = "dust"'))
+    table = TableConfig(str(tmp_path / "cat.csv"), str(tmp_path / "own.toml"))
+    run = RunConfig(
+        stores=str(tmp_path / "out"),
+        fields={"A": dataclasses.replace(mine, catalogue=table)},
+        ingest=IngestConfig(dust=str(tmp_path)),
+    )
+    wcs = WCS(naxis=2)
+    wcs.wcs.ctype, wcs.wcs.crval = ["RA---TAN", "DEC--TAN"], [150.0, 2.0]
+    wcs.wcs.crpix, wcs.wcs.cdelt = [8, 8], [-0.025, 0.025]
+    run.ebv_image("A").parent.mkdir(parents=True)
+    fits.writeto(run.ebv_image("A"), np.full((16, 16), 0.125), wcs.to_header())
+    return run
+
+
+def with_ebv(run: RunConfig, source: str, catalogue: TableConfig | None = None) -> RunConfig:
+    entry = dataclasses.replace(run.fields["A"], ebv=source)
+    if catalogue:
+        entry = dataclasses.replace(entry, catalogue=catalogue)
+    return dataclasses.replace(run, fields={"A": entry})
+
+
+@pytest.mark.parametrize(
+    ("source", "expected"), [("", 0.5), ("catalogue", 0.5), ("sfd", 0.25), ("irsa", 0.125)]
+)
+def test_a_field_says_where_its_dust_comes_from(
+    dusty: RunConfig, source: str, expected: float
+) -> None:
+    run = with_ebv(dusty, source)
+    path = stage.ingest(run, "A", progress=False)
+    np.testing.assert_allclose(by_id(path)["ebv"], expected)
+    assert attributes(path)["ebv_from"] == (source or "catalogue")
+
+
+def test_dust_maps_fill_in_where_the_catalogue_has_none(
+    config: RunConfig, dusty: RunConfig
+) -> None:
+    run = with_ebv(dusty, "", config.fields["A"].catalogue)
+    path = stage.ingest(run, "A", progress=False)
+    np.testing.assert_allclose(by_id(path)["ebv"], 0.25)
+    assert attributes(path)["ebv_from"] == "sfd"
+
+
+def test_nothing_that_gives_dust_is_one_clear_error(config: RunConfig, dusty: RunConfig) -> None:
+    run = with_ebv(dusty, "catalogue", config.fields["A"].catalogue)
+    ways = r"name its column as ebv under \[columns\].*or set ebv of the field to 'sfd' or 'irsa'"
+    with pytest.raises(InputError, match=rf"cat\.csv: no E\(B-V\), which fields\.A\.ebv.*{ways}"):
+        stage.ingest(run, "A", progress=False)
+    dusty.ebv_image("A").unlink()
+    with pytest.raises(InputError, match=r"A\.fits: no such file; run 'hscz fetch' first"):
+        stage.ingest(with_ebv(dusty, "irsa"), "A", progress=False)
+    assert not dusty.field_store("A").exists()
+
+
+def test_the_report_tells_that_dust_is_unknown(config: RunConfig, whole: xr.Dataset) -> None:
+    assert np.isnan(whole["ebv"]).all()
+    report = stage.ingest_report(config.field_store("A"))
+    assert "E(B-V) is unknown, which some recipes need: name its column as ebv" in report
+
+
+def test_the_fingerprint_follows_where_the_dust_comes_from(dusty: RunConfig) -> None:
+    runs = [with_ebv(dusty, source) for source in ("", "catalogue", "sfd", "irsa")]
+    assert len({stage.ingest_key(run, "A") for run in runs}) == 4
+    before = stage.ingest_key(runs[3], "A")
+    dusty.ebv_image("A").unlink()
+    assert stage.ingest_key(runs[3], "A") != before
 
 
 def test_the_fingerprint_follows_the_dust_maps(config: RunConfig, tmp_path: Path) -> None:

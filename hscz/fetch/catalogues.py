@@ -20,9 +20,9 @@ from urllib3.exceptions import HTTPError
 from hscz.atomic import write_atomic
 from hscz.errors import ConfigError, InputError
 from hscz.extras import needed_by
+from hscz.fetch.box import SkyBox
 from hscz.fetch.check import check_file, refuse_web_page
 from hscz.fetch.http import Downloader, TemporaryError
-from hscz.fetch.region import Region
 from hscz.tables.descriptor import CatalogueDescriptor
 
 if TYPE_CHECKING:
@@ -36,7 +36,7 @@ def fetch_catalogue(
     descriptor: CatalogueDescriptor,
     path: Path,
     downloader: Downloader,
-    region: Region | None = None,
+    box: SkyBox | None = None,
 ) -> Path:
     """Fetch a source catalogue to a file that `hscz.tables.read.read_catalogue` reads.
 
@@ -47,7 +47,7 @@ def fetch_catalogue(
     path : Path
         The file to write; of service ``url`` it is what the server sends, else FITS.
     downloader : Downloader
-    region : Region, optional
+    box : SkyBox, optional
         Rows to ask for, of services that select; all otherwise.
 
     Raises
@@ -71,7 +71,7 @@ def fetch_catalogue(
         )
     ask = _SERVICES[archive.service]
     host = _address(archive.service, downloader)
-    table = downloader.attempt(host, lambda: _asked(ask, descriptor, region, downloader))
+    table = downloader.attempt(host, lambda: _asked(ask, descriptor, box, downloader))
     _check(table, descriptor, host)
     table.meta.clear()
     return write_atomic(path, lambda temporary: table.write(temporary, format="fits"))
@@ -102,17 +102,17 @@ def _url_of(descriptor: CatalogueDescriptor, path: Path) -> str:
     return named[0]
 
 
-Ask = Callable[[CatalogueDescriptor, "Region | None", Downloader], "Table"]
+Ask = Callable[[CatalogueDescriptor, "SkyBox | None", Downloader], "Table"]
 
 
 def _asked(
-    ask: Ask, descriptor: CatalogueDescriptor, region: Region | None, downloader: Downloader
+    ask: Ask, descriptor: CatalogueDescriptor, box: SkyBox | None, downloader: Downloader
 ) -> Table:
     """Ask a service; errors of its client become ours."""
     try:
         with warnings.catch_warnings(), needed_by(f"fetching {descriptor.name}"):
             warnings.simplefilter("ignore")
-            return ask(descriptor, region, downloader)
+            return ask(descriptor, box, downloader)
     except InputError as error:
         host = urlsplit(_address(descriptor.archive.service, downloader)).netloc
         if str(error).startswith("is an HTML page"):
@@ -131,14 +131,12 @@ def _asked(
         ) from None
 
 
-def _vizier(
-    descriptor: CatalogueDescriptor, region: Region | None, downloader: Downloader
-) -> Table:
+def _vizier(descriptor: CatalogueDescriptor, box: SkyBox | None, downloader: Downloader) -> Table:
     from astroquery import cache_conf
     from astroquery.vizier import Vizier
 
     base = downloader.settings.vizier
-    limits = _vizier_limits(descriptor, region)
+    limits = _vizier_limits(descriptor, box)
     client = Vizier(columns=columns_of(descriptor), column_filters=limits, row_limit=-1)
     client._session = downloader.session()
     # The client knows the names of mirrors, all with https.
@@ -176,7 +174,7 @@ def _read_votable(answer: bytes, name: str, host: str) -> Table:
     return tables[0].to_table(use_names_over_ids=True) if tables else Table()
 
 
-def _vizier_limits(descriptor: CatalogueDescriptor, region: Region | None) -> dict[str, str]:
+def _vizier_limits(descriptor: CatalogueDescriptor, box: SkyBox | None) -> dict[str, str]:
     """Return the constraints by column: ``where`` has COLUMN=constraint, divided by ``;``."""
     limits = {}
     for rule in filter(None, map(str.strip, descriptor.archive.where.split(";"))):
@@ -187,28 +185,28 @@ def _vizier_limits(descriptor: CatalogueDescriptor, region: Region | None) -> di
                 "COLUMN=constraint, such as q_z=>2, divided by ;"
             )
         limits[column.strip()] = limit.strip()
-    if region is None:
+    if box is None:
         return limits
     ra, dec = descriptor.columns["ra"], descriptor.columns["dec"]
-    across = f">={region.ra_min}|<={region.ra_max}"
-    inside = f"{region.ra_min}..{region.ra_max}"
+    across = f">={box.ra_min}|<={box.ra_max}"
+    inside = f"{box.ra_min}..{box.ra_max}"
     return limits | {
-        ra: across if region.ra_min > region.ra_max else inside,
-        dec: f"{region.dec_min}..{region.dec_max}",
+        ra: across if box.ra_min > box.ra_max else inside,
+        dec: f"{box.dec_min}..{box.dec_max}",
     }
 
 
-def _tap(descriptor: CatalogueDescriptor, region: Region | None, downloader: Downloader) -> Table:
+def _tap(descriptor: CatalogueDescriptor, box: SkyBox | None, downloader: Downloader) -> Table:
     import pyvo
 
     archive = descriptor.archive
     base = _address(archive.service, downloader)
     service = pyvo.dal.TAPService(base, session=downloader.session())
-    answer = service.create_query(_query(descriptor, region)).execute_raw()
+    answer = service.create_query(_query(descriptor, box)).execute_raw()
     return _read_votable(answer, archive.table, urlsplit(base).netloc)
 
 
-def _sdss(descriptor: CatalogueDescriptor, region: Region | None, downloader: Downloader) -> Table:
+def _sdss(descriptor: CatalogueDescriptor, box: SkyBox | None, downloader: Downloader) -> Table:
     from astropy.table import Table
     from astroquery.sdss import SDSS, conf
 
@@ -217,7 +215,7 @@ def _sdss(descriptor: CatalogueDescriptor, region: Region | None, downloader: Do
     client = type(SDSS)()
     client._session = downloader.session()
     with conf.set_temp("skyserver_baseurl", downloader.settings.sdss):
-        answer = client.query_sql_async(_query(descriptor, region), cache=False, **release)
+        answer = client.query_sql_async(_query(descriptor, box), cache=False, **release)
     refuse_web_page(answer.content)
     table = client._parse_result(answer)
     table = Table() if table is None else table
@@ -229,12 +227,12 @@ def _sdss(descriptor: CatalogueDescriptor, region: Region | None, downloader: Do
     return table
 
 
-def _query(descriptor: CatalogueDescriptor, region: Region | None) -> str:
+def _query(descriptor: CatalogueDescriptor, box: SkyBox | None) -> str:
     """Return what to ask for, in words that SQL and ADQL share."""
     archive, columns = descriptor.archive, descriptor.columns
     wheres = [f"({archive.where})"] if archive.where else []
-    if region is not None:
-        wheres.append(region.condition(columns["ra"], columns["dec"]))
+    if box is not None:
+        wheres.append(box.condition(columns["ra"], columns["dec"]))
     where = f" WHERE {' AND '.join(wheres)}" if wheres else ""
     return f"SELECT {', '.join(columns_of(descriptor))} FROM {archive.table}{where}"
 

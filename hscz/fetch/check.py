@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import html
 import re
 import warnings
 from pathlib import Path
 
 from hscz.errors import InputError
 from hscz.unpack import DAMAGED, SUFFIXES, is_packed, open_unpacked
+
+LONGEST = 300
+"""Letters of what a service says that an error repeats."""
 
 
 def check_file(path: Path) -> None:
@@ -48,13 +52,43 @@ def refuse_web_page(head: bytes) -> None:
     hscz.errors.InputError: is an HTML page ('Please log in'), not the file; ...
     """
     text = head[:4096].decode("utf-8", "replace")
-    if not re.match(r"\s*<(!doctype html|html|head|body)", text, re.IGNORECASE):
+    if not _is_web_page(text):
         return
-    title = re.search(r"<(title|h1)[^>]*>\s*(.*?)\s*</", text, re.IGNORECASE | re.DOTALL)
-    said = f" ({title[2][:80]!r})" if title else ""
+    said = f" ({words[:80]!r})" if (words := words_of(head)) else ""
     raise InputError(
         f"is an HTML page{said}, not the file; check its address, and whether it wants a login"
     )
+
+
+def words_of(answer: bytes) -> str:
+    r"""Return what a service says where it does not give what it was asked for.
+
+    Parameters
+    ----------
+    answer : bytes
+        A VOTable, of which its query status counts, a web page, of which its title does, or
+        plain text; of all, what comes first.
+
+    Examples
+    --------
+    >>> words_of(b'<VOTABLE><INFO name="QUERY_STATUS" value="ERROR">no table t</INFO></VOTABLE>')
+    'no table t'
+    >>> words_of(b"no column z in\n  table t")
+    'no column z in table t'
+    """
+    text = answer.decode("utf-8", "replace")
+    status = re.search(r"<(?:\w+:)?INFO\b[^>]*QUERY_STATUS[^>]*[^/]>(.*?)</", text, re.DOTALL)
+    if status:
+        text = status[1].replace("<![CDATA[", "").replace("]]>", "")
+    elif _is_web_page(text):
+        title = re.search(r"<(?:title|h1)[^>]*>(.*?)</", text, re.IGNORECASE | re.DOTALL)
+        text = title[1] if title else ""
+    words = " ".join(html.unescape(re.sub(r"<[^>]*>", " ", text)).split())
+    return "".join(letter for letter in words if letter.isprintable())[:LONGEST]
+
+
+def _is_web_page(text: str) -> bool:
+    return re.match(r"\s*<(!doctype html|html|head|body)", text, re.IGNORECASE) is not None
 
 
 def _head(path: Path) -> bytes:

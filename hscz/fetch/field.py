@@ -19,9 +19,10 @@ from hscz.errors import ConfigError, IncompleteError, InputError
 from hscz.fetch.catalogues import fetch_catalogue
 from hscz.fetch.check import check_file
 from hscz.fetch.das import Request, fetch_cutouts, requests_for
+from hscz.fetch.dust import fetch_ebv_image
 from hscz.fetch.http import Downloader, MissingFileError, ServiceError
 from hscz.fetch.manifest import Manifest
-from hscz.fetch.wanted import PATCH_MB, image_path, images, region, tables
+from hscz.fetch.wanted import PATCH_MB, box_of, image_path, images, tables
 from hscz.survey import BANDS, band
 from hscz.tables.read import read_columns
 
@@ -183,8 +184,13 @@ def _tasks(config: RunConfig, name: str, downloader: Downloader) -> list[Task]:
     for table in tables(config, name):
         archive = table.descriptor.archive
         source = fingerprint(archive, entry.fetch.box if archive.selects else ())
-        get = partial(fetch_catalogue, table.descriptor, table.path, downloader, region(entry))
+        get = partial(fetch_catalogue, table.descriptor, table.path, downloader, box_of(entry))
         tasks.append(Task(table.path, f"{archive.service}:{source}", get))
+    box = box_of(entry)
+    if entry.ebv == "irsa" and box is not None:
+        path = config.ebv_image(name)
+        get = partial(fetch_ebv_image, box, path, downloader)
+        tasks.append(Task(path, f"E(B-V):{fingerprint(entry.fetch.box)}", get))
     return tasks + _cutouts(config, name, downloader)
 
 

@@ -22,6 +22,7 @@ import urllib3
 from hscz import __version__
 from hscz.atomic import read_json, write_json, writing
 from hscz.errors import InputError
+from hscz.fetch.check import words_of
 from hscz.fetch.credentials import login_for, login_hint
 from hscz.fetch.settings import FetchConfig
 
@@ -82,8 +83,8 @@ class Session(requests.Session):
         self._wait_turn()
         response = super().send(request, **kwargs)
         if response.status_code >= 400:
-            response.close()
-            raise _error_of(response, self.settings)
+            with response:
+                raise _error_of(response, self.settings)
         return response
 
     def rebuild_auth(
@@ -284,10 +285,19 @@ def _error_of(response: requests.Response, settings: FetchConfig) -> Exception:
         return MissingFileError(f"{host}: has no such file ({code})")
     if code == HTTPStatus.REQUESTED_RANGE_NOT_SATISFIABLE:
         return TemporaryError("has no more of the file than what came before")
+    said = f", saying {words!r}" if (words := words_of(_beginning(response))) else ""
     if code in (HTTPStatus.REQUEST_TIMEOUT, HTTPStatus.TOO_MANY_REQUESTS) or code >= 500:
         wait = response.headers.get("Retry-After", "")
-        return TemporaryError(f"answered {code}", float(wait) if wait.isdigit() else None)
-    return InputError(f"{host}: answered {code}; check the address")
+        return TemporaryError(f"answered {code}{said}", float(wait) if wait.isdigit() else None)
+    return InputError(f"{host}: answered {code}{said}; check the address and what is asked for")
+
+
+def _beginning(response: requests.Response) -> bytes:
+    """Return the first bytes of an answer, as many as a connection that may be cut gives."""
+    try:
+        return next(response.iter_content(1 << 14), b"")
+    except requests.RequestException:
+        return b""
 
 
 def _reason(error: Exception, timeout_s: float) -> str:

@@ -111,4 +111,4 @@ class FieldFetch:
     """Half the side of a cut-out."""
     box: tuple[float, ...] = ()
     """Least and largest RA, least and largest Dec, in degrees: rows to ask for of tables that
-    a service selects. Empty asks for all."""
+    a service selects, and the sky of an image of E(B-V). Empty asks for all rows."""

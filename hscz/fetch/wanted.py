@@ -9,7 +9,7 @@ from pathlib import Path
 
 from hscz.config import FieldConfig, RunConfig
 from hscz.errors import ConfigError
-from hscz.fetch.region import Region
+from hscz.fetch.box import SkyBox
 from hscz.label import C2020
 from hscz.sky.skymap import PATCHES
 from hscz.survey import BANDS
@@ -131,10 +131,10 @@ def _named(entry: FieldConfig) -> list[tuple[str, str]]:
     return [(catalogue, file) for catalogue, file in dict.fromkeys(named) if file]
 
 
-def region(entry: FieldConfig) -> Region | None:
+def box_of(entry: FieldConfig) -> SkyBox | None:
     """Return the box of a field, None for all of the sky."""
     box = entry.fetch.box if entry.fetch else ()
-    return Region(*box) if box else None
+    return SkyBox(*box) if box else None
 
 
 def expected(config: RunConfig, name: str) -> tuple[int, int, float]:
@@ -145,7 +145,8 @@ def expected(config: RunConfig, name: str) -> tuple[int, int, float]:
     """
     wanted = images(config, name)
     n_patches = len({item.place for item in wanted})
-    return len(wanted) + len(tables(config, name)), n_patches, len(wanted) * PATCH_MB
+    n_files = len(wanted) + len(tables(config, name)) + (config.fields[name].ebv == "irsa")
+    return n_files, n_patches, len(wanted) * PATCH_MB
 
 
 def _places(entry: FieldConfig, name: str) -> Iterator[tuple[str, str, bool]]:

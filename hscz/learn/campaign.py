@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from multiprocessing import get_context
@@ -105,8 +104,9 @@ def _take_share(numbers: Any, jobs: int) -> None:
     number = numbers.get()
     import dask
     import torch
+    from dask.system import cpu_count
 
-    threads = max(1, (os.cpu_count() or 1) // jobs)
+    threads = max(1, cpu_count() // jobs)
     torch.set_num_threads(threads)
     dask.config.set(num_workers=threads)
     if torch.cuda.device_count() > 1:

@@ -21,6 +21,7 @@ from torch import Tensor
 
 from hscz.errors import StoreError
 from hscz.learn.loader import band_index
+from hscz.sky.dust import WAYS
 from hscz.survey import PIXEL_SCALE_ARCSEC
 
 logger = logging.getLogger(__name__)
@@ -124,8 +125,7 @@ def image_ebv(
     if store.attrs.get("image_extinction_corrected"):
         return np.zeros(store.sizes["object"], np.float32)
     message = (
-        f"{name}: ebv is NaN for every object; name the column of E(B-V) in the descriptor of its "
-        "catalogue, or give the SFD maps with dust under [ingest], and ingest again"
+        f"{name}: ebv is NaN for every object, as nothing gives E(B-V); {WAYS}, and ingest again"
     )
     return _fill(store["ebv"].values.astype(np.float32), message, partial)
 

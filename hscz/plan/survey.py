@@ -8,6 +8,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from dask.system import cpu_count
 from tqdm import tqdm
 
 from hscz.config import RunConfig
@@ -16,7 +17,7 @@ from hscz.learn.experiments import Experiment, experiments, seeded
 from hscz.plan import costs
 from hscz.plan.costs import Cost
 from hscz.plan.sizes import FieldSize, field_size
-from hscz.plan.trial import Trial, cores, try_ingest, try_training
+from hscz.plan.trial import Trial, try_ingest, try_training
 
 MEMORY_SHARE = 0.9
 """Part of the machine's memory that a run may fill."""
@@ -44,7 +45,7 @@ class Machine:
         memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 1e6
         while not folder.exists():
             folder = folder.parent
-        return cls(cores(), memory, _gpu_mb(), shutil.disk_usage(folder).free / 1e6)
+        return cls(cpu_count(), memory, _gpu_mb(), shutil.disk_usage(folder).free / 1e6)
 
 
 @dataclass(frozen=True)

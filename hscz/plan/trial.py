@@ -6,7 +6,6 @@ A process of its own tells what one stage needs in memory, and leaves torch out 
 from __future__ import annotations
 
 import json
-import os
 import resource
 import sys
 import tempfile
@@ -187,9 +186,3 @@ def _peak_mb() -> float:
         return float(marks["VmHWM"].split()[0]) * 1024 / 1e6
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     return peak / 1e6 if sys.platform == "darwin" else peak * 1024 / 1e6
-
-
-def cores() -> int:
-    """Return how many cores this process may use."""
-    affinity = getattr(os, "sched_getaffinity", None)
-    return len(affinity(0)) if affinity else os.cpu_count() or 1

@@ -64,37 +64,6 @@ class Sources:
         return Sources(*(getattr(self, f.name)[chosen] for f in fields(self)))
 
 
-def stellar_fwhm(
-    image: np.ndarray, pixel_scale_arcsec: float, unusable: np.ndarray | None = None
-) -> float:
-    """Measure the PSF full width at half maximum of an image from its stars.
-
-    Bright isolated peaks are measured with a Gaussian weight of matched width; the smallest
-    common size is that of the stars. A Moffat (1969) profile fitted to all of them together
-    gives the width, including the pixel. On simulated Moffat stars among galaxies it is right
-    to 2 %. Variation across the image is averaged over.
-
-    Parameters
-    ----------
-    image : ndarray of shape (Y, X)
-        Counts.
-    pixel_scale_arcsec : float
-    unusable : ndarray of bool, shape (Y, X), optional
-        Saturated or missing pixels; no star is taken within 5 px of one.
-
-    Returns
-    -------
-    float
-        Arcsec; NaN where there are fewer than `MIN_STARS` stars.
-
-    Examples
-    --------
-    >>> stellar_fwhm(np.zeros((200, 200)), 0.168)
-    nan
-    """
-    return pixel_scale_arcsec * _fwhm_px(_compact_sources(image, unusable, MAX_CANDIDATES))
-
-
 def local_fwhm(
     image: np.ndarray,
     pixel_scale_arcsec: float,
@@ -102,17 +71,23 @@ def local_fwhm(
     y: np.ndarray,
     unusable: np.ndarray | None = None,
 ) -> np.ndarray:
-    """Measure the PSF width around positions: that of the stars of their part of the image.
+    """Measure the PSF full width at half maximum around positions, from the stars nearby.
 
-    The image is divided into squares of about `CELL_PX`. One with fewer than `MIN_CELL_STARS`
-    stars has the width of the whole image.
+    Bright isolated peaks are measured with a Gaussian weight of matched width; the smallest
+    common size is that of the stars. A Moffat (1969) profile fitted to all of them together
+    gives the width, including the pixel. On simulated Moffat stars among galaxies it is right
+    to 2 %. The image is divided into squares of about `CELL_PX`. One with fewer than
+    `MIN_CELL_STARS` stars has the width of the whole image.
 
     Parameters
     ----------
-    image, pixel_scale_arcsec, unusable
-        As for `stellar_fwhm`.
+    image : ndarray of shape (Y, X)
+        Counts.
+    pixel_scale_arcsec : float
     x, y : ndarray of shape (n,)
         0-based positions inside the image.
+    unusable : ndarray of bool, shape (Y, X), optional
+        Saturated or missing pixels; no star is taken within 5 px of one.
 
     Returns
     -------

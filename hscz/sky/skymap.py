@@ -1,4 +1,4 @@
-"""The tracts and patches into which HSC divides the sky, and those that an identifier names.
+"""The tracts and patches into which HSC divides the sky.
 
 The sky map ``hsc_rings_v1`` of the HSC pipeline has 120 rings of equal height in declination,
 divided into tracts of about equal width in right ascension; two more tracts are the poles. A
@@ -60,27 +60,6 @@ def tract_patch(ra_deg: ArrayLike, dec_deg: ArrayLike) -> tuple[Ints, Ints, Ints
     scale = np.radians(PIXEL_SCALE_ARCSEC / 3600)
     x, y = (np.floor(CENTRE_PX + 0.5 + offset / scale) // PATCH_PX for offset in (-xi, eta))
     return tract, *(p.astype(np.int64).clip(0, PATCHES - 1) for p in (x, y))
-
-
-def patch_of_id(object_id: ArrayLike) -> tuple[Ints, Ints, Ints]:
-    """Return the tract and the patch that the upper bits of an HSC identifier name.
-
-    Parameters
-    ----------
-    object_id : array_like of int, shape (n,)
-
-    Returns
-    -------
-    tract, patch_x, patch_y : ndarray of int64, shape (n,)
-
-    Examples
-    --------
-    >>> tract, x, y = patch_of_id([(9813 * 1024 + 4 * 32 + 5) << 32])
-    >>> int(tract[0]), int(x[0]), int(y[0])
-    (9813, 4, 5)
-    """
-    packed = np.asarray(object_id, np.int64) >> 32
-    return packed >> 10, (packed >> 5) & 31, packed & 31
 
 
 def _tracts_of_rings() -> Ints:

@@ -10,15 +10,15 @@ import pytest
 from astropy.table import Table
 
 from hscz.errors import ConfigError, InputError
+from hscz.fetch.box import SkyBox
 from hscz.fetch.catalogues import columns_of, fetch_catalogue
 from hscz.fetch.http import Downloader
-from hscz.fetch.region import Region
 from hscz.tables.descriptor import load_descriptor
 from hscz.tables.read import read_catalogue
 
 pytest.importorskip("astroquery", reason="astroquery is not installed; pip install 'hscz[fetch]'")
 
-BOX = Region(149.0, 151.0, 1.0, 3.0)
+BOX = SkyBox(149.0, 151.0, 1.0, 3.0)
 
 COMMON = """
 title = "t"
@@ -233,7 +233,12 @@ def _bad_answers(name, table):
     yield b"<html><title>Maintenance</title></html>", 200, "Maintenance"
     yield b"", 503, "answered 503, after 3 tries"
     yield b"", 401, "wants a login"
+    yield b"no column\n q", 400, "answered 400, saying 'no column q'; check the address and what"
+    yield b"<html><h1>Bad <b>query</b></h1></html>", 400, "saying 'Bad query'; check"
+    yield b"", 400, "answered 400; check the address"
+    yield b"out of\x1b[31m memory", 500, "answered 500, saying 'out of[31m memory', after 3 tries"
     if name != "sdss":
+        yield votable(table[:0], "ERROR", "no column q &lt; 3"), 400, "saying 'no column q < 3'"
         yield votable(table, "OVERFLOW"), 200, "was cut short"
         yield votable(table[:0], "ERROR", "no such thing"), 200, "no such thing"
         yield votable(table)[:-600], 200, "the answer"

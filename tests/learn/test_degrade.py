@@ -174,7 +174,10 @@ def test_images_corrected_for_dust_have_none() -> None:
     ("change", "message"),
     [
         ({"psf_fwhm": [[0.6, np.nan]] * 3}, "DEEP2: psf_fwhm of band 'i' is NaN .* adapt.degrade"),
-        ({"ebv": [np.nan] * 3}, "DEEP2: ebv is NaN for every object; name the column"),
+        (
+            {"ebv": [np.nan] * 3},
+            "DEEP2: ebv is NaN for every object, as nothing gives .*; name its column",
+        ),
     ],
 )
 def test_what_is_known_of_no_object_is_named(change: dict, message: str) -> None:

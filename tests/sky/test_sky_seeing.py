@@ -6,7 +6,7 @@ import pytest
 
 from hscz.sky import seeing
 from hscz.sky.fits import open_band
-from hscz.sky.seeing import local_fwhm, stellar_fwhm
+from hscz.sky.seeing import local_fwhm
 
 SIDE, SCALE = 800, 0.168
 
@@ -32,19 +32,25 @@ def paint(fwhm_arcsec: float, beta: float, stars: int, galaxies: int, seed: int)
     return image.array + rng.normal(0, 0.03, (SIDE, SIDE))
 
 
+def fwhm(image: np.ndarray, unusable: np.ndarray | None = None) -> float:
+    """Return the width of an image that is too small to be divided."""
+    middle = np.array(image.shape)[:, None] / 2
+    return float(local_fwhm(image, SCALE, middle[1], middle[0], unusable)[0])
+
+
 @pytest.mark.parametrize(
     ("fwhm_arcsec", "beta", "stars"), [(0.55, 2.5, 15), (0.7, 4.765, 60), (0.92, 3.5, 25)]
 )
 def test_moffat_stars_among_galaxies(fwhm_arcsec, beta, stars):
     image = paint(fwhm_arcsec, beta, stars, galaxies=100, seed=stars)
     psf = galsim.Convolve(galsim.Moffat(beta=beta, fwhm=fwhm_arcsec), galsim.Pixel(SCALE))
-    measured = stellar_fwhm(image, SCALE)
+    measured = fwhm(image)
     assert measured == pytest.approx(psf.calculateFWHM(), rel=0.015)
     assert measured == pytest.approx(fwhm_arcsec, rel=0.05)
 
 
 def test_galaxies_alone_are_not_taken_for_few_stars():
-    assert np.isnan(stellar_fwhm(paint(0.7, 3.5, stars=0, galaxies=4, seed=1), SCALE))
+    assert np.isnan(fwhm(paint(0.7, 3.5, stars=0, galaxies=4, seed=1)))
 
 
 def test_saturated_stars_are_left_out():
@@ -52,16 +58,16 @@ def test_saturated_stars_are_left_out():
     flat = image > 20
     assert flat.any()
     image[flat] = 20
-    measured = stellar_fwhm(image, SCALE, unusable=flat)
+    measured = fwhm(image, unusable=flat)
     assert measured == pytest.approx(0.715, rel=0.02)
-    assert stellar_fwhm(image, SCALE) != measured
+    assert fwhm(image) != measured
 
 
 def test_nothing_to_measure():
     noise = np.random.default_rng(1).normal(size=(300, 300))
-    assert np.isnan(stellar_fwhm(noise, SCALE))
-    assert np.isnan(stellar_fwhm(np.full((300, 300), np.nan), SCALE))
-    assert np.isnan(stellar_fwhm(noise[:20, :20], SCALE))
+    assert np.isnan(fwhm(noise))
+    assert np.isnan(fwhm(np.full((300, 300), np.nan)))
+    assert np.isnan(fwhm(noise[:20, :20]))
 
 
 def test_each_part_of_an_image_has_the_seeing_of_its_stars(monkeypatch):
@@ -75,14 +81,14 @@ def test_each_part_of_an_image_has_the_seeing_of_its_stars(monkeypatch):
     measured = local_fwhm(image, SCALE, x, y)
     np.testing.assert_allclose(measured[:2], 0.617, rtol=0.03)
     np.testing.assert_allclose(measured[2:4], 0.764, rtol=0.03)
-    assert measured[4] == pytest.approx(stellar_fwhm(image, SCALE))
+    monkeypatch.setattr(seeing, "CELL_PX", image.shape[1])
+    assert measured[4] == pytest.approx(fwhm(image))
 
 
 @pytest.mark.parametrize(("band", "arcsec"), [("g", 0.78), ("r", 0.65), ("i", 0.56)])
 def test_real_images_have_the_seeing_of_their_stars(shared_data, band, arcsec):
     name = f"calexp-HSC-{band.upper()}-10054-0,2-c1.fits"
     image = open_band(shared_data / "hsc_pdr3_deep_gri" / name, band)
-    measured = stellar_fwhm(
-        image.read_image((0, image.shape[0], 0, image.shape[1])), image.pixel_scale_arcsec
-    )
+    assert image.pixel_scale_arcsec == pytest.approx(SCALE, rel=1e-3)
+    measured = fwhm(image.read_image((0, image.shape[0], 0, image.shape[1])))
     assert measured == pytest.approx(arcsec, rel=0.02)

@@ -7,9 +7,8 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from astropy.io import fits
 
-from hscz.sky.skymap import _tracts_of_rings, patch_of_id, tract_patch
+from hscz.sky.skymap import _tracts_of_rings, tract_patch
 from hscz.sphere import unit_vectors
 
 LINE = re.compile(
@@ -81,20 +80,3 @@ def test_the_whole_sky_has_tracts() -> None:
     assert tract.max() == _tracts_of_rings().sum() + 1
     assert min(x.min(), y.min()) >= 0
     assert max(x.max(), y.max()) <= 8
-
-
-def test_identifiers_of_real_objects_name_their_patch(shared_data: Path, corners) -> None:
-    table = fits.getdata(shared_data / "hsc_pdr3_deep_gri" / "objects.fits")
-    tract, x, y = patch_of_id(table["object_id"])
-    # The images are of patch 0,2 at the east rim of tract 10054, where 10055 is responsible.
-    box = corners[10054, 0, 2]
-    # Images reach 100 px beyond the patch on each side.
-    box = box.mean(axis=0) + 1.05 * (box - box.mean(axis=0))
-    inside = np.random.default_rng(7).dirichlet(np.ones(4), size=2000) @ box
-    inside /= np.linalg.norm(inside, axis=1, keepdims=True)
-    ra, dec = (
-        np.degrees(np.arctan2(inside[:, 1], inside[:, 0])),
-        np.degrees(np.arcsin(inside[:, 2])),
-    )
-    here = set(zip(*(v.tolist() for v in tract_patch(ra, dec)), strict=True))
-    assert set(zip(tract.tolist(), x.tolist(), y.tolist(), strict=True)) <= here

@@ -49,3 +49,17 @@ def test_every_descriptor_reads_a_table_of_its_columns(name: str, tmp_path: Path
         assert 1 <= len(secure) <= len(written)
         assert secure["confidence"].iloc[0] == descriptor.confidence[0].percent
         assert (secure["resolution"] == descriptor.resolution).all()
+
+
+@pytest.mark.parametrize("name", ["hsc-clauds-11bands", "hsc-clauds-hscpipe-phosphoros"])
+def test_the_near_infrared_of_hsc_clauds_is_mapped(name: str) -> None:
+    descriptor = load_descriptor(name)
+    assert {"J", "H", "Ks"} <= set(descriptor.mag) == set(descriptor.mag_err)
+
+
+def test_the_files_of_11_bands_are_those_of_6_and_the_near_infrared() -> None:
+    wide, six = map(load_descriptor, ("hsc-clauds-11bands", "hsc-clauds-sextractor-lephare"))
+    for key in ("columns", "missing", "select", "extinction_corrected", "format", "hdu"):
+        assert getattr(wide, key) == getattr(six, key), key
+    assert six.mag.items() <= wide.mag.items()
+    assert six.mag_err.items() <= wide.mag_err.items()

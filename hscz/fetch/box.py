@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 
 @dataclass(frozen=True)
-class Region:
+class SkyBox:
     """A box in right ascension and declination, degrees.
 
     Attributes
@@ -16,9 +16,9 @@ class Region:
 
     Examples
     --------
-    >>> Region(149.0, 151.0, 1.0, 3.0).condition("ra", "dec")
+    >>> SkyBox(149.0, 151.0, 1.0, 3.0).condition("ra", "dec")
     'ra BETWEEN 149.0 AND 151.0 AND dec BETWEEN 1.0 AND 3.0'
-    >>> Region(359.0, 1.0, -1.0, 1.0).condition("ra", "dec")
+    >>> SkyBox(359.0, 1.0, -1.0, 1.0).condition("ra", "dec")
     '(ra >= 359.0 OR ra <= 1.0) AND dec BETWEEN -1.0 AND 1.0'
     """
 
