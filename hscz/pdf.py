@@ -309,9 +309,7 @@ def _summarise_block(
     density, cumulative = np.asarray(pdf, dtype=np.float64), cdf(pdf, edges)
     quantiles = np.array([0.16, 0.5, 0.84])
     low, middle, high = _quantiles(cumulative, np.asarray(edges, np.float64), quantiles)
-    n_peaks, z_peak2, p_peak2 = describe_peaks(
-        pdf, cumulative, _centres(edges), PEAK_PROMINENCE, PEAK_DISTANCE
-    )
+    n_peaks, z_peak2, p_peak2 = describe_peaks(pdf, cumulative, _centres(edges))
     columns = {
         "z_median": middle,
         "z_mean": mean(density, edges),
@@ -319,14 +317,11 @@ def _summarise_block(
         "z_q16": low,
         "z_q84": high,
         "pdf_width": high - low,
-        "n_peaks": n_peaks,
         "z_peak2": z_peak2,
         "p_peak2": p_peak2,
     }
-    return {
-        name: values if name == "n_peaks" else values.astype(np.float32)
-        for name, values in columns.items()
-    }
+    floats = {name: values.astype(np.float32) for name, values in columns.items()}
+    return {**floats, "n_peaks": n_peaks}
 
 
 def _widths(pdf: ArrayLike, edges: ArrayLike) -> FloatArray:

@@ -21,8 +21,8 @@ def describe_peaks(
     density: NDArray[Any],
     cumulative: FloatArray,
     centres: FloatArray,
-    prominence: float,
-    distance: float,
+    prominence: float = PEAK_PROMINENCE,
+    distance: float = PEAK_DISTANCE,
 ) -> tuple[NDArray[np.int16], FloatArray, FloatArray]:
     """Return the number of peaks, the highest distant one and what all distant ones hold.
 
@@ -38,7 +38,7 @@ def describe_peaks(
     Examples
     --------
     >>> density, cumulative = np.array([[0.0, 3, 0, 1]]), np.array([[0.0, 0.0, 0.75, 0.75, 1.0]])
-    >>> count, z, share = describe_peaks(density, cumulative, np.arange(4.0), 0.1, 0.15)
+    >>> count, z, share = describe_peaks(density, cumulative, np.arange(4.0))
     >>> count.tolist(), z.tolist(), share.tolist()
     ([2], [3.0], [0.25])
     """
