@@ -34,7 +34,7 @@ def test_a_calibration_sees_held_out_source_labels_alone(
     config = load(copy, [f'predict.calibrate="{kind}"'])
     plain = open_cube(config.cube("DEEP2"), lazy=False)["pdf"].values
     predict_field(config, "DEEP2", progress=False)
-    first, note = open_cube(config.cube("DEEP2"), lazy=False).load(), config.calibration.read_text()
+    first, learnt = open_cube(config.cube("DEEP2"), lazy=False).load(), calibration_numbers(config)
     assert json.loads(first.attrs["calibration"])["kind"] == kind
     assert not np.allclose(first["pdf"], plain, equal_nan=True)
     np.testing.assert_array_equal(np.isnan(first["pdf"]), np.isnan(plain))
@@ -43,8 +43,9 @@ def test_a_calibration_sees_held_out_source_labels_alone(
     config.calibration.unlink()
     predict_field(config, "DEEP2", progress=False)
     poisoned = open_cube(config.cube("DEEP2"), lazy=False)
-    assert config.calibration.read_text() == note
-    np.testing.assert_array_equal(poisoned["pdf"], first["pdf"])
+    # The same network rounds its PDFs differently where its input lies elsewhere in memory.
+    np.testing.assert_allclose(calibration_numbers(config), learnt, rtol=1e-5)
+    np.testing.assert_allclose(poisoned["pdf"], first["pdf"], rtol=1e-4, atol=1e-5)
     np.testing.assert_array_equal(poisoned["flags"], first["flags"])
     assert (poisoned["z_true"] == 5.0).all()
 
@@ -55,7 +56,14 @@ def test_a_calibration_sees_held_out_source_labels_alone(
     table.to_parquet(split)
     config.calibration.unlink()
     predict_field(config, "DEEP2", progress=False)
-    assert config.calibration.read_text() != note
+    changed = calibration_numbers(config)
+    assert changed.shape != learnt.shape or not np.allclose(changed, learnt, rtol=1e-2)
+
+
+def calibration_numbers(config: RunConfig) -> np.ndarray:
+    """Return all numbers that a calibration has learnt."""
+    note = json.loads(config.calibration.read_text())
+    return np.hstack([note["calibration"]["temperature"], *note["calibration"]["fractions"]])
 
 
 def poison_labels(path: Path) -> None:
