@@ -14,7 +14,7 @@ import time
 from pathlib import Path
 from typing import Any
 
-from benchmarks.export import pdf_cube
+from hscz.plan.synthetic import pdf_cube
 
 OBJECTS = 1_000_000
 INTERACTIONS = 200

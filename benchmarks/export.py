@@ -12,13 +12,8 @@ import sys
 import tempfile
 from pathlib import Path
 
-import numpy as np
-import xarray as xr
-
 from benchmarks.memory import REPORT_PEAK
-from hscz import pdf, stores
-from hscz.schema import PDF_CUBE
-from hscz.zgrid import RedshiftGrid
+from hscz.plan.synthetic import pdf_cube
 
 PROGRAM = """
 import sys, time
@@ -77,44 +72,6 @@ def run(n_rows: int = 200_000) -> dict[str, float]:
                 results[f"{about}, speed / table from memory"] = theirs / seconds
                 results[f"{about}, peak / table from memory"] = peak / their_peak
     return results
-
-
-def pdf_cube(path: Path, n_rows: int) -> Path:
-    """Write a PDF cube of `n_rows` objects, one bell of probability each, over one degree."""
-    rng = np.random.default_rng(1)
-    grid, text = RedshiftGrid.uniform(), np.dtypes.StringDType()
-    columns = {
-        "object_id": np.arange(n_rows),
-        "ra": rng.uniform(352.0, 353.0, n_rows),
-        "dec": rng.uniform(-0.5, 0.5, n_rows),
-        "field": np.full(n_rows, "DEEP2", text),
-        "mag_i": rng.uniform(18.0, 25.0, n_rows).astype(np.float32),
-        **{key: rng.random(n_rows).astype(np.float32) for key in ("snr_i", "ebv")},
-    }
-    block = 4096
-    z, sigma = rng.uniform(0.1, 5.0, (block, 1)), rng.uniform(0.02, 0.3, (block, 1))
-    mass = np.exp(-0.5 * ((grid.centres - z) / sigma) ** 2) + 1e-9
-    density = pdf.pmf_to_pdf(mass / mass.sum(axis=1, keepdims=True), grid.edges)
-    rows = pdf.summarise(density, grid.edges) | {
-        "pdf": density.astype(np.float32),
-        "flags": np.zeros(block, np.int32),
-    }
-    dataset = xr.Dataset(
-        coords={key: ("object", values) for key, values in columns.items()}
-        | {"z": grid.centres, "z_edges": ("z_edge", grid.edges)}
-    )
-    bulk = {
-        key: xr.Variable(
-            PDF_CUBE[key].dims,
-            np.broadcast_to(np.zeros((), values.dtype), (n_rows, *values.shape[1:])),
-        )
-        for key, values in rows.items()
-    }
-    stores.create(path, dataset, bulk, "benchmark", [])
-    for start in range(0, n_rows, block):
-        n = min(block, n_rows - start)
-        stores.write_rows(path, start, {key: v[:n] for key, v in rows.items()}, f"b{start}")
-    return stores.commit(path, PDF_CUBE)
 
 
 def _measure(code: str, cube: Path, out: Path) -> tuple[float, float]:

@@ -116,7 +116,7 @@ def prediction(n: int, size: str, device: torch.device) -> dict[str, float]:
         )
         config.field_store("NOISE").parent.mkdir(parents=True)
         synthetic.field_store(config.field_store("NOISE"), n)
-        model = synthetic.model(config.models[0], config, network)
+        model = synthetic.model(config.models[0], config)
         model.network.to(device)
         images = torch.randn(n, 6, network.input_px, network.input_px).to(device)
         images = images.contiguous(memory_format=torch.channels_last)

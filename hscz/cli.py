@@ -163,12 +163,12 @@ def _dashboard(options: argparse.Namespace) -> int:
 
 def _plan(options: argparse.Namespace) -> int:
     """Print what a run will take; 1 where it does not fit."""
-    from hscz.plan.survey import plan, text
+    from hscz.plan.report import problems, text
+    from hscz.plan.survey import plan
 
-    config = _config(options)
-    found = plan(config, progress=not options.quiet)
-    print(text(found, config.name))
-    return 1 if found.problems else 0
+    found = plan(_config(options), progress=not options.quiet)
+    print(text(found))
+    return 1 if problems(found) else 0
 
 
 def _config(options: argparse.Namespace) -> RunConfig:

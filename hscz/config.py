@@ -204,6 +204,28 @@ class FiguresConfig:
 
 
 @dataclass(frozen=True)
+class StatedCounts:
+    """What is known of a field before its catalogue is there."""
+
+    objects: int | None = None
+    """Selected galaxies."""
+    labelled: int | None = None
+    """Those with a redshift label."""
+    spectra: int | None = None
+    """Those with a secure spectroscopic redshift."""
+
+
+@dataclass(frozen=True)
+class PlanConfig:
+    """Section [plan]: what hscz plan cannot count or time; no other verb reads it."""
+
+    fields: dict[str, StatedCounts] = field(default_factory=dict)
+    """Numbers of fields, which count until a catalogue or store is there to be counted."""
+    mbit_per_s: float = 100.0
+    """Rate of downloads."""
+
+
+@dataclass(frozen=True)
 class RunConfig:
     """One run: what the whole TOML file says."""
 
@@ -226,6 +248,7 @@ class RunConfig:
     embed: EmbedConfig = field(default_factory=EmbedConfig)
     figures: FiguresConfig = field(default_factory=FiguresConfig)
     experiments: ExperimentsConfig = field(default_factory=ExperimentsConfig)
+    plan: PlanConfig = field(default_factory=PlanConfig)
     recipes: dict[str, dict[str, Any]] = field(default_factory=dict)
     """Recipes of your own: ``base`` (the recipe it starts from) and settings that differ."""
 

@@ -55,6 +55,7 @@ RANGES: Mapping[str, tuple[float, float]] = {
     "embed.n": (50, 4000),
     "embed.cells": (1, 64),
     "embed.seed": (0, math.inf),
+    "plan.mbit_per_s": (0.001, math.inf),
 }
 """Least and largest value of each number."""
 
@@ -85,6 +86,7 @@ def check_values(config: RunConfig, where: str) -> None:
     _check_edges(config, where)
     _check_training(config, where)
     _check_dust(config, where)
+    _check_stated(config, where)
     for key, url in config.fetch.services.items():
         refuse_secrets(f"{where}: fetch.{key}", url)
     for host, prefix in config.fetch.logins.items():
@@ -102,6 +104,7 @@ def check_fields(config: RunConfig, where: str) -> None:
         "evaluate": config.evaluate.fields,
         "adapt.targets": config.adapt.targets,
         "experiments.targets": config.experiments.targets,
+        "plan.fields": tuple(config.plan.fields),
     }
     for section, names in sections.items():
         for name in names:
@@ -208,3 +211,15 @@ def _check_dust(config: RunConfig, where: str) -> None:
             raise ConfigError(f"{key}; name the folder of the SFD maps with dust under [ingest]")
         if entry.ebv == "irsa" and not (entry.fetch and entry.fetch.box):
             raise ConfigError(f"{key}; say where on the sky with box under fields.{name}.fetch")
+
+
+def _check_stated(config: RunConfig, where: str) -> None:
+    """Refuse stated numbers that are negative, or labels of more objects than there are."""
+    for name, stated in config.plan.fields.items():
+        for key, value in vars(stated).items():
+            most = math.inf
+            if key != "objects" and stated.objects is not None:
+                most = stated.objects
+            if value is not None and not 0 <= value <= most:
+                span = f"from 0 to {most}, its objects" if most < math.inf else "0 or more"
+                raise ConfigError(f"{where}: plan.fields.{name}.{key} is {value}; give {span}")

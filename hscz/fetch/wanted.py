@@ -82,7 +82,7 @@ def images(config: RunConfig, name: str) -> list[Wanted]:
         )
         for band in entry.bands
         if band not in entry.apart
-        for tract, patch, optional in _places(entry, name)
+        for tract, patch, optional in places(entry, name)
     ]
 
 
@@ -149,8 +149,10 @@ def expected(config: RunConfig, name: str) -> tuple[int, int, float]:
     return n_files, n_patches, len(wanted) * PATCH_MB
 
 
-def _places(entry: FieldConfig, name: str) -> Iterator[tuple[str, str, bool]]:
-    assert entry.fetch is not None
+def places(entry: FieldConfig, name: str) -> Iterator[tuple[str, str, bool]]:
+    """Yield the tracts and patches that a field wants, and whether the archive may lack them."""
+    if entry.fetch is None:
+        return
     for tract in entry.fetch.tracts:
         yield from ((str(tract), patch, True) for patch in PATCHES_OF_A_TRACT)
     for place in entry.fetch.patches:

@@ -14,7 +14,7 @@ import xarray as xr
 
 from hscz import __version__
 from hscz.atomic import read_json
-from hscz.config import RunConfig
+from hscz.config import PlanConfig, RunConfig
 from hscz.configfile import file_stamps, fingerprint
 from hscz.evaluate.insight import planes_file
 from hscz.figures.samples import columns
@@ -164,7 +164,8 @@ class Results:
         models = [read_json(f / "provenance.json") for one in self.plan for f in one.config.models]
         marks = [[a.get("fingerprint"), a.get("labels")] for a in (*stores, *cubes, *models)]
         planes = file_stamps([str(planes_file(self.config, self.main))])
-        return fingerprint(self.config, marks, planes, __version__)
+        settings = replace(self.config, plan=PlanConfig())
+        return fingerprint(settings, marks, planes, __version__)
 
     def _split(self) -> pd.DataFrame | None:
         if not self.plan or not (self.plan[0].config.models[0] / "split.parquet").exists():

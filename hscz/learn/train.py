@@ -195,14 +195,14 @@ def _validator(
     z_label = source.objects["z_label"].to_numpy()[rows]
 
     def validate(network: nn.Module) -> Metrics:
+        if not len(rows):
+            return {}
         logits, loss = [], 0.0
         with torch.inference_mode(), autocast(settings.precision, device):
             for batch in rows.split(512):
                 targets = source.targets[batch.to(source.targets.device)]
                 logits.append(network(source.stamps.take(batch, device)).float())
                 loss += float(nn.functional.cross_entropy(logits[-1], targets, reduction="sum"))
-        if not logits:
-            return {}
         pmf = torch.softmax(torch.cat(logits), 1).cpu().numpy()
         dz = residual(pdf.median(pmf / source.grid.widths, source.grid.edges), z_label)
         return {

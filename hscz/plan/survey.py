@@ -12,15 +12,11 @@ from dask.system import cpu_count
 from tqdm import tqdm
 
 from hscz.config import RunConfig
-from hscz.fetch.wanted import expected
 from hscz.learn.experiments import Experiment, experiments, seeded
 from hscz.plan import costs
 from hscz.plan.costs import Cost
 from hscz.plan.sizes import FieldSize, field_size
-from hscz.plan.trial import Trial, try_ingest, try_training
-
-MEMORY_SHARE = 0.9
-"""Part of the machine's memory that a run may fill."""
+from hscz.plan.timings import Timings, measure
 
 
 @dataclass(frozen=True)
@@ -49,21 +45,69 @@ class Machine:
 
 
 @dataclass(frozen=True)
+class Repeat:
+    """One seed of a run: its fields, its trainings and its predictions.
+
+    Attributes
+    ----------
+    config : RunConfig
+    fields : tuple of str
+    trained : tuple of RunConfig
+        One for each set of networks.
+    predicted : tuple of (RunConfig, str)
+        One for each PDF cube, with its field.
+    published : tuple of str
+        Fields of the catalogues.
+    """
+
+    config: RunConfig
+    fields: tuple[str, ...]
+    trained: tuple[RunConfig, ...]
+    predicted: tuple[tuple[RunConfig, str], ...]
+    published: tuple[str, ...]
+
+    @classmethod
+    def of(cls, config: RunConfig) -> Repeat:
+        """Return what the stages of one seed do; see `hscz.run.stages`."""
+        from hscz.learn.campaign import predictions, trainings
+        from hscz.run import fields_of
+
+        if not config.experiments.recipes:
+            names = config.predict_fields
+            cubes = tuple((config, name) for name in names)
+            return cls(config, tuple(config.fields), (config,), cubes, names)
+        recipes: Sequence[Experiment] = experiments(config)
+        published = (o.target for o in recipes if o.recipe == config.experiments.publish)
+        networks = (pair for pair in predictions(recipes) if pair[0].method == "network")
+        return cls(
+            config,
+            tuple(fields_of(recipes)),
+            tuple(trainings(recipes)),
+            tuple((one.config, name) for one, name in networks),
+            tuple(published),
+        )
+
+    @property
+    def jobs(self) -> int:
+        """Trainings, and predictions, that run side by side."""
+        return self.config.experiments.jobs if self.config.experiments.recipes else 1
+
+
+@dataclass(frozen=True)
 class Plan:
     """What a run will take.
 
     Attributes
     ----------
+    config : RunConfig
     costs : tuple of Cost
         Stage by stage; the same stage of several seeds is one.
     machine : Machine
-    problems : tuple of str
-        What will not fit, each with the setting that would mend it.
     """
 
+    config: RunConfig
     costs: tuple[Cost, ...]
     machine: Machine
-    problems: tuple[str, ...]
 
 
 def plan(config: RunConfig, progress: bool = True) -> Plan:
@@ -73,82 +117,68 @@ def plan(config: RunConfig, progress: bool = True) -> Plan:
     ----------
     config : RunConfig
     progress : bool
-        Whether to draw a progress bar of the timings.
+        Whether to say what is being counted and timed.
 
     Returns
     -------
     Plan
     """
     machine = Machine.here(config.root)
-    seconds_per_mpx = try_ingest()
-    found: list[Cost] = []
-    trials: dict[str, Trial] = {}
-    for each in seeded(config):
-        recipes = experiments(each) if each.experiments.recipes else []
-        names = _fields(each, recipes)
-        sizes = {name: field_size(each, name, expected(each, name)[1]) for name in names}
-        found += _field_costs(each, sizes, seconds_per_mpx, machine)
-        found += _network_costs(each, recipes, sizes, trials, machine, progress)
-    merged = _merged(found)
-    return Plan(merged, machine, tuple(_problems(merged, machine)))
+    repeats = [Repeat.of(each) for each in seeded(config)]
+    sizes = [_sizes(repeat, progress) for repeat in repeats]
+    threads = max(1, machine.cores // repeats[0].jobs)
+    trained = [each for repeat in repeats for each in repeat.trained]
+    used = [each for repeat in repeats for each, _ in repeat.predicted]
+    timings = measure(config, trained, used, threads, progress)
+    found = [
+        cost
+        for repeat, its in zip(repeats, sizes, strict=True)
+        for cost in (
+            *_field_costs(repeat, its, timings, machine),
+            *_network_costs(repeat, its, timings, threads),
+        )
+    ]
+    return Plan(config, _merged(found), machine)
 
 
-def _fields(config: RunConfig, recipes: Sequence[Experiment]) -> list[str]:
-    from hscz.run import fields_of
-
-    return fields_of(recipes) if recipes else list(config.fields)
+def _sizes(repeat: Repeat, progress: bool) -> dict[str, FieldSize]:
+    sizes = {}
+    with tqdm(repeat.fields, disable=not progress, leave=False) as bar:
+        for name in bar:
+            bar.set_description(f"counting: {name}")
+            sizes[name] = field_size(repeat.config, name)
+    return sizes
 
 
 def _field_costs(
-    config: RunConfig, sizes: dict[str, FieldSize], seconds_per_mpx: float, machine: Machine
+    repeat: Repeat, sizes: dict[str, FieldSize], timings: Timings, machine: Machine
 ) -> Iterable[Cost]:
+    config = repeat.config
     for size in sizes.values():
         if config.mock is not None and size.name in config.mock.fields:
-            yield costs.mock_cost(size)
+            yield costs.mock_cost(config, size, timings.mock, machine.cores)
         if config.fields[size.name].fetch is not None:
             yield costs.fetch_cost(config, size)
     for size in sizes.values():
-        yield costs.ingest_cost(config, size, seconds_per_mpx, machine.cores)
+        yield costs.ingest_cost(config, size, timings.ingest_seconds_per_mpx, machine.cores)
+        if config.fields[size.name].has_labels:
+            yield costs.label_cost(config, size)
 
 
 def _network_costs(
-    config: RunConfig,
-    recipes: Sequence[Experiment],
-    sizes: dict[str, FieldSize],
-    trials: dict[str, Trial],
-    machine: Machine,
-    progress: bool,
+    repeat: Repeat, sizes: dict[str, FieldSize], timings: Timings, threads: int
 ) -> Iterable[Cost]:
     """Yield the costs of training, prediction and export."""
-    from hscz.learn.campaign import predictions, trainings
-
-    jobs = config.experiments.jobs if recipes else 1
-    threads = max(1, machine.cores // jobs)
-    trained = trainings(recipes) if recipes else [config]
-    networks = [(one.config, name) for one, name in predictions(recipes) if one.method == "network"]
-    if not recipes:
-        networks = [(config, name) for name in config.predict_fields]
-    for each in tqdm(trained, desc="timings", disable=not progress, leave=False):
-        trial = _trial(each, trials, threads)
-        yield costs.side_by_side(costs.train_cost(each, sizes, trial), min(jobs, len(trained)))
-    for each, name in networks:
-        trial = _trial(each, trials, threads)
-        cost = costs.predict_cost(each, sizes[name], trial, threads)
-        yield costs.side_by_side(cost, min(jobs, len(networks)))
-    published = [o.target for o in recipes if o.recipe == config.experiments.publish]
-    for name in published if recipes else config.predict_fields:
-        yield costs.export_cost(config, sizes[name])
-
-
-def _trial(config: RunConfig, trials: dict[str, Trial], threads: int) -> Trial:
-    """Return the timing of one kind of training, each kind being timed once."""
-    train, adapt = config.train, config.adapt
-    kind = (config.network, len(train.bands), train.batch_size, train.optimiser, train.precision)
-    watched = replace(adapt, targets=("T",) * bool(adapt.targets))
-    key = repr((kind, bool(train.hidden), watched, train.n_bins, config.predict.batch_size))
-    if key not in trials:
-        trials[key] = try_training(config, threads, config.ingest.stamp_px)
-    return trials[key]
+    jobs = repeat.jobs
+    for each in repeat.trained:
+        trial, prediction = timings.training(each), timings.prediction(each)
+        cost = costs.train_cost(each, sizes, trial, prediction)
+        yield costs.side_by_side(cost, min(jobs, len(repeat.trained)))
+    for each, name in repeat.predicted:
+        cost = costs.predict_cost(each, sizes[name], timings.prediction(each), threads)
+        yield costs.side_by_side(cost, min(jobs, len(repeat.predicted)))
+    for name in repeat.published:
+        yield costs.export_cost(repeat.config, sizes[name], timings.export_seconds)
 
 
 def _merged(found: Iterable[Cost]) -> tuple[Cost, ...]:
@@ -161,102 +191,11 @@ def _merged(found: Iterable[Cost]) -> tuple[Cost, ...]:
             continue
         sums = {
             name: getattr(merged[key], name) + getattr(cost, name)
-            for name in ("objects", "files", "tasks", "fetch_mb", "disk_mb", "seconds")
+            for name in ("objects", "files", "tasks", "fetch_mb", "disk_mb", "seconds", "shown")
         }
         merged[key] = replace(merged[key], **sums)
     order = list(dict.fromkeys(cost.stage for cost in merged.values()))
     return tuple(sorted(merged.values(), key=lambda cost: order.index(cost.stage)))
-
-
-def _problems(found: Sequence[Cost], machine: Machine) -> Iterable[str]:
-    room = MEMORY_SHARE * machine.memory_mb
-    for cost in found:
-        name = f"{cost.stage} {cost.what}"
-        if cost.memory_mb > room:
-            yield (
-                f"{name} needs {_gb(cost.memory_mb)} GB of memory, of {_gb(room)} that may be "
-                f"filled; set {cost.mend}"
-            )
-        if machine.gpu_mb and cost.gpu_mb > MEMORY_SHARE * machine.gpu_mb:
-            yield (
-                f"{name} needs {_gb(cost.gpu_mb)} GB on a GPU of {_gb(machine.gpu_mb)} GB; set "
-                f"train.batch_size lower, or {cost.mend}"
-            )
-    disk = sum(cost.disk_mb + cost.fetch_mb for cost in found)
-    if disk > machine.free_disk_mb:
-        yield (
-            f"the run needs {_gb(disk)} GB of disk, of {_gb(machine.free_disk_mb)} that are free; "
-            "set stores to a folder on a larger disk, or run --field by field and remove images "
-            "that have been ingested"
-        )
-
-
-def text(found: Plan, name: str) -> str:
-    """Return a plan as a table.
-
-    Examples
-    --------
-    >>> machine = Machine(2, 16_000.0, 0.0, 50_000.0)
-    >>> print(text(Plan((Cost("mock", "ELAIS", 2463, disk_mb=700.0),), machine, ()), "run.toml"))
-    run.toml on 2 cores, 16.0 GB of memory, no GPU, 50.0 GB of free disk
-    stage   what                           objects  files fetch GB  disk GB  tasks mem. GB    time
-    mock    ELAIS                            2,463      -        -     0.70      -       -       -
-    in all                                       -      -        -     0.70      -       -       -
-    label and evaluate are not estimated; everything else fits
-    """
-    here = found.machine
-    gpu = f"a GPU of {_gb(here.gpu_mb)} GB" if here.gpu_mb else "no GPU"
-    lines = [
-        f"{name} on {here.cores} cores, {_gb(here.memory_mb)} GB of memory, {gpu}, "
-        f"{_gb(here.free_disk_mb)} GB of free disk",
-        _row(
-            "stage", "what", "objects", "files", "fetch GB", "disk GB", "tasks", "mem. GB", "time"
-        ),
-    ]
-    lines += [_line(cost) for cost in found.costs]
-    total = {
-        key: sum(getattr(cost, key) for cost in found.costs)
-        for key in ("files", "tasks", "fetch_mb", "disk_mb", "seconds")
-    }
-    memory = max((cost.memory_mb for cost in found.costs), default=0.0)
-    lines.append(_line(Cost("in all", "", memory_mb=memory, **total)))
-    rest = "what is listed does not all fit:" if found.problems else "everything else fits"
-    lines += [f"label and evaluate are not estimated; {rest}", *found.problems]
-    return "\n".join(line.rstrip() for line in lines)
-
-
-def _line(cost: Cost) -> str:
-    def shown(value: float, form: str) -> str:
-        return format(value, form) if value else "-"
-
-    return _row(
-        cost.stage,
-        cost.what,
-        shown(cost.objects, ","),
-        shown(cost.files, ","),
-        shown(cost.fetch_mb / 1e3, ".2f"),
-        shown(cost.disk_mb / 1e3, ".2f"),
-        shown(cost.tasks, ","),
-        shown(cost.memory_mb / 1e3, ".1f"),
-        _time(cost.seconds) if cost.seconds else "-",
-    )
-
-
-def _row(stage: str, what: str, *numbers: str) -> str:
-    widths = (9, 6, 8, 8, 6, 7, 7)
-    cells = " ".join(f"{cell:>{width}}" for cell, width in zip(numbers, widths, strict=True))
-    return f"{stage:<7} {what:<28} {cells}"
-
-
-def _time(seconds: float) -> str:
-    """Return a duration in the unit that a person would use."""
-    if seconds < 120:
-        return f"{seconds:.0f} s"
-    return f"{seconds / 60:.0f} min" if seconds < 7200 else f"{seconds / 3600:,.1f} h"
-
-
-def _gb(mb: float) -> str:
-    return f"{mb / 1e3:,.1f}"
 
 
 def _gpu_mb() -> float:

@@ -1,18 +1,18 @@
-"""Field stores, images and models without astronomy, for timing alone."""
+"""Field stores, models, PDF cubes and images without astronomy, for timing alone."""
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import xarray as xr
 
-from hscz import stores
+from hscz import pdf, stores
 from hscz.atomic import read_json, write_json
 from hscz.config import RunConfig
 from hscz.learn.model import Model
-from hscz.learn.settings import NetworkConfig
-from hscz.schema import FIELD_STORE
+from hscz.schema import FIELD_STORE, PDF_CUBE
 from hscz.survey import STAMP_PX
 from hscz.zgrid import RedshiftGrid
 
@@ -67,12 +67,15 @@ def field_store(
     return stores.commit(path, FIELD_STORE)
 
 
-def model(folder: Path, config: RunConfig, network: NetworkConfig) -> Model:
+def model(folder: Path, config: RunConfig) -> Model:
     """Write an untrained model, complete with the files a trained one has."""
     import pandas as pd
 
     folder.mkdir(parents=True, exist_ok=True)
-    fresh = Model.new(network, BANDS, RedshiftGrid.uniform(), (1.0,) * 6, seed=1)
+    train = config.train
+    grid = RedshiftGrid.make(train.grid, train.n_bins, train.z_max)
+    network = replace(config.network, masks=bool(train.hidden))
+    fresh = Model.new(network, train.bands, grid, (1.0,) * len(train.bands), seed=1)
     fresh.describe(folder, config)
     split = {"field": [""], "object_id": [0], "ra": [0.0], "dec": [0.0], "used": [True]}
     pd.DataFrame(split | {"mag_i": [22.0], "part": ["training"]}).to_parquet(
@@ -80,6 +83,44 @@ def model(folder: Path, config: RunConfig, network: NetworkConfig) -> Model:
     )
     fresh.save_weights(folder)
     return Model.load(folder)
+
+
+def pdf_cube(path: Path, n_rows: int, n_bins: int = 360) -> Path:
+    """Write a PDF cube of `n_rows` objects, one bell of probability each, over one degree."""
+    rng = np.random.default_rng(1)
+    grid, text = RedshiftGrid.uniform(n_bins), np.dtypes.StringDType()
+    columns = {
+        "object_id": np.arange(n_rows),
+        "ra": rng.uniform(352.0, 353.0, n_rows),
+        "dec": rng.uniform(-0.5, 0.5, n_rows),
+        "field": np.full(n_rows, "DEEP2", text),
+        "mag_i": rng.uniform(18.0, 25.0, n_rows).astype(np.float32),
+        **{key: rng.random(n_rows).astype(np.float32) for key in ("snr_i", "ebv")},
+    }
+    block = 4096
+    z, sigma = rng.uniform(0.1, 5.0, (block, 1)), rng.uniform(0.02, 0.3, (block, 1))
+    mass = np.exp(-0.5 * ((grid.centres - z) / sigma) ** 2) + 1e-9
+    density = pdf.pmf_to_pdf(mass / mass.sum(axis=1, keepdims=True), grid.edges)
+    rows = pdf.summarise(density, grid.edges) | {
+        "pdf": density.astype(np.float32),
+        "flags": np.zeros(block, np.int32),
+    }
+    dataset = xr.Dataset(
+        coords={key: ("object", values) for key, values in columns.items()}
+        | {"z": grid.centres, "z_edges": ("z_edge", grid.edges)}
+    )
+    bulk = {
+        key: xr.Variable(
+            PDF_CUBE[key].dims,
+            np.broadcast_to(np.zeros((), values.dtype), (n_rows, *values.shape[1:])),
+        )
+        for key, values in rows.items()
+    }
+    stores.create(path, dataset, bulk, "synthetic", [])
+    for start in range(0, n_rows, block):
+        n = min(block, n_rows - start)
+        stores.write_rows(path, start, {key: v[:n] for key, v in rows.items()}, f"b{start}")
+    return stores.commit(path, PDF_CUBE)
 
 
 def calexp(path: Path, side_px: int) -> Path:

@@ -1,12 +1,15 @@
-"""Short timings of the real stages on synthetic data, each in a process of its own.
+"""Short timings of networks on synthetic data, each in a process of its own.
 
 A process of its own tells what one stage needs in memory, and leaves torch out of the caller's.
+Batches grow until they have their full size or take long; the rest of the way is scaled.
 """
 
 from __future__ import annotations
 
 import json
+import math
 import resource
+import shutil
 import sys
 import tempfile
 import time
@@ -21,43 +24,68 @@ from hscz.config import RunConfig
 
 T = TypeVar("T")
 
-LEAST_SECONDS = 3.0
-"""A timed epoch lasts at least so long, unless it has the most batches already."""
+SMALLEST = 4
+"""Galaxies of the first timed batch; those of the adversary are multiples of it."""
 
-FEWEST, MOST = 4, 64
-"""Batches of the shortest and of the longest timed epoch."""
+LONG_SECONDS = 2.0
+"""Batches that take longer are not timed, unless they are among the first two."""
+
+LEAST_SECONDS = 2.0
+"""How long full batches are timed that do not take so long."""
+
+MOST_BATCHES, MOST_BLOCK = 64, 2048
+"""Most of them, and most objects of a timed block."""
 
 
 @dataclass(frozen=True)
-class Trial:
-    """What one training and its prediction cost on this machine.
+class Training:
+    """What one training costs on this machine.
 
     Attributes
     ----------
     step_seconds : float
-        One batch of training.
-    train_mb : float
-        Peak memory of training besides the stamps.
-    gpu_mb : float
-        Peak memory of the GPU besides the stamps; 0 without one.
-    object_seconds : float
-        One object through one network in prediction, from store to cube.
-    predict_mb : float
-        Peak memory of prediction with one worker, besides the stamps of its block.
+        One batch.
+    memory_mb, gpu_mb : float
+        Peaks besides the stamps; `gpu_mb` is 0 without a GPU.
     model_mb : float
         Files of one network.
     """
 
     step_seconds: float
-    train_mb: float
+    memory_mb: float
     gpu_mb: float
-    object_seconds: float
-    predict_mb: float
     model_mb: float
 
 
-def try_training(config: RunConfig, threads: int, store_px: int) -> Trial:
-    """Time the training of a configuration and a prediction with it, on noise.
+@dataclass(frozen=True)
+class Prediction:
+    """What prediction with one network costs on this machine, with all workers busy.
+
+    Attributes
+    ----------
+    object_seconds : float
+        One object through one network, from store to cube.
+    memory_mb, gpu_mb : float
+        Peaks besides the stamps of the blocks; `gpu_mb` is 0 without a GPU.
+    """
+
+    object_seconds: float
+    memory_mb: float
+    gpu_mb: float
+
+
+@dataclass(frozen=True)
+class Rung:
+    """One batch size: seconds of a batch, and peaks of memory so far."""
+
+    batch: int
+    seconds: float
+    memory_mb: float
+    gpu_mb: float
+
+
+def try_training(config: RunConfig, threads: int, store_px: int) -> Training:
+    """Time the training of a configuration, on noise.
 
     Parameters
     ----------
@@ -70,119 +98,155 @@ def try_training(config: RunConfig, threads: int, store_px: int) -> Trial:
     """
     with tempfile.TemporaryDirectory() as folder:
         small = _small(config, folder)
-        batches, seconds = FEWEST, 0.0
-        while True:
-            _write_stores(small, batches, store_px)
-            found = _apart(_train, small, threads)
-            seconds, train_mb, gpu_mb = found
-            if seconds >= LEAST_SECONDS or batches >= MOST:
-                break
-            batches = min(MOST, 4 * batches)
-        object_seconds, predict_mb = _apart(_predict, small, threads)
-        files = [f for f in small.models[0].rglob("*") if f.is_file()]
-        model_mb = sum(f.stat().st_size for f in files) / 1e6
-    return Trial(seconds / batches, train_mb, gpu_mb, object_seconds, predict_mb, model_mb)
+        found = _apart(_train, small, threads, store_px)
+        files = [file for file in small.models[0].rglob("*") if file.is_file()]
+        model_mb = sum(file.stat().st_size for file in files) / 1e6
+    return Training(found.seconds, found.memory_mb, found.gpu_mb, model_mb)
 
 
-def try_ingest() -> float:
-    """Return the seconds that it takes to cut one band of a megapixel, with its galaxies."""
-    import numpy as np
-
-    from hscz.plan.sizes import SURVEY_PER_ARCMIN2
-    from hscz.plan.synthetic import calexp
-    from hscz.sky.cutouts import cut_tile
-    from hscz.sky.region import open_region
-    from hscz.survey import PIXEL_SCALE_ARCSEC, STAMP_PX
-
-    side = 2000
+def try_prediction(config: RunConfig, threads: int, store_px: int) -> Prediction:
+    """Time the prediction with one network of a configuration; see `try_training`."""
     with tempfile.TemporaryDirectory() as folder:
-        calexp(Path(folder) / "noise-i.fits", side)
-        (tile,) = open_region(dict.fromkeys(["i"], str(Path(folder) / "noise-{band}.fits"))).tiles
-        n = round(SURVEY_PER_ARCMIN2 * (side * PIXEL_SCALE_ARCSEC / 60.0) ** 2)
-        x, y = np.random.default_rng(1).uniform(STAMP_PX, side - STAMP_PX, (2, n))
-        cut_tile(tile, x, y)
-        begun = time.perf_counter()
-        cut_tile(tile, x, y)
-        return (time.perf_counter() - begun) / (side**2 / 1e6)
+        found = _apart(_predict, _small(config, folder), threads, store_px)
+    return Prediction(found.seconds / (threads * found.batch), found.memory_mb, found.gpu_mb)
+
+
+def climb(measure: Callable[[int], Rung], full: int) -> Rung:
+    """Time growing batches up to the full one, or say from the last two what it would take.
+
+    Parameters
+    ----------
+    measure : callable
+        Times a batch of so many galaxies.
+    full : int
+
+    Returns
+    -------
+    Rung
+        That of the full batch. Time is in proportion to its size, memory on a straight line.
+
+    Examples
+    --------
+    >>> climb(lambda batch: Rung(batch, 0.5 * batch, 100.0 + 10.0 * batch, 0.0), 64)
+    Rung(batch=64, seconds=32.0, memory_mb=740.0, gpu_mb=0.0)
+    """
+    rungs = [measure(min(SMALLEST, full))]
+    while rungs[-1].batch < full:
+        last = rungs[-1]
+        if len(rungs) > 1 and 2 * last.seconds > LONG_SECONDS:
+            return _scaled(rungs[-2], last, full)
+        rungs.append(measure(min(full, last.batch * (4 if 4 * last.seconds < 1 else 2))))
+    return rungs[-1]
+
+
+def _scaled(one: Rung, other: Rung, full: int) -> Rung:
+    further = (full - other.batch) / (other.batch - one.batch)
+    peaks = (
+        b + further * max(0.0, b - a)
+        for a, b in ((one.memory_mb, other.memory_mb), (one.gpu_mb, other.gpu_mb))
+    )
+    return Rung(full, other.seconds * full / other.batch, *peaks)
 
 
 def _small(config: RunConfig, folder: str) -> RunConfig:
     """Return the configuration with everything that costs time, but few objects and epochs."""
     from hscz.learn.settings import FlattenConfig
 
-    train = replace(
-        config.train, name="trial", epochs=2, runs=1, folds=1, spec_fields=(), max_galaxies=0
-    )
+    # The four redshifts of a mixture cost no more than the width of a soft label.
+    targets = "soft" if config.train.targets == "mixture" else config.train.targets
+    train = replace(config.train, name="trial", epochs=2, runs=1, folds=1, targets=targets)
+    train = replace(train, spec_fields=(), max_galaxies=0, label="z_label", validation_fraction=0.0)
     return replace(
         config,
         stores=folder,
-        train=replace(train, label="z_label", validation_fraction=0.2),
+        train=train,
+        # Few galaxies have few neighbours, and all pairs are to be shown to the adversary.
+        adapt=replace(config.adapt, neighbours=1, max_gap_mag=math.inf),
         flatten=FlattenConfig(enabled=False),
         # So few objects tell no calibration, which costs little beside the network.
         predict=replace(config.predict, name="trial", stand_in={}, calibrate="none"),
     )
 
 
-def _write_stores(config: RunConfig, batches: int, side_px: int) -> None:
-    """Write stores of noise for each field of a configuration, in place of earlier ones."""
-    import shutil
-
-    from hscz.plan.synthetic import field_store
-
-    # A few more, since the held-out part is drawn at random.
-    n = round((batches + 0.5) * config.train.batch_size / (1 - config.train.validation_fraction))
-    for name in (*config.train.fields, *config.adapt.targets):
-        path = config.field_store(name)
-        path.parent.mkdir(parents=True, exist_ok=True)
-        shutil.rmtree(path, ignore_errors=True)
-        field_store(path, max(n, 64), bands=config.train.bands, side_px=side_px)
-
-
-def _apart(task: Callable[[RunConfig, int], T], config: RunConfig, threads: int) -> T:
+def _apart(
+    task: Callable[[RunConfig, int, int], T], config: RunConfig, threads: int, store_px: int
+) -> T:
     """Run a task in a fresh process."""
     with ProcessPoolExecutor(1, get_context("spawn")) as pool:
-        return pool.submit(task, config, threads).result()
+        return pool.submit(task, config, threads, store_px).result()
 
 
-def _train(config: RunConfig, threads: int) -> tuple[float, float, float]:
-    """Return the seconds of an epoch, and the peaks of memory and GPU memory without stamps."""
+def _train(config: RunConfig, threads: int, store_px: int) -> Rung:
+    """Time a full batch of training."""
     import torch
 
     from hscz.learn.train import train
 
     torch.set_num_threads(threads)
-    train(config, force=True, progress=False)
-    rows = (config.models[0] / "history.jsonl").read_text().splitlines()
-    gpu_mb = torch.cuda.max_memory_allocated() / 1e6 if torch.cuda.is_available() else 0.0
-    return json.loads(rows[-1])["seconds"], _peak_mb(), gpu_mb
+
+    def run(batch: int, batches: int = 1) -> Rung:
+        some = replace(config, train=replace(config.train, batch_size=batch))
+        _write_stores(some, batch * batches, store_px)
+        train(some, force=True, progress=False)
+        # The second epoch: the first one sets up what it needs.
+        rows = (some.models[0] / "history.jsonl").read_text().splitlines()
+        return Rung(batch, json.loads(rows[-1])["seconds"] / batches, *_peaks())
+
+    found = climb(run, config.train.batch_size)
+    if found.seconds >= LEAST_SECONDS / 2:
+        return found
+    batches = min(MOST_BATCHES, math.ceil(LEAST_SECONDS / found.seconds))
+    return replace(found, seconds=run(found.batch, batches).seconds)
 
 
-def _predict(config: RunConfig, threads: int) -> tuple[float, float]:
-    """Return the seconds of one object, and the peak of memory with one worker."""
+def _predict(config: RunConfig, threads: int, store_px: int) -> Rung:
+    """Time a full batch of prediction on each of the threads."""
     import dask
 
+    from hscz.plan import synthetic
     from hscz.predict import predict_field
-    from hscz.stores import open_field
 
     name = config.train.fields[0]
-    n = open_field(config.field_store(name), lazy=False).sizes["object"]
-    config = replace(config, predict=replace(config.predict, block=-(-n // threads)))
-    seconds = 0.0
-    # The first time loads the network; the second finds it and writes the cube anew.
-    for _ in range(2):
-        begun = time.perf_counter()
-        with dask.config.set(num_workers=threads):
-            predict_field(config, name, progress=False)
-        seconds = time.perf_counter() - begun
-    return seconds / n, _peak_mb()
+    synthetic.model(config.models[0], config)
+
+    def run(batch: int, block: int = 0) -> Rung:
+        block = block or batch
+        _write_stores(config, threads * block, store_px)
+        some = replace(config, predict=replace(config.predict, batch_size=batch, block=block))
+        seconds = 0.0
+        # The first time loads the network; the second finds it and writes the cube anew.
+        for _ in range(2):
+            begun = time.perf_counter()
+            with dask.config.set(num_workers=threads):
+                predict_field(some, name, progress=False)
+            seconds = time.perf_counter() - begun
+        return Rung(batch, seconds * batch / block, *_peaks())
+
+    full, largest = (min(n, config.predict.block) for n in (config.predict.batch_size, MOST_BLOCK))
+    found = climb(run, full)
+    return run(full, max(full, largest)) if found.seconds < LEAST_SECONDS / 2 else found
 
 
-def _peak_mb() -> float:
-    """Return the peak of this process's resident memory."""
+def _write_stores(config: RunConfig, n: int, side_px: int) -> None:
+    """Write stores of noise for each field of a configuration, in place of earlier ones."""
+    from hscz.plan.synthetic import field_store
+
+    for name in (*config.train.fields, *config.adapt.targets):
+        path = config.field_store(name)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        shutil.rmtree(path, ignore_errors=True)
+        field_store(path, n, bands=config.train.bands, side_px=side_px)
+
+
+def _peaks() -> tuple[float, float]:
+    """Return the peaks of this process's resident memory and of its memory on the GPU."""
+    import torch
+
+    gpu_mb = torch.cuda.max_memory_allocated() / 1e6 if torch.cuda.is_available() else 0.0
     status = Path("/proc/self/status")
     if status.exists():
         # The kernel's own mark begins with the program; getrusage's begins with the parent's.
         marks = dict(line.split(":", 1) for line in status.read_text().splitlines())
-        return float(marks["VmHWM"].split()[0]) * 1024 / 1e6
+        return float(marks["VmHWM"].split()[0]) * 1024 / 1e6, gpu_mb
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    return peak / 1e6 if sys.platform == "darwin" else peak * 1024 / 1e6
+    return (peak / 1e6 if sys.platform == "darwin" else peak * 1024 / 1e6), gpu_mb

@@ -63,7 +63,7 @@ def config_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
     for one in looked_at(config)["DEEP2"]:
         torch.manual_seed(1)
         made = one.config.models[0]
-        synthetic.model(made, one.config, config.network)
+        synthetic.model(made, one.config)
         part = np.where(np.arange(N) < TRAINED, "training", "validation")
         source = open_field(config.field_store("COSMOS_UDF"), lazy=False)
         split = {

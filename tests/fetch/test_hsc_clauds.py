@@ -43,7 +43,7 @@ def test_files_and_bytes_are_counted_without_a_network(config):
     assert n_patches == 11 * 81
     assert n_files == n_patches * 6 + len(tables(config, "DEEP2"))
     assert size_mb == pytest.approx(n_patches * 6 * PATCH_MB)
-    size = field_size(config, "DEEP2", n_patches)
+    size = field_size(config, "DEEP2")
     assert (size.tiles, size.tile_px) == (n_patches, 4200)
     cost = fetch_cost(config, size)
     assert (cost.files, cost.fetch_mb) == (n_files, size_mb)
@@ -59,6 +59,15 @@ def test_no_two_fields_write_one_image_or_ask_differently_for_one_table(config):
                 boxes.setdefault(table.path, set()).add(config.fields[name].fetch.box)
     assert all(len(found) == 1 for found in boxes.values())
     assert {path.suffix for path in boxes} == {".fits"}
+
+
+def test_the_plan_takes_the_numbers_of_the_paper(config):
+    sizes = {name: field_size(config, name) for name in config.fields}
+    assert {size.source for size in sizes.values()} == {"stated"}
+    assert (sizes["DEEP2"].objects, sizes["DEEP2"].spectra) == (714_000, 11_600)
+    assert (sizes["COSMOS_UDF"].labelled, sizes["COSMOS_UDF"].at_most) == (179_600, False)
+    targets = sum(size.objects for name, size in sizes.items() if name != "COSMOS_UDF")
+    assert targets == pytest.approx(4e6, rel=0.01)
 
 
 def test_ten_runs_of_v2_for_each_of_five_targets(config):
