@@ -5,7 +5,6 @@ from __future__ import annotations
 import logging
 import socket
 import sys
-import threading
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -46,7 +45,7 @@ def app(stores: Sequence[str | Path], field_stores: Sequence[str | Path] = ()) -
     InputError, StoreError
         See `hscz.dashboard.data.load`.
     ConfigError
-        If panel, bokeh or datashader is not installed.
+        If panel or bokeh is not installed.
 
     Examples
     --------
@@ -106,10 +105,7 @@ def serve(
         If the port is taken or the address is not this machine's.
     """
     pn = require_panel()
-    from hscz.dashboard.maps import compile_maps
-
     fields = load(stores, field_stores)
-    threading.Thread(target=compile_maps, daemon=True).start()
     pn.config.raw_css.append(CSS)
     port = _free_port(address, port)
     # The browser's page may come from these hosts; abroad the name of this one is not known.
@@ -134,7 +130,6 @@ def require_panel() -> Any:
     """Return panel, or say how to install it."""
     with needed_by("the dashboard"):
         import bokeh  # noqa: F401
-        import datashader  # noqa: F401
         import panel
     return panel
 

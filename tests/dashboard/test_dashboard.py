@@ -23,7 +23,6 @@ from hscz.errors import ConfigError, InputError, StoreError
 from hscz.stores import open_cube
 
 pytest.importorskip("panel")
-pytest.importorskip("datashader")
 
 
 def test_models_of_a_field_come_together_under_their_recipes(survey, pair) -> None:
@@ -85,10 +84,13 @@ def test_maps_are_means_per_cell() -> None:
     rng = np.random.default_rng(0)
     x, y, value = rng.random((3, 20_000), np.float32)
     value[::7] = np.nan
+    # Without a place, or far outside.
+    x[1::70], y[2::70], x[3::70], y[4::70] = np.nan, np.inf, -1e30, 1e30
     drawn = mean_map(x, y, value, View((0.2, 0.8), (0.1, 0.9), 100, 80))
+    counted = np.isfinite(x) & np.isfinite(y) & np.isfinite(value)
     counts, ex, ey = np.histogram2d(
-        x[~np.isnan(value)],
-        y[~np.isnan(value)],
+        x[counted],
+        y[counted],
         bins=drawn.count.shape[::-1],
         range=[drawn.x, drawn.y],
     )
