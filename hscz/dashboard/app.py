@@ -9,11 +9,15 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from hscz.dashboard import heap
 from hscz.dashboard.data import FieldCubes, load
 from hscz.errors import ConfigError
 from hscz.extras import needed_by
 
 LOCAL = "127.0.0.1"
+
+TRIM_MS = 2000
+"""Between two times that free memory goes back to the system."""
 
 CSS = """
 .hscz-row, .hscz-row table { font-size: 14px; line-height: 1.4 }
@@ -105,6 +109,9 @@ def serve(
         If the port is taken or the address is not this machine's.
     """
     pn = require_panel()
+    from tornado.ioloop import PeriodicCallback
+
+    heap.share()
     fields = load(stores, field_stores)
     pn.config.raw_css.append(CSS)
     port = _free_port(address, port)
@@ -123,6 +130,7 @@ def serve(
     for name in ("tornado.access", "bokeh"):
         logging.getLogger(name).setLevel(logging.WARNING)
     server.start()
+    PeriodicCallback(heap.trim, TRIM_MS).start()
     server.io_loop.start()
 
 
