@@ -34,6 +34,7 @@ const map = () => model((m) => m.type === 'Figure')?.renderers[0].data_source
 const status = () => model((m) => m.text?.includes('selected objects'))?.text
 """
 READING = FIND + "return Boolean(status())"
+EXACT = FIND + "return Boolean(status()?.includes(' all '))"
 DRAWN = FIND + "return (map()?.get_array('mean') ?? []).length > 0"
 # Answered once the map has been redrawn and n(z) is of the new selection, from all the PDFs
 # that were read meanwhile; ms.
@@ -88,12 +89,13 @@ def _measure(driver: Any, cubes: list[Path], n: int) -> dict[str, float]:
             server.terminate()
             server.wait()
     # The line on what is selected comes after the first map.
-    while not driver.execute_script(READING):
-        time.sleep(0.02)
+    _wait(driver, READING)
     process = psutil.Process(server.pid)
-    answers, memory = [], {}
+    answers, memory, exact = [], {}, []
     for k in range(WARM_UP + INTERACTIONS + 1):
         if k in (WARM_UP, WARM_UP + INTERACTIONS):
+            # Of the page at rest, with the last n(z) read to its end.
+            _wait(driver, EXACT)
             time.sleep(5)
             memory[k] = process.memory_info().rss / 1e6
         if k % 3 == 0:
@@ -101,12 +103,18 @@ def _measure(driver: Any, cubes: list[Path], n: int) -> dict[str, float]:
             answers.append(driver.execute_async_script(LIMIT, low, low + 3.05) / 1e3)
         else:
             _drag(driver, 0 if k % 3 == 1 else (-1) ** k * 40)
+    for low in (18.1, 18.3, 18.5):
+        started = time.perf_counter()
+        driver.execute_async_script(LIMIT, low, low + 3.05)
+        _wait(driver, EXACT)
+        exact.append(time.perf_counter() - started)
     server.terminate()
     server.wait()
     return {
         f"{label}, start to first view, s": min(first),
         f"{label}, selection answered, best, s": min(answers),
         f"{label}, selection answered, median, s": sorted(answers)[len(answers) // 2],
+        f"{label}, n(z) of all PDFs of a selection, median, s": sorted(exact)[len(exact) // 2],
         f"{label}, resident memory after {WARM_UP} interactions, MB": memory[WARM_UP],
         f"{label}, resident memory after {INTERACTIONS} more, MB": memory[WARM_UP + INTERACTIONS],
     }
@@ -141,9 +149,14 @@ def _open(driver: Any, address: str) -> None:
             break
         except Exception:  # The address is printed just before the server listens.
             time.sleep(0.05)
-    while not driver.execute_script(f"if (!window.Bokeh) return false\n{DRAWN}"):
+    _wait(driver, f"if (!window.Bokeh) return false\n{DRAWN}")
+
+
+def _wait(driver: Any, script: str, seconds: float = 60) -> None:
+    until = time.monotonic() + seconds
+    while not driver.execute_script(script):
         if time.monotonic() > until:
-            raise TimeoutError(f"{address} shows no map")
+            raise TimeoutError(f"not true after {seconds:g} s: {script}")
         time.sleep(0.02)
 
 

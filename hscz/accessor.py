@@ -11,7 +11,6 @@ from collections.abc import Callable, Mapping, Sequence
 from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
-import dask
 import numpy as np
 import pandas as pd
 import xarray as xr
@@ -140,6 +139,7 @@ class CubeAccessor:
         chunks = density(self._cube).chunks
         if chunks is None:
             return to_table(self._cube, algorithm)
+        import dask
         import dask.dataframe as dd
 
         one = self._cube.isel(object=slice(0, 1))

@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import dask
-import dask.array as da
 import numpy as np
 import pandas as pd
 import xarray as xr
@@ -15,6 +13,9 @@ from numpy.typing import ArrayLike, NDArray
 from hscz.errors import InputError
 from hscz.schema import PDF_CUBE
 from hscz.stacking import group_of, stack
+
+if TYPE_CHECKING:
+    import dask.array as da
 
 
 def density(cube: xr.Dataset) -> xr.DataArray:
@@ -172,6 +173,10 @@ def _lazy_stack(
     density: da.Array, edges: Any, values: Any, groups: Any, bins: bool
 ) -> tuple[da.Array, da.Array]:
     """Return sums and counts of groups, one task a chunk of objects."""
+    # Slow to import, and a cube in memory does without.
+    import dask
+    import dask.array as da
+
     density, size = density.rechunk({1: -1}), len(groups) - bins
     values = da.asarray(values, chunks=density.chunks[0]).rechunk((density.chunks[0],))
     parts = [

@@ -15,7 +15,6 @@ EXTRAS: Mapping[str, str] = {
     "holoviews": "figures",
     "matplotlib": "figures",
     "bokeh": "dashboard",
-    "datashader": "dashboard",
     "panel": "dashboard",
     "sklearn": "baselines",
     "openTSNE": "embed",

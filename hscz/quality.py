@@ -10,7 +10,6 @@ from collections.abc import Mapping
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from scipy.spatial import KDTree
 
 from hscz.pdf import cdf_at
 from hscz.peaks import PEAK_DISTANCE, PEAK_PROMINENCE
@@ -120,6 +119,9 @@ def nearest_arcsec(ra_deg: ArrayLike, dec_deg: ArrayLike) -> NDArray[np.float64]
     >>> nearest_arcsec([10.0, 10.001], [60.0, 60.0]).round(3).tolist()
     [1.8, 1.8]
     """
+    # A quarter of a second to import, and the limits above are asked for without it.
+    from scipy.spatial import KDTree
+
     ra, dec = np.radians(np.asarray(ra_deg)), np.radians(np.asarray(dec_deg))
     place = np.stack([np.cos(dec) * np.cos(ra), np.cos(dec) * np.sin(ra), np.sin(dec)], axis=-1)
     chord = KDTree(place).query(place, k=2)[0][:, 1] if len(place) else np.empty(0)

@@ -5,16 +5,19 @@ from __future__ import annotations
 import logging
 import socket
 import sys
-import threading
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from hscz.dashboard import heap
 from hscz.dashboard.data import FieldCubes, load
 from hscz.errors import ConfigError
 from hscz.extras import needed_by
 
 LOCAL = "127.0.0.1"
+
+TRIM_MS = 2000
+"""Between two times that free memory goes back to the system."""
 
 CSS = """
 .hscz-row, .hscz-row table { font-size: 14px; line-height: 1.4 }
@@ -46,7 +49,7 @@ def app(stores: Sequence[str | Path], field_stores: Sequence[str | Path] = ()) -
     InputError, StoreError
         See `hscz.dashboard.data.load`.
     ConfigError
-        If panel, bokeh or datashader is not installed.
+        If panel or bokeh is not installed.
 
     Examples
     --------
@@ -106,10 +109,10 @@ def serve(
         If the port is taken or the address is not this machine's.
     """
     pn = require_panel()
-    from hscz.dashboard.maps import compile_maps
+    from tornado.ioloop import PeriodicCallback
 
+    heap.share()
     fields = load(stores, field_stores)
-    threading.Thread(target=compile_maps, daemon=True).start()
     pn.config.raw_css.append(CSS)
     port = _free_port(address, port)
     # The browser's page may come from these hosts; abroad the name of this one is not known.
@@ -127,6 +130,7 @@ def serve(
     for name in ("tornado.access", "bokeh"):
         logging.getLogger(name).setLevel(logging.WARNING)
     server.start()
+    PeriodicCallback(heap.trim, TRIM_MS).start()
     server.io_loop.start()
 
 
@@ -134,7 +138,6 @@ def require_panel() -> Any:
     """Return panel, or say how to install it."""
     with needed_by("the dashboard"):
         import bokeh  # noqa: F401
-        import datashader  # noqa: F401
         import panel
     return panel
 

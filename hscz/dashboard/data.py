@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -18,7 +18,7 @@ from hscz.stores import ROW_CHUNK, open_cube
 Column = NDArray[np.float32]
 
 
-@dataclass(frozen=True)
+@dataclasses.dataclass(frozen=True)
 class Cube:
     """A PDF cube of one model.
 
@@ -28,19 +28,23 @@ class Cube:
     dataset : xarray.Dataset
         Open, with nothing read.
     z_median, pdf_width : ndarray of float32, shape (object,)
+    chunk_sums : dict of int to tuple
+        By the first row of a chunk whose objects were all selected once: the sum of their PDFs
+        and how many they are, so that it need not be read again.
     """
 
     path: Path
     dataset: xr.Dataset
     z_median: Column
     pdf_width: Column
+    chunk_sums: dict[int, tuple[NDArray[np.float64], int]] = dataclasses.field(default_factory=dict)
 
     def blocks(self) -> Iterator[slice]:
         """Yield slices of the objects whose PDFs lie in one chunk."""
         return blocks(len(self.z_median), self.dataset["pdf"].encoding["chunks"][0])
 
 
-@dataclass(frozen=True)
+@dataclasses.dataclass(frozen=True)
 class FieldCubes:
     """The cubes of one field: the same objects in the same order, one cube per model.
 
@@ -164,8 +168,10 @@ def _open(path: Path) -> Cube:
     dataset = open_cube(path, lazy=False)
     if not dataset.sizes["object"]:
         raise StoreError(f"{path}: the PDF cube has no object to show; predict the field again")
-    columns = [_column(dataset, name).astype(np.float32) for name in ("z_median", "pdf_width")]
-    return Cube(path, dataset, *columns)
+    z_median, pdf_width = (
+        _column(dataset, name).astype(np.float32) for name in ("z_median", "pdf_width")
+    )
+    return Cube(path, dataset, z_median, pdf_width)
 
 
 def _column(dataset: xr.Dataset, name: str) -> NDArray[np.floating]:

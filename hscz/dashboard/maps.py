@@ -1,4 +1,4 @@
-"""Maps of the mean PDFw, drawn with datashader for what is in view."""
+"""Maps of the mean PDFw over what is in view."""
 
 from __future__ import annotations
 
@@ -6,7 +6,6 @@ import math
 from dataclasses import dataclass
 
 import numpy as np
-import pandas as pd
 from numpy.typing import NDArray
 
 CELL_PX = (2, 14)
@@ -73,30 +72,26 @@ def mean_map(
     >>> np.unique(drawn.mean[drawn.count > 0]).tolist(), int(drawn.count.sum())
     ([2.0, 5.0], 3)
     """
-    import datashader as ds
-
     x_range, y_range = _widened(view.x), _widened(view.y)
-    cell = _cell_px(x, y, view)
+    cell_px = _cell_px(x, y, view)
     side = 1 + 2 * MARGIN
-    canvas = ds.Canvas(
-        plot_width=max(round(side * view.width_px / cell), 1),
-        plot_height=max(round(side * view.height_px / cell), 1),
-        x_range=x_range,
-        y_range=y_range,
-    )
-    points = pd.DataFrame({"x": x, "y": y, "value": value}, copy=False)
-    # The count before the mean, in one pass: each combination is compiled on first use.
-    both = canvas.points(
-        points, "x", "y", ds.summary(mean=ds.mean("value"), count=ds.count("value"))
-    )
-    mean = both["mean"].to_numpy().astype(np.float32)
-    return MeanMap(mean, both["count"].to_numpy().astype(np.uint32), x_range, y_range)
+    columns = max(round(side * view.width_px / cell_px), 1)
+    rows = max(round(side * view.height_px / cell_px), 1)
+    column, row = _cells(x, x_range, columns), _cells(y, y_range, rows)
+    drawn = (column >= 0) & (column < columns) & (row >= 0) & (row < rows) & np.isfinite(value)
+    cell = row[drawn].astype(np.int64) * columns + column[drawn].astype(np.int64)
+    count = np.bincount(cell, minlength=rows * columns)
+    total = np.bincount(cell, value[drawn], minlength=rows * columns)
+    mean = np.full(rows * columns, np.nan, np.float32)
+    np.divide(total, count, out=mean, where=count > 0, casting="same_kind")
+    shape = rows, columns
+    return MeanMap(mean.reshape(shape), count.astype(np.uint32).reshape(shape), x_range, y_range)
 
 
-def compile_maps() -> None:
-    """Draw a map of one object, since datashader is imported and compiled on first use."""
-    one = np.zeros(1, np.float32)
-    mean_map(one, one, one, View((0, 1), (0, 1), 10, 10))
+def _cells(values: NDArray[np.float32], limits: tuple[float, float], n: int) -> NDArray[np.float32]:
+    """Return the numbers of cells, whole after truncation; outside 0 ... n they lie outside."""
+    low, high = limits
+    return (values - np.float32(low)) * np.float32(n / (high - low))
 
 
 def _widened(limits: tuple[float, float]) -> tuple[float, float]:

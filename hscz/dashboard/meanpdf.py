@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 import time
 from collections.abc import Mapping
 
@@ -9,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hscz.dashboard.data import Cube
+from hscz.errors import StoreError
 
 
 class MeanPDF:
@@ -23,6 +25,13 @@ class MeanPDF:
     cubes : mapping of str to Cube
         By model.
     chosen : ndarray of bool, shape (object,)
+
+    Attributes
+    ----------
+    n_selected, n_read : int
+        Objects to be read and read so far.
+    error : Exception or None
+        What ended the reading early.
     """
 
     def __init__(self, cubes: Mapping[str, Cube], chosen: NDArray[np.bool_]) -> None:
@@ -30,34 +39,78 @@ class MeanPDF:
         self.chosen = chosen
         self.n_selected = int(np.count_nonzero(chosen))
         self.n_read = 0
+        self.error: Exception | None = None
         todo = [block for block in next(iter(cubes.values())).blocks() if chosen[block].any()]
         order = np.random.default_rng(0).permutation(len(todo))
         self._todo = [todo[k] for k in order]
         self._sums = {model: np.zeros(cube.dataset.sizes["z"]) for model, cube in cubes.items()}
         self._counts = dict.fromkeys(cubes, 0)
+        self._lock, self._stopped = threading.Lock(), threading.Event()
 
     @property
     def finished(self) -> bool:
         """Whether every selected object has been read."""
-        return not self._todo
+        return self.n_read == self.n_selected
 
     def read(self, seconds: float = np.inf) -> None:
-        """Read chunks until all is read or the time is over; at least one."""
+        """Read chunks until all is read, the time is over or `stop` is called; at least one."""
         until = time.monotonic() + seconds
-        while self._todo:
-            self._read_block(self._todo.pop())
+        while self._todo and not self._stopped.is_set():
+            try:
+                self._read_block(self._todo.pop())
+            except Exception as error:  # whatever zarr raises; a thread has no other way to say so
+                self.error = error
+                self.stop()
             if time.monotonic() > until:
                 return
 
+    def start(self) -> None:
+        """Read on in a thread of its own, from now on the only one that reads."""
+        threading.Thread(target=self.read, daemon=True).start()
+
+    def stop(self) -> None:
+        """Read no further chunk."""
+        self._stopped.set()
+
+    def so_far(self) -> tuple[dict[str, NDArray[np.float64]], int]:
+        """Return the mean PDFs in 1/dz by model, shape (z,), and how many objects they are of.
+
+        A mean is zero where no object has a PDF.
+        """
+        with self._lock:
+            means = {m: total / max(self._counts[m], 1) for m, total in self._sums.items()}
+            return means, self.n_read
+
     def _read_block(self, block: slice) -> None:
         chosen = self.chosen[block]
-        for model, cube in self.cubes.items():
-            density = cube.dataset["pdf"][block].values
-            rows = density[chosen & np.isfinite(cube.z_median[block])]
-            self._sums[model] += rows.sum(axis=0, dtype=np.float64)
-            self._counts[model] += len(rows)
-        self.n_read += int(np.count_nonzero(chosen))
+        read = {model: _sum_and_count(cube, block, chosen) for model, cube in self.cubes.items()}
+        with self._lock:
+            for model, (total, count) in read.items():
+                self._sums[model] += total
+                self._counts[model] += count
+            self.n_read += int(np.count_nonzero(chosen))
 
-    def density(self, model: str) -> NDArray[np.float64]:
-        """Return the mean PDF so far in 1/dz, shape (z,); zero where no object has a PDF."""
-        return self._sums[model] / max(self._counts[model], 1)
+
+def _sum_and_count(
+    cube: Cube, block: slice, chosen: NDArray[np.bool_]
+) -> tuple[NDArray[np.float64], int]:
+    """Return the sum of the chosen PDFs of a chunk, shape (z,), and how many they are.
+
+    Raises
+    ------
+    StoreError
+        If a PDF is missing.
+    """
+    whole = bool(chosen.all())
+    if whole and block.start in cube.chunk_sums:
+        return cube.chunk_sums[block.start]
+    rows = cube.dataset["pdf"][block].values[chosen & np.isfinite(cube.z_median[block])]
+    found = rows.sum(axis=0, dtype=np.float64), len(rows)
+    if not np.isfinite(found[0]).all():
+        raise StoreError(
+            f"{cube.path}: PDFs are missing among rows {block.start} to {block.stop - 1}; "
+            "predict the field again"
+        )
+    if whole:
+        cube.chunk_sums[block.start] = found
+    return found

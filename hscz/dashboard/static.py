@@ -28,7 +28,8 @@ from numpy.typing import NDArray
 from hscz import pdf
 from hscz.atomic import write_text
 from hscz.dashboard.data import Cube, FieldCubes, load
-from hscz.dashboard.plots import CurvePlot, MapPlot, map_plots
+from hscz.dashboard.mapplots import MapPlot, map_plots
+from hscz.dashboard.plots import CurvePlot
 from hscz.errors import InputError
 
 SAMPLE = 5000

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import replace
 from functools import cached_property
+from html import escape
 from typing import Any
 
 import numpy as np
@@ -15,13 +16,17 @@ from numpy.typing import NDArray
 from hscz.dashboard import details
 from hscz.dashboard.controls import Controls
 from hscz.dashboard.data import FieldCubes
+from hscz.dashboard.mapplots import MapPlot, map_plots
 from hscz.dashboard.meanpdf import MeanPDF
-from hscz.dashboard.plots import CurvePlot, MapPlot, StampPlot, map_plots
+from hscz.dashboard.plots import CurvePlot, StampPlot
 from hscz.dashboard.selection import Selection, select
 from hscz.errors import StoreError
 
-READ_SECONDS = 0.1
-"""Time given to reading PDFs before the page is answered again."""
+FIRST_SECONDS = 0.02
+"""Time given to reading PDFs before a selection is answered; at least one chunk is read."""
+
+PROGRESS_MS = 250
+"""Between two looks at how far the reading of the PDFs has come."""
 
 REDRAW_MS = 40
 """Waited for further changes of the view, such as those of a turning wheel."""
@@ -59,8 +64,11 @@ class FieldView:
         self._reading: Any = None
         self._redraws: set[int] = set()
         self._connect()
-        # In a browser, once the page is there: it loads while the maps are still being compiled.
-        pn.state.onload(self._show_all) if pn.state.curdoc else self._show_all()
+        self._draw_skies()
+        self._draw_galaxies()
+        self._show_limits()
+        # In a browser, once the page is there with its maps.
+        pn.state.onload(self._restart_n_of_z) if pn.state.curdoc else self._restart_n_of_z()
 
     @cached_property
     def layout(self) -> Any:
@@ -81,15 +89,11 @@ class FieldView:
 
     def choose(self, selection: Selection) -> None:
         """Select objects and bring every view up to date."""
+        # The maps come first.
+        self.close()
         before, self.selection = self.selection, selection
         self.chosen = select(self.field, selection)
-        self.controls.show(selection, self.chosen)
-        for plot in self.skies:
-            plot.frame(selection.ra_deg, selection.dec_deg)
-        for plot in self.galaxies:
-            plot.frame(selection.mag_i, selection.z)
-        limits = selection.z or (0.0, 0.0)
-        self.n_of_z.limits.update(left=limits[0], right=limits[1], visible=bool(selection.z))
+        self._show_limits()
         # What a map does not show cannot have changed it.
         if selection.anywhere() != before.anywhere():
             self._draw_skies()
@@ -120,14 +124,10 @@ class FieldView:
         self.row.object = details.row_html(field, row)
         self._draw_stamps(object_id, row)
 
-    def finish(self) -> None:
-        """Read the rest of the PDFs of the selection at once."""
-        assert self.mean_pdf is not None
-        self.mean_pdf.read()
-        self._show_n_of_z()
-
     def close(self) -> None:
         """Stop reading; for a view that is taken off the page."""
+        if self.mean_pdf is not None:
+            self.mean_pdf.stop()
         if self._reading is not None and self._reading.running:
             self._reading.stop()
         self._reading = None
@@ -136,6 +136,16 @@ class FieldView:
         self._draw_skies()
         self._draw_galaxies()
         self.choose(self.selection)
+
+    def _show_limits(self) -> None:
+        selection = self.selection
+        self.controls.show(selection, self.chosen)
+        for plot in self.skies:
+            plot.frame(selection.ra_deg, selection.dec_deg)
+        for plot in self.galaxies:
+            plot.frame(selection.mag_i, selection.z)
+        limits = selection.z or (0.0, 0.0)
+        self.n_of_z.limits.update(left=limits[0], right=limits[1], visible=bool(selection.z))
 
     def _connect(self) -> None:
         for k, (sky, galaxy) in enumerate(zip(self.skies, self.galaxies, strict=True)):
@@ -214,27 +224,27 @@ class FieldView:
             self.stamps.figure.title.text = str(error)
 
     def _restart_n_of_z(self) -> None:
-        self.close()
+        """Show n(z) of the first PDFs at once, and of all of them when they have been read."""
         self.mean_pdf = MeanPDF(self.field.cubes, self.chosen)
-        self.mean_pdf.read(READ_SECONDS)
+        in_browser = pn.state.curdoc is not None
+        self.mean_pdf.read(FIRST_SECONDS if in_browser else np.inf)
         self._show_n_of_z()
-        if not self.mean_pdf.finished and pn.state.curdoc is not None:
-            self._reading = pn.state.add_periodic_callback(self._read_on, period=60)
-
-    def _read_on(self) -> None:
-        assert self.mean_pdf is not None
-        self.mean_pdf.read(READ_SECONDS)
-        self._show_n_of_z()
-        if self.mean_pdf.finished:
-            self.close()
+        if not (self.mean_pdf.finished or self.mean_pdf.error):
+            self.mean_pdf.start()
+            self._reading = pn.state.add_periodic_callback(self._show_n_of_z, period=PROGRESS_MS)
 
     def _show_n_of_z(self) -> None:
         mean = self.mean_pdf
         assert mean is not None
-        self.n_of_z.draw({model: mean.density(model) for model in self.field.models})
-        if mean.finished:
-            self.status.object = f"Mean PDF of all {mean.n_selected:,} selected objects."
+        means, n_read = mean.so_far()
+        self.n_of_z.draw(means)
+        finished = n_read == mean.n_selected
+        if finished:
+            self.status.object = f"Mean PDF of all {n_read:,} selected objects."
         else:
-            self.status.object = (
-                f"Mean PDF of {mean.n_read:,} of {mean.n_selected:,} selected objects, reading on."
+            rest = f"the rest is not read: {mean.error}" if mean.error else "reading on."
+            self.status.object = escape(
+                f"Mean PDF of {n_read:,} of {mean.n_selected:,} selected objects, {rest}"
             )
+        if finished or mean.error:
+            self.close()

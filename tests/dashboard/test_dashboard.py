@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import shutil
+import time
 from pathlib import Path
 
 import numpy as np
@@ -23,7 +24,6 @@ from hscz.errors import ConfigError, InputError, StoreError
 from hscz.stores import open_cube
 
 pytest.importorskip("panel")
-pytest.importorskip("datashader")
 
 
 def test_models_of_a_field_come_together_under_their_recipes(survey, pair) -> None:
@@ -68,27 +68,86 @@ def test_limits_hold_together(pair) -> None:
     assert 0 < chosen.sum() < len(field)
 
 
+def assert_exact(mean: MeanPDF, pair: list[Path]) -> None:
+    """Compare with the means that numpy takes of all the selected PDFs at once."""
+    densities, n_read = mean.so_far()
+    assert mean.finished
+    assert n_read == mean.chosen.sum()
+    for density, path in zip(densities.values(), pair, strict=True):
+        selected = open_cube(path)["pdf"].values[mean.chosen].astype(np.float64)
+        np.testing.assert_allclose(density, np.nanmean(selected, axis=0), rtol=1e-12)
+
+
 def test_n_of_z_is_the_mean_pdf_of_the_selection(pair) -> None:
     field = load(pair)["F"]
-    chosen = field.mag_i < 23
-    mean = MeanPDF(field.cubes, chosen)
+    mean = MeanPDF(field.cubes, field.mag_i < 23)
     mean.read(0.0)
-    assert 0 < mean.n_read < mean.n_selected
+    densities, n_read = mean.so_far()
+    assert 0 < n_read < mean.n_selected
+    assert not mean.finished
+    # A mean of what was read: normalised, though most is still to come.
+    width = np.diff(field.cubes["v0"].dataset["z_edges"].values)
+    assert densities["v0"] @ width == pytest.approx(1, rel=1e-5)
+    mean.start()
+    until = time.monotonic() + 20
+    while not mean.finished and time.monotonic() < until:
+        time.sleep(0.01)
+    assert_exact(mean, pair)
+
+
+def test_an_outdated_reading_is_abandoned(pair) -> None:
+    field = load(pair)["F"]
+    mean = MeanPDF(field.cubes, field.mag_i < 23)
+    mean.read(0.0)
+    n_read = mean.n_read
+    mean.stop()
     mean.read()
-    assert mean.finished
-    for model, path in zip(field.models, pair, strict=True):
-        expected = open_cube(path)["pdf"].values[chosen]
-        np.testing.assert_allclose(mean.density(model), np.nanmean(expected, axis=0), rtol=1e-5)
+    assert mean.n_read == n_read
+
+
+def test_chunks_that_are_selected_whole_are_read_once(pair, tmp_path: Path) -> None:
+    copies = [shutil.copytree(path, tmp_path / path.parent.name / "F.zarr") for path in pair]
+    field = load(copies)["F"]
+    first = MeanPDF(field.cubes, np.ones(len(field), dtype=bool))
+    first.read()
+    for path in copies:
+        shutil.rmtree(path / "pdf" / "c")
+    again = MeanPDF(field.cubes, np.ones(len(field), dtype=bool))
+    again.read()
+    assert_exact(again, pair)
+    some = np.arange(len(field)) >= 64
+    most = MeanPDF(field.cubes, some)
+    most.read()
+    assert_exact(most, pair)
+    some[100] = False
+    part = MeanPDF(field.cubes, some)
+    part.read()
+    assert not part.finished
+    assert "PDFs are missing among rows 64 to 127" in str(part.error)
+
+
+def test_what_cannot_be_read_is_said(pair, tmp_path: Path) -> None:
+    from hscz.dashboard.view import FieldView
+
+    copies = [shutil.copytree(path, tmp_path / path.parent.name / "F.zarr") for path in pair]
+    for chunk in (copies[1] / "pdf" / "c").glob("[3-6]/0"):
+        chunk.write_bytes(b"<no chunk>")
+    status = FieldView(load(copies)["F"]).status.object
+    assert "of 400 selected objects, the rest is not read: " in status
+    assert "<no" not in status
 
 
 def test_maps_are_means_per_cell() -> None:
     rng = np.random.default_rng(0)
     x, y, value = rng.random((3, 20_000), np.float32)
     value[::7] = np.nan
+    # Without a place, or far outside.
+    x[1::70], y[2::70], x[3::70], y[4::70] = np.nan, np.inf, -1e30, 1e30
     drawn = mean_map(x, y, value, View((0.2, 0.8), (0.1, 0.9), 100, 80))
+    counted = np.isfinite(x) & np.isfinite(y) & np.isfinite(value)
     counts, ex, ey = np.histogram2d(
-        x[~np.isnan(value)],
-        y[~np.isnan(value)],
+        x[counted],
+        y[counted],
         bins=drawn.count.shape[::-1],
         range=[drawn.x, drawn.y],
     )
@@ -122,8 +181,14 @@ def test_views_follow_a_selection_and_a_click(pair) -> None:
     from hscz.dashboard.view import FieldView
 
     view = FieldView(load(pair)["F"])
+    models = view.galaxies[0].figure.references()
+    view.choose(Selection("v0", z=(1.0, 4.0)))
+    box = view.galaxies[0].box
+    assert (box.left, box.right, box.bottom, box.top) == (*view.field.mag_limits, 1.0, 4.0)
     view.choose(Selection("v0", mag_i=(21.0, 22.0), z=(1.0, 4.0)))
-    view.finish()
+    assert view.galaxies[0].figure.references() == models
+    assert view.status.object == f"Mean PDF of all {view.chosen.sum():,} selected objects."
+    assert_exact(view.mean_pdf, pair)
     assert view.controls.mag_i.value == (21.0, 22.0)
     assert f"<b>{view.chosen.sum():,}</b> of 400" in view.controls.summary.object
     assert view.galaxies[0].box.left == 21.0

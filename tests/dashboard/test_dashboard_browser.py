@@ -169,6 +169,7 @@ def test_open_pan_select_click_download(page: Page, address: str) -> None:
     assert address.startswith("http://127.0.0.1:")
     page.driver.get(address)
     page.says("400 of 400 objects")
+    page.says("Mean PDF of all 400 selected objects.")
     before = page.frame(SKY)
     page.shot("opened")
 
@@ -187,6 +188,7 @@ def test_open_pan_select_click_download(page: Page, address: str) -> None:
     page.drag(SKY, (0.3, 0.3), (0.6, 0.7))
     page.wait(lambda: " of 400 objects" in page.text() and "anywhere" not in page.text())
     page.wait(lambda: "all 400 selected" not in page.text())
+    page.says("Mean PDF of all")
     page.shot("selected")
 
     page.press(".bk-btn", "Catalogue")
