@@ -225,6 +225,7 @@ class FieldView:
 
     def _restart_n_of_z(self) -> None:
         """Show n(z) of the first PDFs at once, and of all of them when they have been read."""
+        self.close()
         self.mean_pdf = MeanPDF(self.field.cubes, self.chosen)
         in_browser = pn.state.curdoc is not None
         self.mean_pdf.read(FIRST_SECONDS if in_browser else np.inf)
