@@ -20,6 +20,9 @@ from multiprocessing import get_context
 from pathlib import Path
 from typing import TypeVar
 
+import dask
+from dask.callbacks import Callback
+
 from hscz.config import RunConfig
 
 T = TypeVar("T")
@@ -135,7 +138,8 @@ def climb(measure: Callable[[int], Rung], full: int) -> Rung:
         last = rungs[-1]
         if len(rungs) > 1 and 2 * last.seconds > LONG_SECONDS:
             return _scaled(rungs[-2], last, full)
-        rungs.append(measure(min(full, last.batch * (4 if 4 * last.seconds < 1 else 2))))
+        growth = max(2, round(LONG_SECONDS / last.seconds / 2))
+        rungs.append(measure(min(full, growth * last.batch)))
     return rungs[-1]
 
 
@@ -201,8 +205,6 @@ def _train(config: RunConfig, threads: int, store_px: int) -> Rung:
 
 def _predict(config: RunConfig, threads: int, store_px: int) -> Rung:
     """Time a full batch of prediction on each of the threads."""
-    import dask
-
     from hscz.plan import synthetic
     from hscz.predict import predict_field
 
@@ -213,18 +215,29 @@ def _predict(config: RunConfig, threads: int, store_px: int) -> Rung:
         block = block or batch
         _write_stores(config, threads * block, store_px)
         some = replace(config, predict=replace(config.predict, batch_size=batch, block=block))
-        seconds = 0.0
         # The first time loads the network; the second finds it and writes the cube anew.
         for _ in range(2):
-            begun = time.perf_counter()
-            with dask.config.set(num_workers=threads):
+            with dask.config.set(num_workers=threads), _Clock() as clock:
                 predict_field(some, name, progress=False)
-            seconds = time.perf_counter() - begun
-        return Rung(batch, seconds * batch / block, *_peaks())
+        return Rung(batch, clock.seconds * batch / block, *_peaks())
 
     full, largest = (min(n, config.predict.block) for n in (config.predict.batch_size, MOST_BLOCK))
     found = climb(run, full)
     return run(full, max(full, largest)) if found.seconds < LEAST_SECONDS / 2 else found
+
+
+class _Clock(Callback):
+    """Seconds of the longest Dask computation: to open stores takes as long for few objects."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.seconds = self.begun = 0.0
+
+    def _start(self, dsk: object) -> None:
+        self.begun = time.perf_counter()
+
+    def _finish(self, dsk: object, state: object, errored: bool) -> None:
+        self.seconds = max(self.seconds, time.perf_counter() - self.begun)
 
 
 def _write_stores(config: RunConfig, n: int, side_px: int) -> None:

@@ -163,7 +163,7 @@ def test_the_table_says_where_numbers_come_from(real):
 
 
 @pytest.mark.parametrize(
-    ("limit", "tried"), [(0.01, [4, 16, 64]), (0.2, [4, 16, 32]), (0.3, [4, 8, 16]), (5.0, [4, 8])]
+    ("limit", "tried"), [(0.01, [4, 64]), (0.2, [4, 20, 40]), (0.3, [4, 12, 24]), (5.0, [4, 8])]
 )
 def test_batches_grow_until_they_are_full_or_long(limit, tried):
     batches = []
