@@ -199,7 +199,7 @@ def _validator(
             return {}
         logits, loss = [], 0.0
         with torch.inference_mode(), autocast(settings.precision, device):
-            for batch in rows.split(512):
+            for batch in rows.split(settings.batch_size):
                 targets = source.targets[batch.to(source.targets.device)]
                 logits.append(network(source.stamps.take(batch, device)).float())
                 loss += float(nn.functional.cross_entropy(logits[-1], targets, reduction="sum"))

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from hscz.config import RunConfig
+from hscz.ensemble import RENORMALISE_ON
 from hscz.fetch.wanted import expected
 from hscz.ingest import PROCESS_MB, tile_px
 from hscz.plan.files import Mocking
@@ -178,12 +179,18 @@ def train_cost(
 
 
 def predict_cost(config: RunConfig, size: FieldSize, trial: Prediction, workers: int) -> Cost:
-    """Return what one cube takes: a task a block, all networks on each."""
+    """Return what one cube takes: a task a block, all networks on each.
+
+    Networks that are given a field's own statistics see some of its stamps twice.
+    """
     block = min(config.predict.block, size.objects)
     stamp_mb = len(config.train.bands) * config.ingest.stamp_px**2 * 2 / 1e6
     blocks = -(-size.objects // config.predict.block)
     at_work = min(workers, blocks)
     blocks_mb = at_work * block * (stamp_mb + config.train.n_bins * 16 / 1e6)
+    apart = config.adapt.keeps_apart and config.network.norm == "batch"
+    again = min(RENORMALISE_ON, size.objects) if config.predict.renormalise or apart else 0
+    seen = size.objects + again
     fewer = max(16, config.predict.batch_size // 4)
     mend = (
         f"predict.batch_size = {fewer}" if trial.memory_mb > blocks_mb else "predict.block = 1024"
@@ -196,7 +203,7 @@ def predict_cost(config: RunConfig, size: FieldSize, trial: Prediction, workers:
         disk_mb=cube_mb(config, size.objects),
         memory_mb=trial.memory_mb + blocks_mb,
         gpu_mb=trial.gpu_mb,
-        seconds=size.objects * len(config.models) * trial.object_seconds,
+        seconds=trial.start_seconds + seen * len(config.models) * trial.object_seconds,
         source=size.source,
         mend=f"{mend}, or fewer Dask workers",
     )

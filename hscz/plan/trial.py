@@ -68,11 +68,14 @@ class Prediction:
     ----------
     object_seconds : float
         One object through one network, from store to cube.
+    start_seconds : float
+        What a cube takes besides, however many objects it has.
     memory_mb, gpu_mb : float
         Peaks besides the stamps of the blocks; `gpu_mb` is 0 without a GPU.
     """
 
     object_seconds: float
+    start_seconds: float
     memory_mb: float
     gpu_mb: float
 
@@ -110,8 +113,7 @@ def try_training(config: RunConfig, threads: int, store_px: int) -> Training:
 def try_prediction(config: RunConfig, threads: int, store_px: int) -> Prediction:
     """Time the prediction with one network of a configuration; see `try_training`."""
     with tempfile.TemporaryDirectory() as folder:
-        found = _apart(_predict, _small(config, folder), threads, store_px)
-    return Prediction(found.seconds / (threads * found.batch), found.memory_mb, found.gpu_mb)
+        return _apart(_predict, _small(config, folder), threads, store_px)
 
 
 def climb(measure: Callable[[int], Rung], full: int) -> Rung:
@@ -203,27 +205,49 @@ def _train(config: RunConfig, threads: int, store_px: int) -> Rung:
     return replace(found, seconds=run(found.batch, batches).seconds)
 
 
-def _predict(config: RunConfig, threads: int, store_px: int) -> Rung:
-    """Time a full batch of prediction on each of the threads."""
+def _predict(config: RunConfig, threads: int, store_px: int) -> Prediction:
+    """Time full batches of prediction on all threads."""
     from hscz.plan import synthetic
     from hscz.predict import predict_field
 
     name = config.train.fields[0]
     synthetic.model(config.models[0], config)
 
+    start_seconds = 0.0
+
     def run(batch: int, block: int = 0) -> Rung:
+        nonlocal start_seconds
         block = block or batch
         _write_stores(config, threads * block, store_px)
         some = replace(config, predict=replace(config.predict, batch_size=batch, block=block))
         # The first time loads the network; the second finds it and writes the cube anew.
         for _ in range(2):
+            begun = time.perf_counter()
             with dask.config.set(num_workers=threads), _Clock() as clock:
                 predict_field(some, name, progress=False)
+            start_seconds = time.perf_counter() - begun - clock.seconds
         return Rung(batch, clock.seconds * batch / block, *_peaks())
 
     full, largest = (min(n, config.predict.block) for n in (config.predict.batch_size, MOST_BLOCK))
     found = climb(run, full)
-    return run(full, max(full, largest)) if found.seconds < LEAST_SECONDS / 2 else found
+    if found.seconds < LEAST_SECONDS / 2:
+        found = run(full, max(full, largest))
+    per_object = found.seconds / (threads * found.batch)
+    return Prediction(per_object, start_seconds, found.memory_mb, found.gpu_mb)
+
+
+class _Clock(Callback):
+    """Seconds of the longest Dask computation: to open stores takes as long for few objects."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.seconds = self.begun = 0.0
+
+    def _start(self, dsk: object) -> None:
+        self.begun = time.perf_counter()
+
+    def _finish(self, dsk: object, state: object, errored: bool) -> None:
+        self.seconds = max(self.seconds, time.perf_counter() - self.begun)
 
 
 class _Clock(Callback):

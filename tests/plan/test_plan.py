@@ -19,7 +19,7 @@ SIZE = FieldSize("COSMOS_UDF", 200_000, 160_000, 6_000, 40, 4200, 7, 5000.0, "ar
 TARGET = FieldSize("DEEP2", 500_000, 0, 15_000, 160, 4200, 6, 20_000.0, "stated")
 SIZES = {"COSMOS_UDF": SIZE, "DEEP2": TARGET}
 TRAINING = Training(0.1, 1000.0, 0.0, 30.0)
-PREDICTION = Prediction(1e-3, 1200.0, 0.0)
+PREDICTION = Prediction(1e-3, 2.0, 1200.0, 0.0)
 MACHINE = Machine(2, 16_000.0, 0.0, 1_000_000.0)
 
 
@@ -66,8 +66,18 @@ def test_more_networks_take_more_time_and_disk(config):
     assert many.disk_mb == 10 * one.disk_mb
     assert many.memory_mb == one.memory_mb
     one, many = (costs.predict_cost(c, TARGET, PREDICTION, 2) for c in (config, ten))
-    assert many.seconds == pytest.approx(10 * one.seconds)
+    assert many.seconds - 2.0 == pytest.approx(10 * (one.seconds - 2.0))
     assert many.tasks == -(-500_000 // PredictConfig().block)
+
+
+def test_statistics_of_a_field_are_measured_on_stamps_that_are_then_predicted(config):
+    renormalised = replace(config, predict=replace(config.predict, renormalise=True))
+    adversarial = replace(config, adapt=replace(config.adapt, adversary="inverted"))
+    plain, *others = (
+        costs.predict_cost(c, TARGET, PREDICTION, 2).seconds
+        for c in (config, renormalised, adversarial)
+    )
+    assert others == pytest.approx([plain + 4.096, plain + 4.096])
 
 
 def test_training_is_as_sure_as_the_least_sure_of_its_fields(config):
