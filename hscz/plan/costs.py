@@ -190,7 +190,9 @@ def predict_cost(config: RunConfig, size: FieldSize, trial: Prediction, workers:
     blocks_mb = at_work * block * (stamp_mb + config.train.n_bins * 16 / 1e6)
     apart = config.adapt.keeps_apart and config.network.norm == "batch"
     again = min(RENORMALISE_ON, size.objects) if config.predict.renormalise or apart else 0
-    seen = size.objects + again
+    # On a processor each worker has a core, and the last block and the statistics one alone.
+    lanes = 1 if trial.gpu_mb else workers
+    longest = min(size.objects, -(-blocks // lanes) * block) + again
     fewer = max(16, config.predict.batch_size // 4)
     mend = (
         f"predict.batch_size = {fewer}" if trial.memory_mb > blocks_mb else "predict.block = 1024"
@@ -203,7 +205,7 @@ def predict_cost(config: RunConfig, size: FieldSize, trial: Prediction, workers:
         disk_mb=cube_mb(config, size.objects),
         memory_mb=trial.memory_mb + blocks_mb,
         gpu_mb=trial.gpu_mb,
-        seconds=trial.start_seconds + seen * len(config.models) * trial.object_seconds,
+        seconds=trial.start_seconds + longest * lanes * len(config.models) * trial.object_seconds,
         source=size.source,
         mend=f"{mend}, or fewer Dask workers",
     )

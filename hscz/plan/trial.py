@@ -250,20 +250,6 @@ class _Clock(Callback):
         self.seconds = max(self.seconds, time.perf_counter() - self.begun)
 
 
-class _Clock(Callback):
-    """Seconds of the longest Dask computation: to open stores takes as long for few objects."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.seconds = self.begun = 0.0
-
-    def _start(self, dsk: object) -> None:
-        self.begun = time.perf_counter()
-
-    def _finish(self, dsk: object, state: object, errored: bool) -> None:
-        self.seconds = max(self.seconds, time.perf_counter() - self.begun)
-
-
 def _write_stores(config: RunConfig, n: int, side_px: int) -> None:
     """Write stores of noise for each field of a configuration, in place of earlier ones."""
     from hscz.plan.synthetic import field_store

@@ -77,7 +77,18 @@ def test_statistics_of_a_field_are_measured_on_stamps_that_are_then_predicted(co
         costs.predict_cost(c, TARGET, PREDICTION, 2).seconds
         for c in (config, renormalised, adversarial)
     )
-    assert others == pytest.approx([plain + 4.096, plain + 4.096])
+    # One core measures while the other waits.
+    assert others == pytest.approx([plain + 2 * 4.096, plain + 2 * 4.096])
+
+
+def test_a_field_of_one_block_keeps_one_core_busy(config):
+    one = replace(TARGET, objects=4000)
+    cost = costs.predict_cost(config, one, PREDICTION, 2)
+    assert cost.seconds == pytest.approx(2.0 + 2 * 4.0)
+    on_gpu = costs.predict_cost(config, one, replace(PREDICTION, gpu_mb=1.0), 2)
+    assert on_gpu.seconds == pytest.approx(2.0 + 4.0)
+    many = costs.predict_cost(config, replace(TARGET, objects=5 * 4096), PREDICTION, 2)
+    assert many.seconds == pytest.approx(2.0 + 2 * 3 * 4.096)
 
 
 def test_training_is_as_sure_as_the_least_sure_of_its_fields(config):
