@@ -252,8 +252,7 @@ def peaks(
     >>> count.tolist(), z2.tolist(), p2.tolist()
     ([2], [3.5], [0.25])
     """
-    density = np.asarray(pdf)
-    return describe_peaks(density, cdf(density, edges), _centres(edges), prominence, distance)
+    return describe_peaks(np.asarray(pdf), cdf(pdf, edges), _centres(edges), prominence, distance)
 
 
 def combine(pdfs: Sequence[ArrayLike]) -> NDArray[np.float32]:

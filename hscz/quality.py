@@ -14,6 +14,7 @@ from numpy.typing import ArrayLike, NDArray
 from hscz.pdf import cdf_at
 from hscz.peaks import PEAK_DISTANCE, PEAK_PROMINENCE
 from hscz.schema import Flag
+from hscz.sphere import unit_vectors
 
 WIDE_PDF = 1.5
 """PDFw above which a PDF is called wide; the paper maps and cuts at this width."""
@@ -122,8 +123,7 @@ def nearest_arcsec(ra_deg: ArrayLike, dec_deg: ArrayLike) -> NDArray[np.float64]
     # A quarter of a second to import, and the limits above are asked for without it.
     from scipy.spatial import KDTree
 
-    ra, dec = np.radians(np.asarray(ra_deg)), np.radians(np.asarray(dec_deg))
-    place = np.stack([np.cos(dec) * np.cos(ra), np.cos(dec) * np.sin(ra), np.sin(dec)], axis=-1)
+    place = unit_vectors(ra_deg, dec_deg)
     chord = KDTree(place).query(place, k=2)[0][:, 1] if len(place) else np.empty(0)
     return np.where(
         np.isinf(chord), np.inf, np.degrees(2 * np.arcsin(np.clip(chord / 2, 0, 1))) * 3600

@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 from hscz.atomic import write_atomic
 from hscz.errors import InputError
 from hscz.sky import header as head
-from hscz.sky.unexposed import unexposed
+from hscz.sky.unexposed import REACH_PX, unexposed
 from hscz.sphere import unit_vectors
 from hscz.survey import ZERO_POINT_MAG
 from hscz.unpack import DAMAGED
@@ -120,11 +120,21 @@ class BandImage:
         Pixels that hold no measurement (`hscz.sky.unexposed`) are NaN where no mask plane NO_DATA
         tells them.
         """
-        raw = self._section("IMAGE", window)
-        counts = np.multiply(raw, self._to_survey_counts(1), dtype=np.float32)
-        if "NO_DATA" not in self.mask_planes:
-            counts[unexposed(raw)] = np.nan
+        if "NO_DATA" in self.mask_planes:
+            return self._counts(self._section("IMAGE", window))
+        # With what lies around, so that a window's edge cuts no block of missing pixels.
+        self._check(window)
+        y0, y1, x0, x1 = window
+        top, left = max(0, y0 - REACH_PX), max(0, x0 - REACH_PX)
+        bottom, right = min(self.shape[0], y1 + REACH_PX), min(self.shape[1], x1 + REACH_PX)
+        raw = self._section("IMAGE", (top, bottom, left, right))
+        inside = np.s_[y0 - top : y1 - top, x0 - left : x1 - left]
+        counts = self._counts(raw[inside])
+        counts[unexposed(raw)[inside]] = np.nan
         return counts
+
+    def _counts(self, raw: np.ndarray) -> np.ndarray:
+        return np.multiply(raw, self._to_survey_counts(1), dtype=np.float32)
 
     def read_mask(self, window: Window) -> np.ndarray | None:
         """Read a window of the bit mask, int32."""
@@ -162,11 +172,15 @@ class BandImage:
     def _to_survey_counts(self, power: int) -> np.float32:
         return np.float32(10 ** (0.4 * power * (ZERO_POINT_MAG - self.zero_point)))
 
-    def _section(self, plane: str, window: Window) -> np.ndarray:
-        """Read the pixels of a window as they are stored."""
+    def _check(self, window: Window) -> None:
         y0, y1, x0, x1 = window
         if not (0 <= y0 < y1 <= self.shape[0] and 0 <= x0 < x1 <= self.shape[1]):
             raise ValueError(f"{self.path}: window {window} is not inside shape {self.shape}")
+
+    def _section(self, plane: str, window: Window) -> np.ndarray:
+        """Read the pixels of a window as they are stored."""
+        self._check(window)
+        y0, y1, x0, x1 = window
         # BLANK would turn an integer mask into floats that cannot hold its high bits.
         try:
             with fits.open(self.path, ignore_blank=plane == "MASK") as hdus:

@@ -80,11 +80,8 @@ def _walk(path: Path, file: Any, size: int | None) -> list[fits.Header]:
                 "fetch the file again"
             ) from error
         except (OSError, EOFError, ValueError) as error:
-            file.seek(end)
-            if headers and not any(
-                part.strip(b"\0 ") for part in iter(lambda: file.read(1 << 20), b"")
-            ):
-                break  # padding, such as of a tape
+            if headers and _only_padding(file, end):
+                break
             raise InputError(
                 f"{path}: truncated, breaks off in a header ({error}); fetch the file again"
             ) from error

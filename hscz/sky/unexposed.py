@@ -12,6 +12,9 @@ BLOCK_PX = 5
 """Side of a block of one exact value that noise does not make, even where it is rounded to its
 own size."""
 
+REACH_PX = BLOCK_PX - 1
+"""How far from a pixel others tell whether it lies in a block."""
+
 SAMPLE_ROWS = 30
 """Rows that are looked at to tell whether an image is rounded."""
 
@@ -20,7 +23,7 @@ def unexposed(pixels: NDArray[Any]) -> NDArray[np.bool_]:
     """Return which pixels of an image without a mask hold no measurement.
 
     Those are blocks of one exact value, whatever it is (0 of SWarp, -32768, 1e30, the ceiling of
-    saturated stars), unless the whole image is one. A single exact zero counts too, unless the
+    saturated stars). A single exact zero counts too, unless the
     values are rounded, as those of integers and of lossy compression are: then it is a sky pixel
     like others.
 
@@ -45,13 +48,10 @@ def unexposed(pixels: NDArray[Any]) -> NDArray[np.bool_]:
     same = pixels[:-1, :-1] == pixels[1:, :-1]
     same &= pixels[:-1, :-1] == pixels[:-1, 1:]
     same &= pixels[:-1, :-1] == pixels[1:, 1:]
-    if np.count_nonzero(same) >= (BLOCK_PX - 1) ** 2:
-        blocks = binary_opening(same, np.ones((BLOCK_PX - 1, BLOCK_PX - 1)))
-        filled = np.zeros(zero.shape, bool)
+    if np.count_nonzero(same) >= REACH_PX**2:
+        blocks = binary_opening(same, np.ones((REACH_PX, REACH_PX)))
         for y, x in np.ndindex(2, 2):
-            filled[y : y + same.shape[0], x : x + same.shape[1]] |= blocks
-        if (np.isfinite(pixels) & ~filled).any():
-            missing |= filled
+            missing[y : y + same.shape[0], x : x + same.shape[1]] |= blocks
     return missing
 
 

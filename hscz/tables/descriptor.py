@@ -12,12 +12,11 @@ from typing import Any
 from hscz.errors import ConfigError, InputError
 from hscz.fetch.credentials import refuse_secrets
 from hscz.survey import BANDS
+from hscz.tables.files import KINDS
 from hscz.tables.select import names_in, suggest
 from hscz.tables.units import check_units
 
 SERVICES = ("vizier", "irsa", "sdss", "cadc", "url", "manual")
-
-FORMATS = ("fits", "csv", "text", "parquet", "votable", "ecsv", "ipac", "mrt")
 
 FOLDERS_VARIABLE = "HSCZ_CATALOGS"
 """Environment variable: your folders of descriptors, searched before those of the package."""
@@ -109,7 +108,7 @@ class CatalogueDescriptor:
         Keys of this file that no public source confirms, with dots where they stand in a
         table: ``bibcode``, ``columns.z``, ``archive.table``.
     format : str
-        One of `FORMATS`, see `hscz.tables.files.open_table`; a file whose beginning or suffix
+        One of `hscz.tables.files.KINDS`; a file whose beginning or suffix
         says otherwise is read by that.
     hdu : int
         Extension of a FITS file.
@@ -163,8 +162,8 @@ class CatalogueDescriptor:
         _check_keys("[mag_err]", self.mag_err, list(self.mag))
         _check_keys("unconfirmed", self.unconfirmed, list(self._dotted_keys()))
         check_units(self.units)
-        if self.format not in FORMATS:
-            raise ConfigError(f"format {self.format!r} is unknown; use one of {', '.join(FORMATS)}")
+        if self.format not in KINDS:
+            raise ConfigError(f"format {self.format!r} is unknown; use one of {', '.join(KINDS)}")
         if not ({"ra", "dec"} <= set(self.columns) or {"x", "y"} <= set(self.columns)):
             raise ConfigError("[columns] needs ra and dec, or x and y")
         if len(self.z_range) != 2 or not 0 <= self.z_range[0] < self.z_range[1]:

@@ -26,6 +26,8 @@ def numbers(path: str | Path, values: pd.Series) -> pd.Series:
     """
     if values.dtype.kind == "f":
         return values
+    if values.dtype.kind in "iub":
+        return values.astype(np.float64)
     known = values.notna() & ~values.astype(str).str.strip().str.lower().isin(["", "nan"])
     found = pd.to_numeric(values.where(known), errors="coerce").astype(np.float64)
     bad = found.isna() & known

@@ -132,7 +132,8 @@ def test_an_image_without_any_data_has_no_noise(tmp_path):
 
 
 def test_a_constant_image_has_no_noise(tmp_path):
-    assert cut(tmp_path, np.ones(SHAPE)).flags[0] == Flag.NO_NOISE
+    mask = np.zeros(SHAPE, np.int32)
+    assert cut(tmp_path, np.ones(SHAPE), mask).flags[0] == Flag.NO_NOISE
 
 
 @pytest.mark.parametrize(

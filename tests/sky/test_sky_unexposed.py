@@ -37,6 +37,19 @@ def missing(path: Path) -> np.ndarray:
     return ~np.isfinite(open_band(path, "i", 27.0).read_image((0, SHAPE[0], 0, SHAPE[1])))
 
 
+@pytest.mark.parametrize("fill", [0.0, -999.0])
+@pytest.mark.parametrize("window", [(0, 30, 0, EMPTY), (7, 9, 37, 60), (50, 120, 36, 41)])
+def test_a_window_shows_what_the_whole_image_does(tmp_path, fill, window):
+    # Rounded, so that single zeros are sky.
+    image = np.round(sky(0.0), 2)
+    image[:, :EMPTY] = fill
+    path = write_calexp(tmp_path / "i.fits", image, None, None, make_wcs(), "HSC-I")
+    y0, y1, x0, x1 = window
+    found = open_band(path, "i", 27.0).read_image(window)
+    np.testing.assert_array_equal(~np.isfinite(found), missing(path)[y0:y1, x0:x1])
+    assert np.isnan(found[:, : EMPTY - x0]).all()
+
+
 @pytest.mark.parametrize("fill", [0.0, -32768.0, -999.0, 1e30, np.nan])
 @pytest.mark.parametrize("planes", [None, {"SAT": 1, "DETECTED": 5}])
 def test_any_constant_that_fills_a_region_is_missing(tmp_path, fill, planes):
