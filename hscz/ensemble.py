@@ -26,6 +26,10 @@ if TYPE_CHECKING:
 RENORMALISE_ON = 4096
 """Random stamps of a field on which the statistics of normalisation layers are measured."""
 
+RENORMALISE_BATCH = 512
+"""So many at a time, whatever `PredictConfig.batch_size` is: each layer is measured on what a batch
+normalised by itself gives, so the statistics depend on it."""
+
 
 @dataclass(frozen=True)
 class Ensemble:
@@ -75,7 +79,7 @@ def _measure(model: Model, path: Path, settings: PredictConfig, device: torch.de
     rows = np.flatnonzero(usable_rows(store["flags"].values))
     rows = np.sort(np.random.default_rng(0).permutation(rows)[:RENORMALISE_ON])
     images = read_rows(store, rows, [model], settings, str(path))
-    batches = torch.from_numpy(images).split(settings.batch_size)
+    batches = torch.from_numpy(images).split(RENORMALISE_BATCH)
     model.measure(batch.to(device).float() for batch in batches)
 
 

@@ -1,0 +1,26 @@
+"""Prediction through the whole chain on the small survey."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+
+from hscz import ensemble
+from hscz.configfile import load
+from hscz.predict import predict_field
+from hscz.stores import open_cube
+
+
+def test_how_many_pass_at_once_changes_no_pdf(copy: Path, monkeypatch) -> None:
+    def predicted(*settings: str) -> np.ndarray:
+        config = load(copy, ["predict.renormalise=true", *settings])
+        predict_field(config, "DEEP2", progress=False)
+        return open_cube(config.cube("DEEP2"), lazy=False)["pdf"].values
+
+    few, many = predicted("predict.batch_size=7"), predicted("predict.batch_size=64")
+    np.testing.assert_allclose(few, many, rtol=1e-3, atol=1e-4)
+    # What does change them is how many the statistics are measured on at a time. Networks are kept
+    # by their settings, so these must be others.
+    monkeypatch.setattr(ensemble, "RENORMALISE_BATCH", 7)
+    assert not np.allclose(predicted("predict.batch_size=8"), many, rtol=1e-2, equal_nan=True)
