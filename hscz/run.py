@@ -17,7 +17,7 @@ from hscz.config import RunConfig
 from hscz.configfile import fingerprint
 from hscz.learn.experiments import Experiment
 from hscz.mock.settings import MockSettings
-from hscz.stores import attributes
+from hscz.stores import attributes, identity
 
 
 @dataclass(frozen=True)
@@ -306,7 +306,7 @@ def _evaluate(config: RunConfig, name: str) -> Stage:
 
     def key() -> str:
         settings = replace(config.evaluate, fields=())
-        return fingerprint(settings, attributes(cube).get("fingerprint"))
+        return fingerprint(settings, identity(cube))
 
     return _evaluation(name, output, (cube,), note, key, partial(evaluate_field, config, name))
 

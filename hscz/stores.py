@@ -230,6 +230,15 @@ def attributes(path: Path) -> dict[str, Any]:
     return dict(read_json(path / "zarr.json").get("attributes", {}))
 
 
+def identity(path: Path) -> list[str | None]:
+    """Return what tells a finished store from one made again: its fingerprint, and when it was made.
+
+    Tables and figures are made anew after a store was, even where its settings are the same.
+    """
+    found = attributes(path)
+    return [found.get("fingerprint"), found.get("provenance")]
+
+
 def provenance(**inputs: Any) -> dict[str, Any]:
     """Return a note of when, by which version and from what an artefact was made."""
     made = datetime.now(UTC).isoformat(timespec="seconds")

@@ -9,6 +9,7 @@ import numpy as np
 from hscz import ensemble
 from hscz.configfile import load
 from hscz.predict import predict_field
+from hscz.run import stages
 from hscz.stores import open_cube
 
 
@@ -24,3 +25,16 @@ def test_how_many_pass_at_once_changes_no_pdf(copy: Path, monkeypatch) -> None:
     # by their settings, so these must be others.
     monkeypatch.setattr(ensemble, "RENORMALISE_BATCH", 7)
     assert not np.allclose(predicted("predict.batch_size=8"), many, rtol=1e-2, equal_nan=True)
+
+
+def test_what_comes_of_a_cube_is_stale_when_it_was_made_again(copy: Path) -> None:
+    config = load(copy)
+
+    results = [one for one in stages(config) if one.verb in ("evaluate", "export")]
+
+    def stale() -> set[tuple[str, str | None]]:
+        return {(one.verb, one.field) for one in results if not one.up_to_date()}
+
+    assert stale() == set()
+    predict_field(config, "DEEP2", progress=False)
+    assert stale() == {("evaluate", "DEEP2"), ("export", "DEEP2")}

@@ -22,7 +22,7 @@ from hscz.evaluate.report import write_table
 from hscz.evaluate.scores import choose, label_free_scores
 from hscz.evaluate.verdict import format_comparison
 from hscz.learn.experiments import Experiment
-from hscz.stores import attributes, open_cube
+from hscz.stores import identity, open_cube
 
 COLUMNS = (
     *("object_id", "mag_i", "z_median", "pdf_width"),
@@ -85,7 +85,7 @@ def compare_experiments(plan: Sequence[Experiment], settings: EvaluateConfig, fo
 def comparison_key(plan: Sequence[Experiment], settings: EvaluateConfig) -> str:
     """Return the fingerprint of what a comparison is made from."""
     outputs = [one.output(name) for one in plan for name in one.fields]
-    cubes = [attributes(path).get("fingerprint") for path in outputs]
+    cubes = [identity(path) for path in outputs]
     return fingerprint(settings, cubes, file_stamps([str(p) for p in outputs if p.is_file()]))
 
 

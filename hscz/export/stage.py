@@ -14,7 +14,7 @@ from hscz.configfile import fingerprint
 from hscz.errors import InputError
 from hscz.export import export
 from hscz.export.formats import path_of
-from hscz.stores import attributes, open_cube
+from hscz.stores import identity, open_cube
 
 
 def export_paths(config: RunConfig, name: str) -> list[Path]:
@@ -81,7 +81,7 @@ def _note(config: RunConfig, name: str) -> Path:
 
 
 def _key(config: RunConfig, name: str) -> str:
-    return fingerprint(config.export, attributes(config.cube(name)).get("fingerprint"))
+    return fingerprint(config.export, identity(config.cube(name)))
 
 
 def _state(path: Path) -> list[int]:

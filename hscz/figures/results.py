@@ -19,7 +19,7 @@ from hscz.configfile import file_stamps, fingerprint
 from hscz.evaluate.insight import planes_file
 from hscz.figures.samples import columns
 from hscz.learn.experiments import Experiment, planned, seeded
-from hscz.stores import attributes, open_cube, open_field
+from hscz.stores import attributes, identity, open_cube, open_field
 
 MAIN_TARGET = "DEEP2"
 """Target of the figures 8 to 14 and 21; another survey's is its first."""
@@ -160,12 +160,12 @@ class Results:
     def key(self) -> str:
         """Return the fingerprint of everything that the figures are drawn from."""
         stores = [attributes(self.config.field_store(name)) for name in self.config.fields]
-        cubes = [attributes(one.output(n)) for one in self.plan for n in one.fields]
+        cubes = [identity(one.output(n)) for one in self.plan for n in one.fields]
         models = [read_json(f / "provenance.json") for one in self.plan for f in one.config.models]
-        marks = [[a.get("fingerprint"), a.get("labels")] for a in (*stores, *cubes, *models)]
+        marks = [[a.get("fingerprint"), a.get("labels")] for a in (*stores, *models)]
         planes = file_stamps([str(planes_file(self.config, self.main))])
         settings = replace(self.config, plan=PlanConfig())
-        return fingerprint(settings, marks, planes, __version__)
+        return fingerprint(settings, marks, cubes, planes, __version__)
 
     def _split(self) -> pd.DataFrame | None:
         if not self.plan or not (self.plan[0].config.models[0] / "split.parquet").exists():

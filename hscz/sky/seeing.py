@@ -77,7 +77,8 @@ def local_fwhm(
     common size is that of the stars. A Moffat (1969) profile fitted to all of them together
     gives the width, including the pixel. On simulated Moffat stars among galaxies it is right
     to 2 %. The image is divided into squares of about `CELL_PX`. One with fewer than
-    `MIN_CELL_STARS` stars has the width of the whole image.
+    `MIN_CELL_STARS` stars, or with as many as `MIN_STARS` smaller things than these, which then are
+    galaxies, has the width of the whole image.
 
     Parameters
     ----------
@@ -115,7 +116,8 @@ def local_fwhm(
     width = np.full(len(wanted), np.nan)
     for number in np.unique(wanted) if count != [1, 1] else ():
         here = sources.take(cells == number)
-        if _locus(here.sigma).sum() >= MIN_CELL_STARS:
+        stars = np.sort(here.sigma[_locus(here.sigma)])
+        if len(stars) >= MIN_CELL_STARS and (here.sigma < stars[0]).sum() < MIN_STARS:
             width[wanted == number] = _fwhm_px(here)
     if np.isnan(width).any():
         width[np.isnan(width)] = _fwhm_px(sources.take(slice(MAX_CANDIDATES)))

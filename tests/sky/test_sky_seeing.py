@@ -85,6 +85,25 @@ def test_each_part_of_an_image_has_the_seeing_of_its_stars(monkeypatch):
     assert measured[4] == pytest.approx(fwhm(image))
 
 
+def test_galaxies_of_one_size_are_not_taken_for_the_stars_of_a_part(monkeypatch):
+    monkeypatch.setattr(seeing, "CELL_PX", SIDE)
+    few = paint(0.617, 4.765, stars=4, galaxies=60, seed=5)
+    many = paint(0.617, 4.765, stars=40, galaxies=20, seed=6)
+    psf = galsim.Convolve(galsim.Moffat(beta=4.765, fwhm=0.617), galsim.Exponential(0.25))
+    rng = np.random.default_rng(7)
+    crowd = galsim.ImageF(SIDE, SIDE)
+    for y, x in [(y, x) for y in range(60, SIDE, 70) for x in range(60, SIDE, 70)]:
+        stamp = psf.withFlux(10 ** (-0.4 * (rng.uniform(19, 21) - 27))).drawImage(
+            nx=65, ny=65, scale=SCALE
+        )
+        stamp.setCenter(x, y)
+        overlap = stamp.bounds & crowd.bounds
+        crowd[overlap] += stamp[overlap]
+    image = np.hstack([many, few + crowd.array])
+    measured = local_fwhm(image, SCALE, np.array([100.0, 1500.0]), np.array([400.0, 400.0]))
+    np.testing.assert_allclose(measured, 0.617, rtol=0.05)
+
+
 @pytest.mark.parametrize(("band", "arcsec"), [("g", 0.78), ("r", 0.65), ("i", 0.56)])
 def test_real_images_have_the_seeing_of_their_stars(shared_data, band, arcsec):
     name = f"calexp-HSC-{band.upper()}-10054-0,2-c1.fits"
