@@ -231,7 +231,7 @@ def attributes(path: Path) -> dict[str, Any]:
 
 
 def identity(path: Path) -> list[str | None]:
-    """Return what tells a finished store from one made again: its fingerprint, and when it was made.
+    """Return the fingerprint of a finished store and when it was made; None twice without one.
 
     Tables and figures are made anew after a store was, even where its settings are the same.
     """
