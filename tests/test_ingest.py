@@ -12,6 +12,7 @@ import pytest
 import xarray as xr
 from astropy.io import fits
 from astropy.wcs import WCS
+from plain_descriptor import plain_descriptor
 
 import hscz.ingest as stage
 from hscz import cutting
@@ -23,23 +24,7 @@ from hscz.stores import attributes, open_field, part
 from hscz.survey import PIXEL_SCALE_ARCSEC
 
 SIDE = 900
-DESCRIPTOR = """
-title = "test"
-survey = "test"
-reference = "none"
-bibcode = ""
-selection = "all"
-extinction_corrected = true
-z_range = [0.0, 6.0]
-format = "csv"
-[columns]
-object_id = "id"
-ra = "ra"
-dec = "dec"
-trail = "trail"
-[mag]
-i = "mag_i"
-"""
+DESCRIPTOR = plain_descriptor('trail = "trail"')
 
 
 @pytest.fixture(scope="module")

@@ -11,6 +11,7 @@ import pandas as pd
 import pytest
 from astropy.wcs import WCS
 from dask.distributed import Client, LocalCluster
+from plain_descriptor import plain_descriptor
 
 from hscz import stores
 from hscz.config import FieldConfig, IngestConfig, RunConfig, TableConfig
@@ -21,22 +22,7 @@ from hscz.sky.mosaic import Tile, assign
 
 SIDE, N = 700, 400
 
-DESCRIPTOR = """
-title = "test"
-survey = "test"
-reference = "none"
-bibcode = "none"
-selection = "all"
-extinction_corrected = true
-z_range = [0.0, 6.0]
-format = "csv"
-[columns]
-object_id = "id"
-ra = "ra"
-dec = "dec"
-[mag]
-i = "mag_i"
-"""
+DESCRIPTOR = plain_descriptor()
 
 
 def make_wcs(ra: float = 150.0, dec: float = 2.0, side: int = SIDE) -> WCS:

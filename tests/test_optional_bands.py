@@ -10,6 +10,7 @@ import pytest
 import xarray as xr
 from astropy.io import fits
 from astropy.wcs import WCS
+from plain_descriptor import plain_descriptor
 
 from hscz.configfile import load
 from hscz.ensemble import mean_pdf
@@ -61,23 +62,7 @@ enabled = false
 device = "cpu"
 """
 
-DESCRIPTOR = """
-title = "objects"
-survey = "X"
-reference = "none"
-bibcode = "none"
-selection = "all"
-format = "csv"
-extinction_corrected = true
-z_range = [0.0, 6.0]
-[columns]
-object_id = "id"
-ra = "ra"
-dec = "dec"
-ebv = "ebv"
-[mag]
-i = "mag_i"
-"""
+DESCRIPTOR = plain_descriptor('ebv = "ebv"')
 
 
 def make_wcs(ra: float, scale_arcsec: float = 0.168, turn_deg: float = 0.0) -> WCS:

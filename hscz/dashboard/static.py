@@ -100,13 +100,7 @@ def _page(field: FieldCubes, n_sample: int) -> Any:
     one = CurvePlot(edges, "PDFs of the object clicked", "PDF (per unit z)")
     n_of_z.draw({model: np.nanmean(d, axis=0) for model, d in densities.items()})
     skies, galaxies = _maps(field)
-    sliders = [
-        RangeSlider(title=title, start=low, end=high, value=(low, high), step=step, width=260)
-        for title, (low, high), step in (
-            ("i magnitude", field.mag_limits, 0.05),
-            (f"redshift (median of {field.models[0]})", (0.0, field.z_max), 0.01),
-        )
-    ]
+    sliders = _sliders(field)
     note = Div(text="", width=270)
     table = Div(text="Click on an object in a map.", width=800)
     everything, save = Button(label="Select all"), Button(label="Catalogue of the selection (CSV)")
@@ -150,6 +144,17 @@ def _page(field: FieldCubes, n_sample: int) -> Any:
     # Curves stand below the maps, since two maps and a side bar fill a laptop's screen.
     maps = (row([plot.figure for plot in plots]) for plots in (skies, galaxies))
     return row(side_bar, column(*maps, row(n_of_z.figure, one.figure), table))
+
+
+def _sliders(field: FieldCubes) -> list[RangeSlider]:
+    """Return the limits of magnitude and redshift, wide open."""
+    return [
+        RangeSlider(title=title, start=low, end=high, value=(low, high), step=step, width=260)
+        for title, (low, high), step in (
+            ("i magnitude", field.mag_limits, 0.05),
+            (f"redshift (median of {field.models[0]})", (0.0, field.z_max), 0.01),
+        )
+    ]
 
 
 def _maps(field: FieldCubes) -> tuple[list[MapPlot], list[MapPlot]]:

@@ -15,7 +15,7 @@ import xarray as xr
 pytest.importorskip("holoviews")
 
 import holoviews as hv
-from toy_survey import FIELDS, SCATTER, N, cube, field_store
+from toy_survey import FIELDS, N
 
 from hscz import figures
 from hscz.config import FiguresConfig, RunConfig
@@ -25,30 +25,8 @@ from hscz.figures import Figure, page
 from hscz.figures.maps import Frame
 from hscz.figures.palette import COLOURS
 from hscz.figures.samples import usable
-from hscz.learn.settings import FlattenConfig
 
 Survey = dict[str, Any]
-
-
-@pytest.fixture(scope="module")
-def survey() -> Survey:
-    stores = {name: field_store(name) for name in FIELDS}
-    cubes = {
-        recipe: {name: cube(store, scatter) for name, store in stores.items()}
-        for recipe, scatter in SCATTER.items()
-    }
-    target = {recipe: found["DEEP2"] for recipe, found in cubes.items()}
-    source = stores["COSMOS_UDF"]
-    labels = {"z_label": source["z_label"].values, "mag_i": source["mag_i"].values}
-    training = pd.DataFrame(labels).dropna()
-    return {
-        "stores": stores,
-        "cubes": cubes,
-        "target": target,
-        "source": source,
-        "training": training,
-        "everywhere": {name: cubes["v2"][name] for name in FIELDS[1:]},
-    }
 
 
 def planes() -> pd.DataFrame:
@@ -132,23 +110,6 @@ def test_one_drawing_makes_all_files(drawn: dict[str, Figure], tmp_path: Path) -
     with pytest.raises(InputError, match="cannot be saved as 'gif'; use png, pdf, html"):
         drawn["fig23"].save(tmp_path / "other", ("gif",))
     assert not list(tmp_path.glob("other*"))
-
-
-@pytest.mark.parametrize("number", [1, 2, 3, 4, 7, 8, 9, *range(11, 26)])
-def test_absent_input_says_what_is_missing(number: int) -> None:
-    function = getattr(figures, f"fig{number:02d}")
-    no_store = {3: (None,), 21: (None, {}), 25: (None,)}
-    figure = function(*no_store.get(number, ({},)))
-    assert figure.missing
-    assert figure.note.startswith("there")
-    words = figure.plot[0].Labels.I.dimension_values("words")[0]
-    assert figure.note.split()[-1] in words
-
-
-def test_missing_recipe_is_noted(survey: Survey) -> None:
-    figure = figures.fig08({"v0": survey["target"]["v0"]})
-    assert figure.note == "without v1, of which there is no PDF cube"
-    assert set(figure.table["model"]) == {"v0", "SED"}
 
 
 def test_metrics_are_those_of_the_spectroscopic_sample(
@@ -246,39 +207,6 @@ def test_galleries_show_what_they_promise(survey: Survey, drawn: dict[str, Figur
     pd.testing.assert_frame_equal(again.table, drawn["fig21"].table)
 
 
-def test_field_without_candidates_keeps_its_other_tests(survey: Survey) -> None:
-    bare = {r: c.drop_vars("is_oii_candidate") for r, c in survey["target"].items()}
-    figure = figures.fig16(bare, survey["training"])
-    assert set(figure.table["test"]) == {"spec", "n_of_z"}
-    assert figure.note.startswith("the target is ")
-    assert "no [OII] candidates" in figure.note
-
-
-def words(plot: Any) -> list[str]:
-    """Return what is written inside the panels of a figure."""
-    found = plot.traverse(lambda labels: labels.dimension_values("words"), [hv.Labels])
-    return [" ".join(str(one).split()) for some in found for one in some]
-
-
-def test_panels_without_enough_galaxies_say_so(survey: Survey, drawn: dict[str, Figure]) -> None:
-    few = {
-        recipe: cube.assign(z_spec=cube["z_spec"].where(cube["object_id"] < 12))
-        for recipe, cube in survey["target"].items()
-    }
-    n = int(few["v0"]["z_spec"].notnull().sum())
-    assert words(figures.fig11(few).plot) == [f"N = {n}: no bin has the 10 needed"] * 6
-    assert words(drawn["fig11"].plot) == []
-    faint = {"v2": few["v2"].isel(object=few["v2"]["mag_i"].values > 22)}
-    assert words(figures.fig12(faint).plot) == ["no galaxy has a redshift"] * 3
-
-
-def test_tests_of_a_target_that_cannot_be_drawn_say_so(survey: Survey) -> None:
-    bare = {"v0": survey["target"]["v0"].drop_vars(["is_oii_candidate", "z_spec"])}
-    said = words(figures.fig15(bare).plot)
-    assert said[0] == "no object has a spectroscopic redshift; label its field store"
-    assert said[-1] == "the field has no [OII] candidates; give their catalogue to hscz label"
-
-
 def test_dots_leave_the_map_visible(survey: Survey) -> None:
     store = survey["stores"]["DEEP2"]
     (dots,) = figures.fig01({"DEEP2": store}).plot.traverse(lambda d: d.dframe(), [hv.Scatter])
@@ -289,10 +217,6 @@ def test_dots_leave_the_map_visible(survey: Survey) -> None:
     shown, _, _ = np.histogram2d(dots["x"], dots["y"], edges)
     np.testing.assert_array_equal(shown, np.ceil(np.log(1 + n) / np.log(4)))
     assert n.max() > 3
-
-
-def test_flattening_without_a_training_is_missing() -> None:
-    assert figures.fig05([], [], None, FlattenConfig()).missing
 
 
 def test_network_is_drawn_from_its_modules() -> None:

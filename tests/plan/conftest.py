@@ -3,26 +3,11 @@
 from __future__ import annotations
 
 import pytest
+from plain_descriptor import plain_descriptor
 
 from hscz.configfile import load
 
-DESCRIPTOR = """
-title = "objects"
-survey = "X"
-reference = "none"
-bibcode = "none"
-selection = "all"
-format = "csv"
-extinction_corrected = true
-z_range = [0.0, 6.0]
-select = "mag_i < 25"
-[columns]
-object_id = "id"
-ra = "ra"
-dec = "dec"
-[mag]
-i = "mag_i"
-"""
+DESCRIPTOR = plain_descriptor(keys='select = "mag_i < 25"')
 
 
 @pytest.fixture
