@@ -239,6 +239,9 @@ def _run_stages(options: argparse.Namespace) -> int:
             print(f"{head}{time.monotonic() - begun:6.1f} s  {stage.output}")
         if summary:
             print(summary)
+    if options.dry_run:
+        print("a dry run: nothing was written")
+        return 0
     outputs = ", ".join(dict.fromkeys(str(s.output) for s in chosen if s.verb == chosen[-1].verb))
     print(f"done in {time.monotonic() - started:.0f} s: {outputs}")
     return 1 if lacking else 0
