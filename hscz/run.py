@@ -15,6 +15,7 @@ from pathlib import Path
 from hscz.atomic import read_json, write_json
 from hscz.config import RunConfig
 from hscz.configfile import fingerprint
+from hscz.errors import ConfigError
 from hscz.learn.experiments import Experiment
 from hscz.mock.settings import MockSettings
 from hscz.stores import attributes, identity
@@ -269,6 +270,12 @@ def _train(config: RunConfig, progress: bool) -> Stage:
     def make(resume: bool, force: bool) -> str:
         from hscz.learn.train import train, training_report
 
+        for name in config.train.fields:
+            if name not in config.fields and not attributes(config.field_store(name)):
+                raise ConfigError(
+                    f"train.fields has {name!r}, of which there is no store; the fields are "
+                    f"{', '.join(config.fields)}: name those with redshifts, or ingest alone"
+                )
         train(config, resume, force, progress)
         return training_report(config)
 

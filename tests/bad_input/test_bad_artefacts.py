@@ -28,7 +28,11 @@ from hscz.learn.model import Model
         ),
         ('train.bands=["u", "g"]', 1, "the model needs band 'u', the store has g, r, i; choose"),
         ('train.fields=["B"]', 1, "B.zarr: has no labels; run 'hscz label' first"),
-        ('train.fields=["C"]', 1, "C.zarr: no field store here; run 'hscz ingest' to make it"),
+        (
+            'train.fields=["C"]',
+            2,
+            "train.fields has 'C', of which there is no store; the",
+        ),
         ("train.z_max=0.1", 1, "A: no usable object has a label within 0 < z < 0.1"),
         ("network.input_px=128", 1, "its stamps are 64 px wide, the network sees 128; lower"),
         ('network.layers=["valid 4 99"]', 2, "network.input_px is 32, too few pixels for the lay"),
