@@ -8,7 +8,7 @@ import os
 import platform
 from pathlib import Path
 
-from hscz.atomic import read_json, write_json
+from hscz.files.atomic import read_json, write_json
 
 NAMES = (
     "imports",

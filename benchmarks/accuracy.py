@@ -12,13 +12,13 @@ import numpy as np
 import pandas as pd
 
 from hscz.cli import main
-from hscz.configfile import load
-from hscz.ensemble import usable_rows
+from hscz.config.read import load
 from hscz.evaluate.metrics import metrics_table
+from hscz.experiments.photometric import METHODS, estimate, features
 from hscz.learn.model import Model, training_part
-from hscz.learn.photometric import METHODS, estimate, features
+from hscz.pdf.grid import RedshiftGrid
+from hscz.predict.ensemble import usable_rows
 from hscz.stores import open_cube, open_field
-from hscz.zgrid import RedshiftGrid
 
 CONFIG = Path(__file__).parents[1] / "examples" / "benchmark.toml"
 MAG_EDGES = np.array([18.0, 24.0, 25.0])

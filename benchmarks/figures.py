@@ -15,9 +15,9 @@ import time
 from dataclasses import replace
 from pathlib import Path
 
-from hscz.atomic import read_json
-from hscz.configfile import load
-from hscz.figures.page import figures_folder, make_figures
+from hscz.config.read import load
+from hscz.files.atomic import read_json
+from hscz.report.figures import figures_folder, make_figures
 
 
 def run(file: str) -> dict[str, float]:

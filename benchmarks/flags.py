@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from hscz import open_cube, pdf
 from hscz.evaluate.metrics import residual
-from hscz.quality import WIDE_PDF
+from hscz.pdf.flags import WIDE_PDF
 
 DISTANCES, SHARES = (0.1, 0.15, 0.2, 0.3), (0.05, 0.1, 0.15, 0.2, 0.25, 0.3, 0.4)
 

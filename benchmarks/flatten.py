@@ -9,8 +9,8 @@ import numpy as np
 import pandas as pd
 from scipy.stats import gaussian_kde
 
+from hscz.config.learn import FlattenConfig
 from hscz.learn.flatten import FINE_STEP, Flattened, binned_counts, flatten, smooth
-from hscz.learn.settings import FlattenConfig
 from hscz.mock.clustering import COSMOS_STRUCTURES, STRUCTURE_HALF_WIDTH
 from hscz.mock.photoz import four_redshifts
 from hscz.mock.population import draw_field

@@ -12,15 +12,15 @@ import torch
 from torch import nn
 
 from hscz.config import PredictConfig, RunConfig
+from hscz.config.learn import NETWORK_PRESETS, AdaptConfig, TrainConfig
 from hscz.learn.adversary import Adversarial
 from hscz.learn.loader import Stamps
 from hscz.learn.model import Model
-from hscz.learn.settings import NETWORK_PRESETS, AdaptConfig, TrainConfig
 from hscz.learn.steps import Batch, Supervised, autocast
 from hscz.learn.trainer import Trainer, choose_device
+from hscz.pdf.grid import RedshiftGrid
 from hscz.plan import synthetic
-from hscz.predict import predict_field
-from hscz.zgrid import RedshiftGrid
+from hscz.predict.stage import predict_field
 
 REPEATS = 3
 

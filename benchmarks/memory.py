@@ -29,8 +29,8 @@ print(float(status["VmHWM"].split()[0]) * 1024 / 1e6)
 """
 INGEST = """
 import sys
-from hscz.configfile import load
-from hscz.ingest import ingest
+from hscz.config.read import load
+from hscz.ingest.stage import ingest
 if len(sys.argv) > 1:
     ingest(load(sys.argv[1]), "BIG", progress=False)
 """
@@ -41,7 +41,7 @@ import torch
 from hscz.config import RunConfig
 from hscz.learn.batches import Epochs
 from hscz.learn.data import Labelled, Unlabelled
-from hscz.learn.settings import AdaptConfig, TrainConfig
+from hscz.config.learn import AdaptConfig, TrainConfig
 if len(sys.argv) > 1:
     adapt = AdaptConfig(targets=("TARGET",), adversary="inverted")
     config = RunConfig(stores=sys.argv[1], train=TrainConfig(fields=("SOURCE",)), adapt=adapt)

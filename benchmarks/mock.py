@@ -6,7 +6,7 @@ import tempfile
 import time
 from pathlib import Path
 
-from hscz.mock.settings import MockSettings
+from hscz.config.mock import MockSettings
 from hscz.mock.survey import make_field
 from hscz.tables.read import read_catalogue
 from hscz.tables.select import select

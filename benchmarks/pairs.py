@@ -7,8 +7,8 @@ import time
 import numpy as np
 from scipy.spatial import cKDTree
 
+from hscz.config.learn import AdaptConfig
 from hscz.learn.pairs import draw_pairs
-from hscz.learn.settings import AdaptConfig
 
 SOURCES, TARGETS, BATCH, REPEATS = 155_000, 100_000, 64, 5
 

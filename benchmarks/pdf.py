@@ -14,8 +14,8 @@ import hscz.accessor  # noqa: F401  (registers .hscz)
 from hscz import pdf
 from hscz.evaluate.calibration import hpd_level, pit, pit_statistics
 from hscz.evaluate.proper import cde_loss, crps, log_loss
-from hscz.evaluate.recalibrate import KNOTS, remap, temper
-from hscz.zgrid import RedshiftGrid
+from hscz.pdf.grid import RedshiftGrid
+from hscz.predict.recalibrate import KNOTS, remap, temper
 
 N, GRID, REPEATS = 100_000, RedshiftGrid.uniform(), 2
 

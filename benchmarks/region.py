@@ -14,7 +14,7 @@ import numpy as np
 from astropy.wcs import WCS
 
 from hscz import stores
-from hscz.cutting import blocks_of, cutting_tasks
+from hscz.ingest.cutting import blocks_of, cutting_tasks
 from hscz.sky.fits import HSC_MASK_PLANES, BandImage
 from hscz.sky.mosaic import Tile, assign
 from hscz.survey import PIXEL_SCALE_ARCSEC, ZERO_POINT_MAG

@@ -18,5 +18,10 @@ __version__ = "0.1.0"
 __getattr__, __dir__, _ = lazy_loader.attach(
     __name__,
     [module.name for module in iter_modules(__path__)],
-    {"configfile": ["load"], "cubes": ["concat_cubes"], "stores": ["open_cube", "open_field"]},
+    {
+        "accessor": ["open_cube"],
+        "config.read": ["load"],
+        "pdf.cubes": ["concat_cubes"],
+        "stores": ["open_field"],
+    },
 )

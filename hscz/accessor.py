@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from itertools import pairwise
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -16,11 +17,11 @@ import pandas as pd
 import xarray as xr
 from numpy.typing import ArrayLike, NDArray
 
-from hscz import pdf
-from hscz.cubes import density, n_of_z
+from hscz import pdf, stores
 from hscz.errors import InputError
 from hscz.extras import needed_by
-from hscz.peaks import PEAK_DISTANCE, PEAK_PROMINENCE
+from hscz.pdf.cubes import density, n_of_z
+from hscz.pdf.peak_finding import PEAK_DISTANCE, PEAK_PROMINENCE
 from hscz.schema import PDF_CUBE
 
 if TYPE_CHECKING:
@@ -99,7 +100,7 @@ class CubeAccessor:
         return xr.Dataset({n: v.assign_attrs(about[n]) for n, v in zip(names, found, strict=True)})
 
     def n_of_z(self, by: str | Mapping[str, ArrayLike] | None = None) -> xr.DataArray:
-        """Return n(z), the sum of the PDFs, of all objects or of groups; `hscz.cubes.n_of_z`."""
+        """Return n(z), of all objects or of groups; see `hscz.pdf.cubes.n_of_z`."""
         return n_of_z(self._cube, by)
 
     def to_qp(self) -> qp.Ensemble:
@@ -196,6 +197,11 @@ class CubeAccessor:
             output_dtypes=list(types),
             dask_gufunc_kwargs={"allow_rechunk": True, "output_sizes": dict(sizes or {})},
         )
+
+
+def open_cube(path: str | Path, lazy: bool = True) -> xr.Dataset:
+    """Open a PDF cube; see `hscz.open_field`. Its ``.hscz`` is a `CubeAccessor`."""
+    return stores.open_cube(path, lazy)
 
 
 def _described(name: str) -> dict[str, str]:

@@ -172,7 +172,7 @@ def _plan(options: argparse.Namespace) -> int:
 
 
 def _config(options: argparse.Namespace) -> RunConfig:
-    from hscz.configfile import load
+    from hscz.config.read import load
 
     file = options.config_option or options.config
     if not file:
@@ -181,7 +181,7 @@ def _config(options: argparse.Namespace) -> RunConfig:
 
 
 def _draw_figures(options: argparse.Namespace) -> int:
-    from hscz.figures.page import make_figures, stale_figures
+    from hscz.report.figures import make_figures, stale_figures
 
     started = time.monotonic()
     config = _config(options)
@@ -196,7 +196,7 @@ def _draw_figures(options: argparse.Namespace) -> int:
 
 
 def _run_stages(options: argparse.Namespace) -> int:
-    from hscz.run import embed_stages, stages
+    from hscz.run.stages import embed_stages, stages
 
     started = time.monotonic()
     config = _config(options)

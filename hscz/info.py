@@ -8,8 +8,8 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from hscz.atomic import read_json
 from hscz.errors import ConfigError, StoreError
+from hscz.files.atomic import read_json
 from hscz.schema import flag_counts
 from hscz.stores import attributes, open_cube, open_field, part
 from hscz.tables.listing import describe_catalogue, list_catalogues

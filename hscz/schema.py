@@ -46,7 +46,7 @@ class Flag(IntFlag):
     UNREADABLE = 256
     """The image of at least one band turned out to be damaged."""
 
-    # Bits from here on are set in PDF cubes (`hscz.quality`), those before in field stores.
+    # Bits from here on are set in PDF cubes (`hscz.pdf.flags`), those before in field stores.
     WIDE_PDF = 65536
     """PDFw, the width of the central 68 %, is above 1.5."""
     SEVERAL_PEAKS = 131072

@@ -22,8 +22,8 @@ import xarray as xr
 import zarr
 
 from hscz import __version__
-from hscz.atomic import read_json, replace_folder, write_json, writing
 from hscz.errors import StoreError
+from hscz.files.atomic import read_json, replace_folder, write_json, writing
 from hscz.schema import FIELD_STORE, PDF_CUBE, Variable, describe, validate
 
 IMAGE_CHUNK = 256
@@ -198,9 +198,7 @@ def open_field(path: str | Path, lazy: bool = True) -> xr.Dataset:
 
 
 def open_cube(path: str | Path, lazy: bool = True) -> xr.Dataset:
-    """Open a PDF cube; see `open_field`. Its ``.hscz`` is `hscz.accessor.CubeAccessor`."""
-    import hscz.accessor  # noqa: F401  (registers the accessor)
-
+    """Open a PDF cube; see `open_field`. `hscz.open_cube` gives it its accessor, too."""
     return _open_checked(Path(path), lazy, PDF_CUBE, "PDF cube", "predict")
 
 

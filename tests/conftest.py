@@ -10,7 +10,7 @@ import pytest
 
 from hscz.cli import main
 from hscz.config import RunConfig
-from hscz.configfile import load
+from hscz.config.read import load
 
 # Doctest collection would import every conftest.py as one and the same module.
 collect_ignore_glob = ["conftest.py", "*/conftest.py"]

@@ -16,9 +16,9 @@ import hscz.accessor
 from hscz import concat_cubes, pdf
 from hscz.errors import HsczError, InputError
 from hscz.export import to_table
+from hscz.pdf.grid import RedshiftGrid
+from hscz.pdf.stacking import stack
 from hscz.schema import PDF_CUBE, describe
-from hscz.stacking import stack
-from hscz.zgrid import RedshiftGrid
 
 N, GRID = 23, RedshiftGrid.logarithmic(12, 3.0)
 

@@ -14,10 +14,10 @@ import pytest
 from hscz import dashboard, figures
 from hscz.cli import main
 from hscz.errors import ConfigError
-from hscz.evaluate.embed import check_method
-from hscz.export.formats import check_formats
+from hscz.experiments.campaign import side_by_side
+from hscz.experiments.embed import check_method
 from hscz.extras import EXTRAS, needed_by, require
-from hscz.learn.campaign import side_by_side
+from hscz.seams import EXPORT_FORMATS
 from hscz.tables.hats import match_hats
 
 ROOT = Path(__file__).parents[1]
@@ -44,7 +44,7 @@ def plain(requirement: str) -> str:
     [
         ("lsdb", lambda: match_hats("nowhere", None), "matching a HATS catalogue"),
         ("umap", lambda: check_method("umap"), "embed.method 'umap'"),
-        ("hats", lambda: check_formats(["hats"], "a.toml: "), "a.toml: export format 'hats'"),
+        ("hats", lambda: EXPORT_FORMATS.check("hats", "a.toml: "), "a.toml: export format 'hats'"),
         ("panel", lambda: dashboard.write_html, "the dashboard"),
         ("holoviews", lambda: figures.fig01({}), "drawing"),
         ("torch", lambda: side_by_side([], 2, "", False), "work side by side"),

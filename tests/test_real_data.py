@@ -10,8 +10,8 @@ import xarray as xr
 from astropy.io import fits
 
 from hscz.config import FieldConfig, RunConfig, TableConfig
-from hscz.ingest import ingest
-from hscz.lightcheck import light_ratios, light_warnings
+from hscz.ingest.lightcheck import light_ratios, light_warnings
+from hscz.ingest.stage import ingest
 from hscz.schema import Flag
 from hscz.sky.photometry import aperture_flux
 from hscz.stores import open_field

@@ -10,8 +10,8 @@ import pytest
 import xarray as xr
 
 from hscz import stores
-from hscz.atomic import write_atomic
 from hscz.errors import StoreError
+from hscz.files.atomic import write_atomic
 from hscz.schema import FIELD_STORE, Flag, Variable
 
 CONTRACT = {

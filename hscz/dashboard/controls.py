@@ -15,7 +15,7 @@ from hscz.dashboard.data import FieldCubes
 from hscz.dashboard.download import FORMATS, catalogue
 from hscz.dashboard.selection import Range, Selection
 from hscz.figures.palette import colour
-from hscz.quality import WIDE_PDF
+from hscz.pdf.flags import WIDE_PDF
 
 WIDTH_PX = 250
 

@@ -12,7 +12,7 @@ import xarray as xr
 from numpy.typing import NDArray
 
 from hscz.errors import InputError, StoreError
-from hscz.sphere import ra_near
+from hscz.sky.sphere import ra_near
 from hscz.stores import ROW_CHUNK, open_cube
 
 Column = NDArray[np.float32]

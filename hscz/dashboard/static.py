@@ -26,11 +26,11 @@ from bokeh.resources import Resources
 from numpy.typing import NDArray
 
 from hscz import pdf
-from hscz.atomic import write_text
 from hscz.dashboard.data import Cube, FieldCubes, load
 from hscz.dashboard.mapplots import MapPlot, map_plots
 from hscz.dashboard.plots import CurvePlot
 from hscz.errors import InputError
+from hscz.files.atomic import write_text
 
 SAMPLE = 5000
 """Objects that can be selected in the page."""

@@ -18,7 +18,7 @@ from scipy import stats
 from hscz.evaluate.metrics import each_bin
 from hscz.evaluate.proper import cde_loss, crps, log_loss
 from hscz.pdf import cdf_at, has_pdf, pdf_to_pmf
-from hscz.zgrid import bin_of
+from hscz.pdf.grid import bin_of
 
 FloatArray = NDArray[np.float64]
 

@@ -19,7 +19,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from hscz.errors import InputError
 from hscz.evaluate.metrics import metrics_table
-from hscz.quality import WIDE_PDF
+from hscz.pdf.flags import WIDE_PDF
 
 FloatArray = NDArray[np.float64]
 

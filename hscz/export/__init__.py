@@ -13,14 +13,15 @@ from pathlib import Path
 import pandas as pd
 import xarray as xr
 
-from hscz.atomic import aside, writing
 from hscz.errors import InputError
 from hscz.export.catalogue import Catalogue
 from hscz.export.columns import ESTIMATES
-from hscz.export.formats import FORMATS, check_formats, path_of
+from hscz.export.formats import Format, path_of
+from hscz.files.atomic import aside, writing
+from hscz.seams import EXPORT_FORMATS
 from hscz.stores import open_cube
 
-__all__ = ["ESTIMATES", "FORMATS", "export", "path_of", "to_table"]
+__all__ = ["ESTIMATES", "Format", "export", "path_of", "to_table"]
 
 
 def export(
@@ -76,19 +77,19 @@ def export(
     StoreError
         If the cube is not there, not whole or without objects, or the disk is full.
     """
-    check_formats(formats)
     paths = [path_of(out_stem, kind) for kind in formats]
+    known: list[Format] = [EXPORT_FORMATS.load(kind) for kind in formats]
     _refuse_existing([] if overwrite else paths)
     cube = cube if isinstance(cube, xr.Dataset) else open_cube(cube, lazy=False)
     name = Path(out_stem).name
     catalogue = Catalogue.of(cube, algorithm, include_pdf, columns, select, block, name)
     variables = {column.variable for column in catalogue.columns}
-    variables |= {name for kind in formats for name in FORMATS[kind].variables}
+    variables |= {name for one in known for name in one.variables}
     with ExitStack() as stack:
         writers = []
-        for kind, path in zip(formats, paths, strict=True):
+        for one, path in zip(known, paths, strict=True):
             temporary = stack.enter_context(aside(path))
-            writers.append((path, stack.enter_context(FORMATS[kind].write(temporary, catalogue))))
+            writers.append((path, stack.enter_context(one.write(temporary, catalogue))))
         for rows in catalogue.blocks(variables):
             for path, write in writers:
                 with writing(path):

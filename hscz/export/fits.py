@@ -10,6 +10,7 @@ from typing import Any
 from hscz import __version__
 from hscz.export.catalogue import Catalogue
 from hscz.export.columns import FITS_LETTER, Block, Column
+from hscz.export.formats import Format
 from hscz.export.records import records, text_width
 
 _UNIT_BYTES = 2880
@@ -60,3 +61,6 @@ def _tform(column: Column) -> str:
     if column.is_text:
         return f"{text_width(column)}A"
     return f"{column.shape[0] if column.shape else 1}{FITS_LETTER[column.dtype.str[1:]]}"
+
+
+FORMAT = Format("fits", write_fits)

@@ -20,6 +20,7 @@ from hscz import __version__
 from hscz.errors import ConfigError, InputError
 from hscz.export.catalogue import Catalogue
 from hscz.export.columns import Block
+from hscz.export.formats import Format
 from hscz.export.parquet import arrow_table, open_parquet
 
 FINE_ORDER = 10
@@ -195,3 +196,6 @@ def _describe(path: Path, catalogue: Catalogue, tiles: Tiles, largest: int) -> N
         **TableProperties.new_provenance_dict(path, builder=builder),
     )
     properties.to_properties_file(path)
+
+
+FORMAT = Format("hats", write_hats, ("ra", "dec"))

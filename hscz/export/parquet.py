@@ -10,6 +10,7 @@ from typing import Any
 
 from hscz.export.catalogue import Catalogue
 from hscz.export.columns import Block, Column
+from hscz.export.formats import Format
 
 
 @contextmanager
@@ -64,3 +65,6 @@ def _arrow_type(column: Column) -> Any:
         return pa.string()
     kind = pa.from_numpy_dtype(column.dtype)
     return pa.list_(kind, *column.shape) if column.shape else kind
+
+
+FORMAT = Format("parquet", write_parquet)

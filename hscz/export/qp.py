@@ -12,6 +12,7 @@ import numpy as np
 
 from hscz.export.catalogue import Catalogue
 from hscz.export.columns import Block
+from hscz.export.formats import Format
 
 ANCILLARY: Mapping[str, str] = {
     "id": "object_id",
@@ -85,3 +86,6 @@ class _Disk(io.FileIO):
         """Raise what was kept."""
         if self.refusal:
             raise self.refusal
+
+
+FORMAT = Format("hdf5", write_qp, ("pdf", *ANCILLARY.values()))

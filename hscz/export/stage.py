@@ -8,12 +8,12 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from hscz.atomic import read_json, write_json
 from hscz.config import RunConfig
-from hscz.configfile import fingerprint
+from hscz.config.read import fingerprint
 from hscz.errors import InputError
 from hscz.export import export
 from hscz.export.formats import path_of
+from hscz.files.atomic import read_json, write_json
 from hscz.stores import identity, open_cube
 
 

@@ -13,6 +13,7 @@ import numpy as np
 
 from hscz.export.catalogue import Catalogue
 from hscz.export.columns import Block, Column
+from hscz.export.formats import Format
 from hscz.export.records import records, text_width
 
 _DATATYPE: Mapping[str, str] = {
@@ -94,3 +95,6 @@ def _edges(document: Any, catalogue: Catalogue) -> Any:
     )
     param.description = about
     return param
+
+
+FORMAT = Format("vot", write_votable)

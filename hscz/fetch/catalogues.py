@@ -17,12 +17,12 @@ from urllib.parse import urlsplit
 import numpy as np
 from urllib3.exceptions import HTTPError
 
-from hscz.atomic import write_atomic
 from hscz.errors import ConfigError, InputError
 from hscz.extras import needed_by
 from hscz.fetch.box import SkyBox
-from hscz.fetch.check import check_file, refuse_web_page
 from hscz.fetch.http import Downloader, TemporaryError
+from hscz.files.atomic import write_atomic
+from hscz.files.check import check_file, refuse_web_page
 from hscz.tables.descriptor import CatalogueDescriptor
 
 if TYPE_CHECKING:

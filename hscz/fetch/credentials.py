@@ -74,20 +74,6 @@ def login_hint(url: str, hosts: Mapping[str, str]) -> str:
     return f"correct {prefix}_USER and {prefix}_PASSWORD, or the line in the netrc file"
 
 
-def refuse_secrets(where: str, url: str) -> None:
-    """Refuse an address with a password in it, which would end up in copies of the settings.
-
-    Raises
-    ------
-    ConfigError
-    """
-    if "@" in urlsplit(url).netloc:
-        raise ConfigError(
-            f"{where} has a login in its address; take it out and set environment variables or "
-            "the netrc file"
-        )
-
-
 def _prefix(url: str, hosts: Mapping[str, str]) -> str | None:
     parts = urlsplit(url)
     return hosts.get(parts.netloc, hosts.get(parts.hostname or ""))

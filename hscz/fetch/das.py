@@ -18,10 +18,10 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from hscz.atomic import aside
 from hscz.errors import InputError
-from hscz.fetch.check import check_file, refuse_web_page
 from hscz.fetch.http import CHUNK, Downloader, TemporaryError
+from hscz.files.atomic import aside
+from hscz.files.check import check_file, refuse_web_page
 
 MOST_ROWS = 990
 """Rows of one list."""

@@ -16,8 +16,8 @@ from astropy.coordinates import SkyCoord
 
 from hscz.errors import InputError
 from hscz.fetch.box import SkyBox
-from hscz.fetch.check import check_file, refuse_web_page
 from hscz.fetch.http import Downloader
+from hscz.files.check import check_file, refuse_web_page
 from hscz.sky.dust import ebv_of_image
 
 SMALLEST_DEG, LARGEST_DEG = 2.0, 37.5

@@ -12,17 +12,17 @@ import numpy as np
 import pandas as pd
 from tqdm.auto import tqdm
 
-from hscz.atomic import write_atomic
 from hscz.config import RunConfig
-from hscz.configfile import fingerprint
+from hscz.config.read import fingerprint
 from hscz.errors import ConfigError, IncompleteError, InputError
 from hscz.fetch.catalogues import fetch_catalogue
-from hscz.fetch.check import check_file
 from hscz.fetch.das import Request, fetch_cutouts, requests_for
 from hscz.fetch.dust import fetch_ebv_image
 from hscz.fetch.http import Downloader, MissingFileError, ServiceError
 from hscz.fetch.manifest import Manifest
 from hscz.fetch.wanted import PATCH_MB, box_of, image_path, images, tables
+from hscz.files.atomic import write_atomic
+from hscz.files.check import check_file
 from hscz.survey import BANDS, band
 from hscz.tables.read import read_columns
 

@@ -20,11 +20,11 @@ import requests
 import urllib3
 
 from hscz import __version__
-from hscz.atomic import read_json, write_json, writing
+from hscz.config.fetch import FetchConfig
 from hscz.errors import InputError
-from hscz.fetch.check import words_of
 from hscz.fetch.credentials import login_for, login_hint
-from hscz.fetch.settings import FetchConfig
+from hscz.files.atomic import read_json, write_json, writing
+from hscz.files.check import words_of
 
 _log = logging.getLogger("hscz")
 

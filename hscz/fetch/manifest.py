@@ -12,7 +12,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from hscz.atomic import writing
+from hscz.files.atomic import writing
 
 
 class Manifest:

@@ -10,7 +10,7 @@ from pathlib import Path
 from hscz.config import FieldConfig, RunConfig
 from hscz.errors import ConfigError
 from hscz.fetch.box import SkyBox
-from hscz.label import C2020
+from hscz.ingest.label import C2020
 from hscz.sky.skymap import PATCHES
 from hscz.survey import BANDS
 from hscz.tables.descriptor import CatalogueDescriptor, load_descriptor
@@ -62,7 +62,7 @@ def images(config: RunConfig, name: str) -> list[Wanted]:
 
     Examples
     --------
-    >>> from hscz.configfile import parse
+    >>> from hscz.config.read import parse
     >>> field = {"images": "{filter}/{tract}/{patch}.fits", "bands": ["i"], "fetch":
     ...          {"patches": ["9813-4,4"]}, "catalogue": {"file": "c.fits", "catalogue": "vipers"}}
     >>> wanted = images(parse({"fields": {"A": field}}), "A")

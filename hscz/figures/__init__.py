@@ -1,7 +1,7 @@
 """Figures as holoviews objects, each with the table that it drew.
 
 `fig01` to `fig25`, `figA1` and `table1` are those of the paper. They take field stores and PDF
-cubes, and return a `Figure`; `hscz.figures.page.make_figures` draws them all for a run. Each
+cubes, and return a `Figure`; `hscz.report.figures.make_figures` draws them all for a run. Each
 loads when it is first used.
 """
 

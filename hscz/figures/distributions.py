@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 import pandas as pd
 
 from hscz.errors import InputError
-from hscz.evaluate.compare import Estimates
+from hscz.experiments.compare import Estimates
 from hscz.figures.figure import Figure
 from hscz.figures.marks import grid, load_backends
 from hscz.figures.nz import distributions, n_of_z_panels

@@ -31,7 +31,7 @@ def fig14(planes: pd.DataFrame | None) -> Any:
     Parameters
     ----------
     planes : pandas.DataFrame or None
-        From `hscz.evaluate.insight.lay_out`, the recipe before the adaptation first.
+        From `hscz.experiments.insight.lay_out`, the recipe before the adaptation first.
 
     Returns
     -------

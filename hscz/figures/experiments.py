@@ -15,8 +15,8 @@ import numpy as np
 import pandas as pd
 
 from hscz.errors import InputError
-from hscz.evaluate.compare import POOLED_BINS, Estimates
-from hscz.evaluate.gains import over_seeds
+from hscz.experiments.compare import POOLED_BINS, Estimates
+from hscz.experiments.gains import over_seeds
 from hscz.figures.distributions import n_of_z_by_magnitude, oii_histograms
 from hscz.figures.figure import Figure
 from hscz.figures.leaves import Section, write_leaves
@@ -38,7 +38,7 @@ def metrics_by_magnitude(
     Parameters
     ----------
     table : pandas.DataFrame
-        From `hscz.evaluate.compare.compare`; all targets, which share their limits.
+        From `hscz.experiments.compare.compare`; all targets, which share their limits.
     target : str
     recipes : sequence of str
         Those to draw, of those in the table.
@@ -92,7 +92,7 @@ def gap_closed_bars(
     Parameters
     ----------
     gaps : pandas.DataFrame
-        From `hscz.evaluate.gains.gap_closed`; all targets, which share their limits.
+        From `hscz.experiments.gains.gap_closed`; all targets, which share their limits.
     target : str
     sample : (float, float)
         Bin of i magnitude, one of those in `gaps`.
@@ -164,9 +164,9 @@ def comparison_page(
     Parameters
     ----------
     estimates, training
-        As for `hscz.evaluate.compare.compare`.
+        As for `hscz.experiments.compare.compare`.
     table, gaps : pandas.DataFrame
-        From `hscz.evaluate.compare.compare` and `hscz.evaluate.gains.gap_closed`.
+        From `hscz.experiments.compare.compare` and `hscz.experiments.gains.gap_closed`.
     folder : Path
         Made if absent; the PNG files go into ``figures`` there.
 

@@ -10,9 +10,9 @@ from typing import Any, ParamSpec, TypeVar
 
 import pandas as pd
 
-from hscz.atomic import write_atomic, write_text
 from hscz.errors import InputError
 from hscz.figures.marks import grid, load_backends, panel, remark
+from hscz.files.atomic import write_atomic, write_text
 
 P = ParamSpec("P")
 T = TypeVar("T")

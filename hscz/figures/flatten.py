@@ -8,10 +8,10 @@ import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike, NDArray
 
+from hscz.config.learn import FlattenConfig
 from hscz.figures.figure import Missing, paper_figure
 from hscz.figures.marks import filled, grid, line, panel
 from hscz.learn.flatten import FINE_STEP, Flattened, binned_counts, smooth
-from hscz.learn.settings import FlattenConfig
 
 # The colours of Okabe and Ito, which the colour-blind tell apart.
 SKY_BLUE, VERMILION, BLACK = "#56b4e9", "#d55e00", "black"

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from html import escape
 from pathlib import Path
 
-from hscz.atomic import write_text
+from hscz.files.atomic import write_text
 
 
 @dataclass(frozen=True)

@@ -96,7 +96,7 @@ def layer_table(network: Network) -> pd.DataFrame:
     Examples
     --------
     >>> from hscz.learn.network import Network
-    >>> from hscz.learn.settings import NETWORK_PRESETS
+    >>> from hscz.config.learn import NETWORK_PRESETS
     >>> table = layer_table(Network(NETWORK_PRESETS["compact"], [1.0] * 6, 360))
     >>> table[["layer", "branches", "maps", "side_px"]].iloc[:2].values.tolist()
     [['conv1', 5, 80, 16], ['conv2', 5, 80, 16]]

@@ -8,9 +8,9 @@ import numpy as np
 import pandas as pd
 import xarray as xr
 
-from hscz.evaluate.compare import POOLED_BINS
+from hscz.experiments.compare import POOLED_BINS
 from hscz.schema import Flag
-from hscz.sphere import ra_near
+from hscz.sky.sphere import ra_near
 from hscz.survey import FIELDS
 
 REDSHIFTS = ("z_spec", "z_c2020", "z_sed", "z_label", "z_true")

@@ -14,7 +14,7 @@ from hscz.figures.figure import Missing, paper_figure
 from hscz.figures.marks import empty, grey_image, grid, line, panel, strokes, text, texts
 from hscz.figures.palette import KNOWN, colour
 from hscz.figures.samples import FAINT, columns
-from hscz.quality import WIDE_PDF
+from hscz.pdf.flags import WIDE_PDF
 
 Z_SHOWN = 5.0
 """Redshifts of the PDFs drawn."""

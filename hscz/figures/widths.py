@@ -24,7 +24,7 @@ from hscz.figures.maps import (
 from hscz.figures.marks import decades, empty, error_bars, grid, line, panel
 from hscz.figures.palette import field_colour, field_dash
 from hscz.figures.samples import FAINT, by_region, judged, within
-from hscz.quality import WIDE_PDF
+from hscz.pdf.flags import WIDE_PDF
 
 WIDTH_EDGES = np.linspace(0, 5, 101)
 MAG_EDGES = np.arange(18, 25.01, 0.5)

@@ -16,10 +16,10 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import cross_entropy, log_softmax
 
+from hscz.config.learn import AdaptConfig, TrainConfig
 from hscz.errors import ConfigError
 from hscz.learn.network import Network, on_device
 from hscz.learn.normalise import running_statistics_kept
-from hscz.learn.settings import AdaptConfig, TrainConfig
 from hscz.learn.steps import Batch, Descent, Losses, autocast
 
 Judgement = Callable[[Tensor, Tensor], Tensor]

@@ -10,15 +10,15 @@ import torch
 from numpy.typing import NDArray
 
 from hscz.config import RunConfig
+from hscz.config.learn import TrainConfig
 from hscz.errors import ConfigError, StoreError
 from hscz.learn.degrade import Conditions
 from hscz.learn.loader import Stamps
 from hscz.learn.sample import Fields, divide, median_noise, read_images
-from hscz.learn.settings import TrainConfig
+from hscz.learn.targets import mixture_target, one_hot_target, soft_target
+from hscz.pdf.grid import RedshiftGrid
 from hscz.schema import C2020_ESTIMATES, Flag
 from hscz.stores import open_field
-from hscz.tables.targets import mixture_target, one_hot_target, soft_target
-from hscz.zgrid import RedshiftGrid
 
 MARGIN_PX = 4
 """Pixels held beyond those that the network sees where stamps are to be smoothed."""

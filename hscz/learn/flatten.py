@@ -19,9 +19,9 @@ from numpy.typing import ArrayLike, NDArray
 from scipy.ndimage import gaussian_filter1d
 from scipy.spatial import cKDTree
 
+from hscz.config.learn import FlattenConfig
 from hscz.errors import InputError
-from hscz.learn.settings import FlattenConfig
-from hscz.sphere import unit_vectors
+from hscz.sky.sphere import unit_vectors
 
 FloatArray = NDArray[np.float64]
 IntArray = NDArray[np.int64]

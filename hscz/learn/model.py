@@ -20,17 +20,17 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from hscz.atomic import read_json, write_atomic
 from hscz.config import RunConfig
-from hscz.configfile import as_mapping, parse
+from hscz.config.learn import NetworkConfig
+from hscz.config.read import as_mapping, parse
 from hscz.errors import StoreError
+from hscz.files.atomic import read_json, write_atomic
 from hscz.learn.network import Network, on_device
 from hscz.learn.normalise import renormalise
-from hscz.learn.settings import NetworkConfig
 from hscz.learn.trainer import load_tensors
+from hscz.pdf.grid import RedshiftGrid
 from hscz.stores import part
 from hscz.tables.read import read_columns
-from hscz.zgrid import RedshiftGrid
 
 
 @dataclass

@@ -14,8 +14,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from hscz.config.learn import NetworkConfig
 from hscz.errors import ConfigError
-from hscz.learn.settings import NetworkConfig
 
 ACTIVATIONS = {"relu": nn.ReLU, "tanh": nn.Tanh}
 SCALINGS = {
@@ -175,7 +175,7 @@ class Network(nn.Module):
 
     Examples
     --------
-    >>> from hscz.learn.settings import NETWORK_PRESETS
+    >>> from hscz.config.learn import NETWORK_PRESETS
     >>> network = Network(NETWORK_PRESETS["compact"], noise=[1.0] * 6, n_bins=360)
     >>> network(torch.zeros(2, 6, 64, 64)).shape
     torch.Size([2, 360])

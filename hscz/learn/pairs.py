@@ -15,8 +15,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from hscz.config.learn import AdaptConfig
 from hscz.errors import ConfigError, InputError
-from hscz.learn.settings import AdaptConfig
 
 IntArray = NDArray[np.int64]
 FloatArray = NDArray[np.float64]

@@ -9,11 +9,11 @@ import pandas as pd
 import xarray as xr
 from numpy.typing import NDArray
 
+from hscz.config.learn import TrainConfig
 from hscz.errors import StoreError
 from hscz.learn.loader import band_index, read_stamps
-from hscz.learn.settings import TrainConfig
+from hscz.pdf.grid import RedshiftGrid
 from hscz.schema import C2020_ESTIMATES, Flag
-from hscz.zgrid import RedshiftGrid
 
 Fields = Mapping[str, xr.Dataset]
 

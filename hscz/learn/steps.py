@@ -9,8 +9,8 @@ from typing import Any, Protocol
 import torch
 from torch import Tensor, nn
 
+from hscz.config.learn import TrainConfig
 from hscz.errors import ConfigError
-from hscz.learn.settings import TrainConfig
 
 Batch = tuple[Tensor, ...]
 Losses = Mapping[str, Tensor]

@@ -12,16 +12,16 @@ import torch
 from torch import nn
 
 from hscz import pdf
-from hscz.atomic import read_json, replace_folder, write_atomic, write_json
 from hscz.config import RunConfig
-from hscz.configfile import fingerprint
+from hscz.config.learn import TrainConfig
+from hscz.config.read import fingerprint
 from hscz.errors import DivergedError
 from hscz.evaluate.metrics import bias, outlier_fraction, residual, sigma_mad
+from hscz.files.atomic import read_json, replace_folder, write_atomic, write_json
 from hscz.learn.adversary import Adversarial
 from hscz.learn.batches import Epochs
 from hscz.learn.data import Labelled, Unlabelled
 from hscz.learn.model import Model, finished
-from hscz.learn.settings import TrainConfig
 from hscz.learn.steps import Step, Supervised, autocast
 from hscz.learn.trainer import Metrics, Trainer, choose_device
 from hscz.stores import attributes, part, provenance

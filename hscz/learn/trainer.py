@@ -17,9 +17,9 @@ import torch
 from torch import nn
 from tqdm import tqdm
 
-from hscz.atomic import write_atomic
+from hscz.config.learn import TrainConfig
 from hscz.errors import ConfigError, DivergedError, StoreError
-from hscz.learn.settings import TrainConfig
+from hscz.files.atomic import write_atomic
 from hscz.learn.steps import Batch, Losses, Step
 
 Metrics = Mapping[str, float]

@@ -11,7 +11,7 @@ import pandas as pd
 from astropy.table import Table
 from numpy.typing import NDArray
 
-from hscz.atomic import write_atomic
+from hscz.files.atomic import write_atomic
 from hscz.mock.exposure import FieldPlan
 from hscz.mock.photometry import NOT_OBSERVED_MAG, aperture_magnitudes, detect, seen_radius_arcsec
 from hscz.survey import OPTICAL_BANDS, PIXEL_SCALE_ARCSEC

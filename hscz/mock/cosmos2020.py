@@ -11,8 +11,8 @@ from astropy.table import Table
 from numpy.typing import NDArray
 from scipy.spatial import cKDTree
 
-from hscz.atomic import write_atomic
-from hscz.mock.layout import LABEL_FILES
+from hscz.config.mock import LABEL_FILES
+from hscz.files.atomic import write_atomic
 from hscz.mock.photoz import four_redshifts, mistaken_redshift
 from hscz.mock.population import galactic_ebv
 from hscz.survey import BANDS, FIELDS

@@ -8,9 +8,9 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy.ndimage import gaussian_filter, maximum_filter1d
 
+from hscz.config.mock import MockSettings
 from hscz.mock.grid import FieldGrid, Patch
 from hscz.mock.render import MOFFAT_BETA, MOFFAT_FWHM
-from hscz.mock.settings import MockSettings
 from hscz.sky.fits import HSC_MASK_PLANES
 from hscz.survey import PIXEL_SCALE_ARCSEC
 

@@ -10,12 +10,12 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from hscz.config.mock import SKY_MAG_ARCSEC2, Conditions, MockSettings
 from hscz.mock import defects, noise
 from hscz.mock.defects import Defects
 from hscz.mock.grid import FieldGrid, Patch
 from hscz.mock.population import draw_field, galactic_ebv
 from hscz.mock.render import STAMP_SIZES_PX, Sources, paint
-from hscz.mock.settings import SKY_MAG_ARCSEC2, Conditions, MockSettings
 from hscz.sky.fits import write_calexp
 from hscz.survey import BANDS, PIXEL_SCALE_ARCSEC, ZERO_POINT_MAG
 

@@ -9,8 +9,8 @@ import numpy as np
 from astropy.wcs import WCS
 from numpy.typing import ArrayLike, NDArray
 
-from hscz.mock.settings import MockSettings
-from hscz.sphere import ra_near
+from hscz.config.mock import MockSettings
+from hscz.sky.sphere import ra_near
 from hscz.survey import FIELDS, PIXEL_SCALE_ARCSEC, Field
 
 FloatArray = NDArray[np.float64]

@@ -10,10 +10,10 @@ import pandas as pd
 from astropy.table import Table
 from numpy.typing import NDArray
 
-from hscz.atomic import write_atomic
+from hscz.config.mock import LABEL_FILES, LABELS_OF_FIELD
 from hscz.errors import ConfigError
+from hscz.files.atomic import write_atomic
 from hscz.mock.cosmos2020 import write_cosmos2020
-from hscz.mock.layout import LABEL_FILES, LABELS_OF_FIELD
 from hscz.mock.photoz import sed_redshift
 from hscz.mock.population import FIELD_NUMBER
 from hscz.mock.spectra import LINES, SPEED_OF_LIGHT_ANGSTROM

@@ -12,8 +12,8 @@ import pandas as pd
 from astropy.table import Table
 from numpy.typing import NDArray
 
-from hscz.atomic import write_atomic
-from hscz.mock.layout import LABEL_FILES
+from hscz.config.mock import LABEL_FILES
+from hscz.files.atomic import write_atomic
 from hscz.mock.population import galactic_ebv
 
 FloatArray = NDArray[np.float64]

@@ -10,13 +10,13 @@ from typing import Any
 import dask
 import pandas as pd
 
-from hscz.atomic import read_json, write_atomic, write_json, writing
+from hscz.config.mock import DEPTH_MAG, MockSettings
 from hscz.errors import InputError
+from hscz.files.atomic import read_json, write_atomic, write_json, writing
 from hscz.mock.catalogue import catalogue_path, write_catalogue
 from hscz.mock.exposure import FieldPlan, write_patch
 from hscz.mock.labels import sed_redshift, write_label_catalogues
 from hscz.mock.photoz import SIX_BAND_ACCURACY
-from hscz.mock.settings import DEPTH_MAG, MockSettings
 from hscz.progress import show_progress
 
 RECORD_NAME = "mock.json"

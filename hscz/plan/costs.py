@@ -7,12 +7,12 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from hscz.config import RunConfig
-from hscz.ensemble import RENORMALISE_ON
 from hscz.fetch.wanted import expected
-from hscz.ingest import PROCESS_MB, tile_px
+from hscz.ingest.stage import PROCESS_MB, tile_px
 from hscz.plan.files import Mocking
 from hscz.plan.sizes import SOURCES, FieldSize
 from hscz.plan.trial import Prediction, Training
+from hscz.predict.ensemble import RENORMALISE_ON
 
 COLUMN_BYTES = 250
 """An object's columns in a store, a cube or a catalogue, with its labels."""
@@ -22,7 +22,7 @@ PLANE_BYTES_PER_PX = 12
 
 INGEST_BYTES_PER_PX = 60
 """Memory of one worker per pixel of a tile, measured on the demo. Ingest itself reckons with more
-(`hscz.ingest.WORKING_BYTES_PER_PX`) where it has a limit to keep."""
+(`hscz.ingest.stage.WORKING_BYTES_PER_PX`) where it has a limit to keep."""
 
 FLATTENED_SHARE = 0.86
 """Galaxies that stay when over-densities are thinned out: about 14 % go (section 3.2 of the

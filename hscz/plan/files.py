@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from hscz.config import ExportConfig
-from hscz.mock.settings import MockSettings
+from hscz.config.mock import MockSettings
 from hscz.plan.sizes import SURVEY_PER_ARCMIN2
 
 MOCK_PX = 400, 1600

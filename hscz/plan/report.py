@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
-from hscz.learn.settings import PAPER_LAYERS
+from hscz.config.learn import PAPER_LAYERS
 from hscz.plan.costs import Cost
 from hscz.plan.survey import Plan
 

@@ -75,7 +75,7 @@ def field_size(config: RunConfig, name: str) -> FieldSize:
 
     Examples
     --------
-    >>> from hscz.configfile import parse
+    >>> from hscz.config.read import parse
     >>> config = parse({"mock": {"fields": {"ELAIS": [2, 1]}}, "stores": "/nowhere"})
     >>> size = field_size(config, "ELAIS")
     >>> size.objects, size.tiles, size.tile_px, size.source

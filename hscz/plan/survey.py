@@ -12,7 +12,7 @@ from dask.system import cpu_count
 from tqdm import tqdm
 
 from hscz.config import RunConfig
-from hscz.learn.experiments import Experiment, experiments, seeded
+from hscz.experiments.recipes import Experiment, experiments, seeded
 from hscz.plan import costs
 from hscz.plan.costs import Cost
 from hscz.plan.sizes import FieldSize, field_size
@@ -68,9 +68,9 @@ class Repeat:
 
     @classmethod
     def of(cls, config: RunConfig) -> Repeat:
-        """Return what the stages of one seed do; see `hscz.run.stages`."""
-        from hscz.learn.campaign import predictions, trainings
-        from hscz.run import fields_of
+        """Return what the stages of one seed do; see `hscz.run.stages.stages`."""
+        from hscz.experiments.campaign import predictions, trainings
+        from hscz.run.stages import fields_of
 
         if not config.experiments.recipes:
             names = config.predict_fields

@@ -9,12 +9,12 @@ import numpy as np
 import xarray as xr
 
 from hscz import pdf, stores
-from hscz.atomic import read_json, write_json
 from hscz.config import RunConfig
+from hscz.files.atomic import read_json, write_json
 from hscz.learn.model import Model
+from hscz.pdf.grid import RedshiftGrid
 from hscz.schema import FIELD_STORE, PDF_CUBE
 from hscz.survey import STAMP_PX
-from hscz.zgrid import RedshiftGrid
 
 BANDS = ("u", "g", "r", "i", "z", "y")
 

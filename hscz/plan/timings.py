@@ -94,7 +94,7 @@ def training_kind(config: RunConfig) -> str:
 
     Examples
     --------
-    >>> from hscz.configfile import parse
+    >>> from hscz.config.read import parse
     >>> u, us = (parse({"train": {"bands": [band, "g", "i"]}}) for band in ("u", "us"))
     >>> training_kind(u) == training_kind(us)
     True

@@ -156,7 +156,7 @@ def _scaled(one: Rung, other: Rung, full: int) -> Rung:
 
 def _small(config: RunConfig, folder: str) -> RunConfig:
     """Return the configuration with everything that costs time, but few objects and epochs."""
-    from hscz.learn.settings import FlattenConfig
+    from hscz.config.learn import FlattenConfig
 
     # The four redshifts of a mixture cost no more than the width of a soft label.
     targets = "soft" if config.train.targets == "mixture" else config.train.targets
@@ -208,7 +208,7 @@ def _train(config: RunConfig, threads: int, store_px: int) -> Rung:
 def _predict(config: RunConfig, threads: int, store_px: int) -> Prediction:
     """Time full batches of prediction on all threads."""
     from hscz.plan import synthetic
-    from hscz.predict import predict_field
+    from hscz.predict.stage import predict_field
 
     name = config.train.fields[0]
     synthetic.model(config.models[0], config)

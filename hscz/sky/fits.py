@@ -16,13 +16,13 @@ from astropy.io import fits
 from astropy.wcs import WCS
 from numpy.typing import NDArray
 
-from hscz.atomic import write_atomic
 from hscz.errors import InputError
+from hscz.files.atomic import write_atomic
+from hscz.files.unpack import DAMAGED
 from hscz.sky import header as head
+from hscz.sky.sphere import unit_vectors
 from hscz.sky.unexposed import REACH_PX, unexposed
-from hscz.sphere import unit_vectors
 from hscz.survey import ZERO_POINT_MAG
-from hscz.unpack import DAMAGED
 
 Window = tuple[int, int, int, int]
 """Rows and columns ``(y0, y1, x0, x1)`` of an image, 0-based, ends excluded."""

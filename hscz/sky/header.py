@@ -20,7 +20,7 @@ from astropy.wcs.utils import proj_plane_pixel_scales
 
 from hscz import survey
 from hscz.errors import ConfigError, InputError
-from hscz.unpack import DAMAGED, is_packed, open_unpacked
+from hscz.files.unpack import DAMAGED, is_packed, open_unpacked
 
 ZERO_POINT_TOLERANCE_MAG = 0.001
 """Largest difference between a zero point in the configuration and the header's."""

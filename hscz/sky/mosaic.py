@@ -15,7 +15,7 @@ from astropy.wcs import WCS
 
 from hscz.errors import ConfigError, InputError
 from hscz.sky.fits import BandImage, Window
-from hscz.sphere import unit_vectors
+from hscz.sky.sphere import unit_vectors
 from hscz.survey import PIXEL_SCALE_ARCSEC
 
 Images = tuple[BandImage | None, ...]

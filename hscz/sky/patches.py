@@ -8,8 +8,9 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from hscz import survey, unpack
+from hscz import survey
 from hscz.errors import ConfigError, InputError
+from hscz.files import unpack
 
 SUFFIXES = ("", ".fz", *unpack.SUFFIXES)
 """Endings of compressed files, which a pattern finds too where it ends in .fits."""

@@ -17,7 +17,7 @@ from scipy.spatial import cKDTree
 
 from hscz.errors import ConfigError, InputError
 from hscz.sky.patches import list_files
-from hscz.sphere import chord_length, unit_vectors
+from hscz.sky.sphere import chord_length, unit_vectors
 from hscz.survey import PIXEL_SCALE_ARCSEC
 
 FINER = 10

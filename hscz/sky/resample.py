@@ -20,8 +20,8 @@ from astropy.wcs import WCS
 from reproject import reproject_interp
 from scipy.ndimage import maximum_filter
 
-from hscz.atomic import writing
 from hscz.errors import InputError
+from hscz.files.atomic import writing
 from hscz.sky.fits import BandImage, Window, write_calexp
 from hscz.sky.mosaic import Images, has_survey_pixels, is_aligned
 from hscz.survey import PIXEL_SCALE_ARCSEC

@@ -9,8 +9,8 @@ from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any
 
+from hscz.config.fetch import refuse_secrets
 from hscz.errors import ConfigError, InputError
-from hscz.fetch.credentials import refuse_secrets
 from hscz.survey import BANDS
 from hscz.tables.files import KINDS
 from hscz.tables.select import names_in, suggest

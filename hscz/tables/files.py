@@ -8,13 +8,13 @@ from pathlib import Path
 import pandas as pd
 
 from hscz.errors import InputError
-from hscz.fetch.check import refuse_web_page
+from hscz.files.check import refuse_web_page
+from hscz.files.unpack import DAMAGED, SUFFIXES, open_unpacked
 from hscz.tables import tablefile
 from hscz.tables.fitsrows import open_fits
 from hscz.tables.lines import open_lines
 from hscz.tables.tablefile import TableFile, whole_file
 from hscz.tables.wholetable import open_whole
-from hscz.unpack import DAMAGED, SUFFIXES, open_unpacked
 
 KINDS: Mapping[str, tuple[str, ...]] = {
     "fits": (".fits", ".fit"),

@@ -10,10 +10,10 @@ import numpy as np
 import pandas as pd
 
 from hscz.errors import InputError
+from hscz.files.unpack import open_unpacked
 from hscz.tables import tablefile
 from hscz.tables.tablefile import TableFile
 from hscz.tables.wholetable import open_whole
-from hscz.unpack import open_unpacked
 
 
 def open_fits(path: Path, hdu: int) -> TableFile:

@@ -18,9 +18,9 @@ from typing import NamedTuple
 import pandas as pd
 
 from hscz.errors import InputError
+from hscz.files.unpack import open_unpacked
 from hscz.tables import tablefile
 from hscz.tables.tablefile import TableFile
-from hscz.unpack import open_unpacked
 
 BLANKS = " "
 """Separator that stands for any run of blanks and tabs."""

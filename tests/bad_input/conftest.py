@@ -12,9 +12,9 @@ from pathlib import Path
 
 import dask
 import pytest
-from tiny_survey import CONFIG, OBJECTS, SPEC, Fails, make_field
 
 from hscz.cli import main
+from tests.helpers.tiny_survey import CONFIG, OBJECTS, SPEC, Fails, make_field
 
 
 @pytest.fixture(scope="session")

@@ -10,10 +10,10 @@ import numpy as np
 import pytest
 import tomli_w
 import torch
-from tiny_survey import Fails, shorten, snapshot, succeeds
 
 from hscz import stores
 from hscz.learn.model import Model
+from tests.helpers.tiny_survey import Fails, shorten, snapshot, succeeds
 
 
 @pytest.mark.parametrize(

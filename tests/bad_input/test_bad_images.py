@@ -13,7 +13,11 @@ import pytest
 import torch
 from astropy.io import fits
 from astropy.table import Table
-from tiny_survey import (
+
+from hscz import stores
+from hscz.learn.model import Model
+from hscz.schema import Flag
+from tests.helpers.tiny_survey import (
     BANDS,
     Fails,
     broken_inside,
@@ -23,10 +27,6 @@ from tiny_survey import (
     shorten,
     succeeds,
 )
-
-from hscz import stores
-from hscz.learn.model import Model
-from hscz.schema import Flag
 
 
 def card(hdu: int | str, key: str, value: object) -> Callable[[Path], None]:

@@ -9,9 +9,18 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
-from tiny_survey import OBJECTS, SPEC, Fails, objects, shorten, snapshot, succeeds, table
 
 from hscz import stores
+from tests.helpers.tiny_survey import (
+    OBJECTS,
+    SPEC,
+    Fails,
+    objects,
+    shorten,
+    snapshot,
+    succeeds,
+    table,
+)
 
 
 @pytest.mark.parametrize(

@@ -11,7 +11,11 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
-from tiny_survey import (
+
+from hscz import stores
+from hscz.errors import StoreError
+from hscz.ingest import cutting
+from tests.helpers.tiny_survey import (
     N_OUTSIDE,
     Fails,
     broken_inside,
@@ -21,9 +25,6 @@ from tiny_survey import (
     succeeds,
     variables,
 )
-
-from hscz import cutting, stores
-from hscz.errors import StoreError
 
 R0 = "calexp-HSC-R-1-0.fits: "
 
@@ -106,10 +107,10 @@ def test_a_failed_tile_keeps_the_others(
 KILLED_INGEST = """
 import os, sys
 import dask
-import hscz.cutting
+import hscz.ingest.cutting
 from hscz.cli import main
 
-real, calls = hscz.cutting.cut_tile, []
+real, calls = hscz.ingest.cutting.cut_tile, []
 
 def killed_at_the_second(*arguments):
     calls.append(1)
@@ -117,7 +118,7 @@ def killed_at_the_second(*arguments):
         os._exit(9)
     return real(*arguments)
 
-hscz.cutting.cut_tile = killed_at_the_second
+hscz.ingest.cutting.cut_tile = killed_at_the_second
 dask.config.set(scheduler="synchronous")
 main(["ingest", sys.argv[1], "--field", "B", "--quiet"])
 """

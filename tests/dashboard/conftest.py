@@ -10,7 +10,7 @@ import pytest
 import xarray as xr
 
 from hscz import pdf
-from hscz.zgrid import RedshiftGrid
+from hscz.pdf.grid import RedshiftGrid
 
 N = 400
 GRID = RedshiftGrid.uniform(60, 6.0)

@@ -14,7 +14,7 @@ from hscz import pdf
 from hscz.errors import InputError
 from hscz.evaluate import calibration as cal
 from hscz.evaluate.proper import LEAST_DENSITY, cde_loss, crps, log_loss
-from hscz.zgrid import RedshiftGrid
+from hscz.pdf.grid import RedshiftGrid
 
 GRID = RedshiftGrid.uniform()
 RNG = np.random.default_rng(1)

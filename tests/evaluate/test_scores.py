@@ -11,7 +11,7 @@ from hypothesis.extra.numpy import arrays
 
 from hscz.errors import InputError
 from hscz.evaluate import scores
-from hscz.zgrid import RedshiftGrid
+from hscz.pdf.grid import RedshiftGrid
 
 GRID = RedshiftGrid.uniform(120, 6.0)
 

@@ -8,7 +8,7 @@ from scipy.stats import wasserstein_distance
 
 from hscz.errors import InputError
 from hscz.evaluate import trials
-from hscz.quality import WIDE_PDF
+from hscz.pdf.flags import WIDE_PDF
 
 MAG_EDGES = (23.0, 24.0, 25.0)
 

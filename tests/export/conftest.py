@@ -7,8 +7,8 @@ import pytest
 import xarray as xr
 
 from hscz import pdf
+from hscz.pdf.grid import RedshiftGrid
 from hscz.schema import PDF_CUBE, Flag, describe, validate
-from hscz.zgrid import RedshiftGrid
 
 
 @pytest.fixture(scope="package")

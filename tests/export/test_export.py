@@ -16,10 +16,11 @@ import xarray as xr
 from astropy.table import Table
 
 from hscz.errors import ConfigError, HsczError, InputError, StoreError
-from hscz.export import ESTIMATES, FORMATS, export, to_table
+from hscz.export import ESTIMATES, export, to_table
 from hscz.export.catalogue import Catalogue
 from hscz.export.columns import Block
 from hscz.export.records import records
+from hscz.seams import EXPORT_FORMATS
 
 
 def test_the_table_in_memory_has_the_numbers_of_the_cube(cube: xr.Dataset) -> None:
@@ -39,10 +40,10 @@ def test_err95_encloses_err68_and_missing_pdfs_stay_missing(cube: xr.Dataset) ->
     assert (inside["net_z_err95_high"] > inside["net_z_err68_high"]).all()
 
 
-@pytest.mark.parametrize("kind", FORMATS)
+@pytest.mark.parametrize("kind", EXPORT_FORMATS.names)
 def test_block_size_changes_nothing(cube: xr.Dataset, tmp_path: Path, kind: str) -> None:
-    if FORMATS[kind].package:
-        pytest.importorskip(FORMATS[kind].package)
+    for package in EXPORT_FORMATS.packages.get(kind, ()):
+        pytest.importorskip(package)
     few, all_ = (read(export(cube, tmp_path / f"{n}", [kind], block=n)[0]) for n in (4, 1000))
     pd.testing.assert_frame_equal(few, all_)
     assert len(few) == 25
@@ -169,17 +170,18 @@ def test_a_file_that_exists_is_replaced_only_when_told(cube: xr.Dataset, tmp_pat
     assert len(pd.read_parquet(tmp_path / "cat.parquet")) == 25
 
 
-@pytest.mark.parametrize("kind", FORMATS)
+@pytest.mark.parametrize("kind", EXPORT_FORMATS.names)
 def test_a_disk_that_fills_up_leaves_what_was_there(
     cube: xr.Dataset, tmp_path: Path, kind: str
 ) -> None:
-    if FORMATS[kind].package:
-        pytest.importorskip(FORMATS[kind].package)
+    for package in EXPORT_FORMATS.packages.get(kind, ()):
+        pytest.importorskip(package)
     many = cube.isel(object=np.arange(2000) % 25)
     (path,) = export(cube, tmp_path / "cat", [kind])
     before = read(path)
     for name in ("cat", "new"):
-        said = rf"{name}\.{FORMATS[kind].suffix}: cannot be written .*File too large.*; make room"
+        suffix = EXPORT_FORMATS.load(kind).suffix
+        said = rf"{name}\.{suffix}: cannot be written .*File too large.*; make room"
         with room_for(60_000), pytest.raises(StoreError, match=said) as caught:
             export(many, tmp_path / name, [kind], include_pdf=True, overwrite=True, block=200)
         assert "\n" not in str(caught.value)

@@ -9,11 +9,11 @@ import pandas as pd
 import pytest
 import xarray as xr
 
-from hscz.atomic import read_json, write_json
 from hscz.cli import main
 from hscz.config import ExportConfig, PredictConfig, RunConfig
 from hscz.errors import InputError
 from hscz.export.stage import export_field, export_paths, is_exported
+from hscz.files.atomic import read_json, write_json
 
 CONFIG = """
 name = "r"

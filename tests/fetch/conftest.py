@@ -7,8 +7,8 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
 
+from hscz.config.fetch import FetchConfig
 from hscz.fetch.http import Downloader
-from hscz.fetch.settings import FetchConfig
 
 USER, PASSWORD = "astronomer", "opensesame-93"
 

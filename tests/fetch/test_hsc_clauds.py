@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from hscz.configfile import load
+from hscz.config.read import load
+from hscz.experiments.recipes import experiments
 from hscz.fetch.wanted import PATCH_MB, expected, images, tables
-from hscz.learn.experiments import experiments
 from hscz.plan.costs import fetch_cost
 from hscz.plan.sizes import field_size
 

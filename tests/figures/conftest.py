@@ -6,7 +6,8 @@ from typing import Any
 
 import pandas as pd
 import pytest
-from toy_survey import FIELDS, SCATTER, cube, field_store
+
+from tests.helpers.toy_survey import FIELDS, SCATTER, cube, field_store
 
 
 @pytest.fixture(scope="session")

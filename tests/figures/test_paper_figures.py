@@ -15,16 +15,17 @@ import xarray as xr
 pytest.importorskip("holoviews")
 
 import holoviews as hv
-from toy_survey import FIELDS, N
 
 from hscz import figures
 from hscz.config import FiguresConfig, RunConfig
 from hscz.errors import ConfigError, InputError
 from hscz.evaluate.metrics import residual, sigma_mad
-from hscz.figures import Figure, page
+from hscz.figures import Figure
 from hscz.figures.maps import Frame
 from hscz.figures.palette import COLOURS
 from hscz.figures.samples import usable
+from hscz.report import figures as page
+from tests.helpers.toy_survey import FIELDS, N
 
 Survey = dict[str, Any]
 
@@ -221,9 +222,9 @@ def test_dots_leave_the_map_visible(survey: Survey) -> None:
 
 def test_network_is_drawn_from_its_modules() -> None:
     pytest.importorskip("torch")
+    from hscz.config.learn import NETWORK_PRESETS
     from hscz.learn.adversary import Adversary
     from hscz.learn.network import Network
-    from hscz.learn.settings import NETWORK_PRESETS
 
     bands = ("u", "g", "r", "i", "z", "y")
     network = Network(NETWORK_PRESETS["compact"], [1.0] * 6, 360)

@@ -11,7 +11,7 @@ pytest.importorskip("holoviews")
 import holoviews as hv
 
 from hscz import figures
-from hscz.learn.settings import FlattenConfig
+from hscz.config.learn import FlattenConfig
 
 Survey = dict[str, Any]
 

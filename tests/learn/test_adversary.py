@@ -9,6 +9,7 @@ import pytest
 import torch
 from torch import Tensor
 
+from hscz.config.learn import NETWORK_PRESETS, AdaptConfig, TrainConfig
 from hscz.errors import ConfigError
 from hscz.learn.adversary import (
     CONFUSION,
@@ -19,7 +20,6 @@ from hscz.learn.adversary import (
     pair_maps,
 )
 from hscz.learn.network import Network
-from hscz.learn.settings import NETWORK_PRESETS, AdaptConfig, TrainConfig
 
 CPU = torch.device("cpu")
 SMALL = dataclasses.replace(

@@ -10,9 +10,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy.stats import gaussian_kde
 
+from hscz.config.learn import FlattenConfig
 from hscz.errors import InputError
 from hscz.learn.flatten import FINE_STEP, Flattened, binned_counts, flatten, smooth, surplus
-from hscz.learn.settings import FlattenConfig
 from hscz.mock.clustering import COSMOS_STRUCTURES, STRUCTURE_HALF_WIDTH
 from hscz.mock.population import draw_field
 

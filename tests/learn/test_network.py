@@ -7,9 +7,9 @@ import dataclasses
 import pytest
 import torch
 
+from hscz.config.learn import NETWORK_PRESETS
 from hscz.errors import ConfigError
 from hscz.learn.network import Inception, Network, Smooth
-from hscz.learn.settings import NETWORK_PRESETS
 
 COMPACT = NETWORK_PRESETS["compact"]
 

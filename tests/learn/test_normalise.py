@@ -8,10 +8,10 @@ import pytest
 import torch
 from torch import Tensor, nn
 
+from hscz.config.learn import NETWORK_PRESETS
 from hscz.errors import ConfigError, InputError
 from hscz.learn.network import Network
 from hscz.learn.normalise import renormalise
-from hscz.learn.settings import NETWORK_PRESETS
 
 CONFIG = dataclasses.replace(
     NETWORK_PRESETS["compact"],

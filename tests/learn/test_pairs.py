@@ -8,9 +8,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy.stats import chisquare
 
+from hscz.config.learn import AdaptConfig
 from hscz.errors import ConfigError, InputError
 from hscz.learn.pairs import Pairs, draw_pairs, nearest_partner
-from hscz.learn.settings import AdaptConfig
 
 BATCH = 64
 CROSS, SAME_S, SAME_T = slice(0, 32), slice(32, 48), slice(48, 64)

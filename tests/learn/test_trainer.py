@@ -11,9 +11,9 @@ import pytest
 import torch
 from torch import nn
 
+from hscz.config.learn import TrainConfig
 from hscz.errors import ConfigError, DivergedError
 from hscz.learn.loader import Stamps, dihedral
-from hscz.learn.settings import TrainConfig
 from hscz.learn.steps import Batch, Losses, Supervised
 from hscz.learn.trainer import Trainer, choose_device
 

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import pytest
-from plain_descriptor import plain_descriptor
 
-from hscz.configfile import load
+from hscz.config.read import load
+from tests.helpers.plain_descriptor import plain_descriptor
 
 DESCRIPTOR = plain_descriptor(keys='select = "mag_i < 25"')
 

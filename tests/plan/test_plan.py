@@ -6,7 +6,7 @@ import pytest
 
 from hscz.cli import main
 from hscz.config import PlanConfig, PredictConfig
-from hscz.learn.settings import NETWORK_PRESETS
+from hscz.config.learn import NETWORK_PRESETS
 from hscz.plan import costs, files, timings, trial
 from hscz.plan.costs import Cost
 from hscz.plan.files import Mocking

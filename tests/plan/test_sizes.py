@@ -8,15 +8,15 @@ import pytest
 import xarray as xr
 
 from hscz.config import PlanConfig, StatedCounts
-from hscz.configfile import load
+from hscz.config.read import load
 from hscz.errors import ConfigError
-from hscz.ingest import ingest_key
-from hscz.label import label_key
+from hscz.ingest.label import label_key
+from hscz.ingest.stage import ingest_key
 from hscz.learn.train import _train_key
 from hscz.mock.survey import make_field
 from hscz.plan import synthetic
 from hscz.plan.sizes import field_size
-from hscz.predict import predict_key
+from hscz.predict.stage import predict_key
 from hscz.stores import replace_columns
 from hscz.tables.descriptor import load_descriptor
 from hscz.tables.read import read_catalogue

@@ -1,0 +1,239 @@
+"""Read a run's TOML file into `hscz.config.RunConfig`, refusing what is not known.
+
+Paths in the file are relative to the file itself, so a run does not depend on where it is
+started from.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import difflib
+import hashlib
+import json
+import os
+import tomllib
+import types
+import typing
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from hscz.config import FieldConfig, RunConfig, TableConfig, mock_field
+from hscz.config.check import check_fields, check_values
+from hscz.config.learn import NETWORK_PRESETS
+from hscz.errors import ConfigError
+
+
+def load(path: str | Path, overrides: Sequence[str] = ()) -> RunConfig:
+    """Read a run's TOML file.
+
+    Its ``base`` may name another file beside it, whose settings hold where it gives none.
+
+    Parameters
+    ----------
+    path : str or Path
+    overrides : sequence of str
+        ``section.key=value`` settings that replace those of the file.
+
+    Raises
+    ------
+    ConfigError
+        If the file is missing or not TOML, or has a key, type or value that is not known.
+    """
+    path = Path(path)
+    mapping = _read(path)
+    for override in overrides:
+        _override(mapping, override)
+    config = parse(mapping, str(path))
+    config = _resolve_paths(config, path.resolve().parent)
+    check_fields(config, str(path))
+    return config
+
+
+def _read(path: Path) -> dict[str, Any]:
+    """Read a TOML file on top of the one that its ``base`` names."""
+    try:
+        mapping = tomllib.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise ConfigError(f"{path}: no such configuration file") from None
+    except OSError as error:
+        raise ConfigError(f"{path}: cannot be read ({error.strerror}); give the file") from None
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise ConfigError(f"{path}: not valid TOML: {error}") from None
+    base = mapping.pop("base", None)
+    if base is None:
+        return mapping
+    below = (path.parent / str(base)).resolve()
+    if below == path.resolve():
+        raise ConfigError(f"{path}: base is the file itself; name another one")
+    if below.parent != path.resolve().parent:
+        raise ConfigError(
+            f"{path}: base is {base!r} in another folder, from which its paths would be read "
+            "differently; put the two files side by side"
+        )
+    return _merged(_read(below), mapping)
+
+
+def _merged(below: dict[str, Any], above: Mapping[str, Any]) -> dict[str, Any]:
+    """Return settings with those above in the place of those below, section by section."""
+    merged = dict(below)
+    for key, value in above.items():
+        both = isinstance(value, Mapping) and isinstance(merged.get(key), dict)
+        merged[key] = _merged(merged[key], value) if both else value
+    return merged
+
+
+def parse(mapping: Mapping[str, Any], where: str = "configuration") -> RunConfig:
+    """Turn a mapping, as read from TOML, into a checked `RunConfig`.
+
+    Examples
+    --------
+    >>> parse({"train": {"epochs": 3}}).train.epochs
+    3
+    >>> parse({"train": {"epoch": 3}})
+    Traceback (most recent call last):
+    ...
+    hscz.errors.ConfigError: configuration: [train] has no key 'epoch'; did you mean 'epochs'?
+    """
+    mapping = dict(mapping)
+    network = mapping.get("network", {})
+    if isinstance(network, Mapping):
+        preset = network.get("size", "paper")
+        if preset not in NETWORK_PRESETS:
+            raise ConfigError(
+                f"{where}: network.size is {preset!r}; use one of {', '.join(NETWORK_PRESETS)}"
+            )
+        mapping["network"] = {**dataclasses.asdict(NETWORK_PRESETS[preset]), **network}
+    config: RunConfig = _build(RunConfig, mapping, where, "")
+    check_values(config, where)
+    return config
+
+
+def as_mapping(config: Any) -> dict[str, Any]:
+    """Return the settings as plain types, without what is None, ready for TOML or JSON."""
+
+    def plain(value: Any) -> Any:
+        if dataclasses.is_dataclass(value) and not isinstance(value, type):
+            pairs = ((f.name, getattr(value, f.name)) for f in dataclasses.fields(value))
+            return {key: plain(v) for key, v in pairs if v is not None}
+        if isinstance(value, Mapping):
+            return {str(key): plain(v) for key, v in value.items()}
+        return [plain(v) for v in value] if isinstance(value, tuple | list) else value
+
+    return typing.cast(dict[str, Any], plain(config))
+
+
+def fingerprint(*parts: Any) -> str:
+    """Return a short hash of settings and inputs; equal means that nothing has changed.
+
+    Examples
+    --------
+    >>> from hscz.config.learn import TrainConfig
+    >>> fingerprint(TrainConfig()) == fingerprint(TrainConfig(epochs=50))
+    True
+    """
+    text = json.dumps([as_mapping(part) for part in parts], sort_keys=True, default=str)
+    return hashlib.sha256(text.encode()).hexdigest()[:16]
+
+
+def file_stamps(files: Sequence[str]) -> list[str]:
+    """Return name, size and time of files, by which a changed input is noticed."""
+    stats = [(file, os.stat(file)) for file in files if file and os.path.exists(file)]
+    return [f"{file} {stat.st_size} {stat.st_mtime_ns}" for file, stat in stats]
+
+
+def _override(mapping: dict[str, Any], override: str) -> None:
+    key, equals, text = override.partition("=")
+    if not equals:
+        raise ConfigError(f"--set {override!r}: write it as section.key=value")
+    try:
+        value = tomllib.loads(f"value = {text}")["value"]
+    except tomllib.TOMLDecodeError:
+        value = text
+    *sections, last = key.strip().split(".")
+    for section in sections:
+        mapping = mapping.setdefault(section, {})
+        if not isinstance(mapping, dict):
+            raise ConfigError(f"--set {override!r}: {section!r} is not a section")
+    mapping[last] = value
+
+
+def _build(cls: Any, value: Any, where: str, name: str) -> Any:
+    """Turn one TOML value into the type that a dataclass field is annotated with."""
+    origin, args = typing.get_origin(cls), typing.get_args(cls)
+    if cls is Any:
+        return value
+    if origin in (types.UnionType, typing.Union):
+        return _build(next(a for a in args if a is not types.NoneType), value, where, name)
+    if dataclasses.is_dataclass(cls):
+        return _build_dataclass(typing.cast(type, cls), value, where, name)
+    if origin is tuple and isinstance(value, list | tuple):
+        item = args if args[-1] is not Ellipsis else [args[0]] * len(value)
+        if len(item) != len(value):
+            raise ConfigError(f"{where}: {name} needs {len(item)} values, has {len(value)}")
+        return tuple(_build(t, v, where, name) for t, v in zip(item, value, strict=True))
+    if origin in (dict, Mapping) and isinstance(value, Mapping):
+        return {k: _build(args[1], v, where, f"{name}.{k}") for k, v in value.items()}
+    if cls is float and isinstance(value, int) and not isinstance(value, bool):
+        return float(value)
+    if (
+        isinstance(cls, type)
+        and isinstance(value, cls)
+        and isinstance(value, bool) == (cls is bool)
+    ):
+        return value
+    wanted = getattr(cls, "__name__", str(cls))
+    raise ConfigError(f"{where}: {name} is {value!r}, which is not of type {wanted}")
+
+
+def _build_dataclass(cls: type, value: Any, where: str, name: str) -> Any:
+    if not isinstance(value, Mapping):
+        raise ConfigError(f"{where}: {name} must be a section, not {value!r}")
+    known = typing.get_type_hints(cls)
+    section = f"[{name}]" if name else "the top level"
+    for key in value:
+        if key not in known:
+            near = difflib.get_close_matches(key, known, n=1)
+            hint = f"did you mean {near[0]!r}?" if near else f"known keys: {', '.join(known)}"
+            raise ConfigError(f"{where}: {section} has no key {key!r}; {hint}")
+    prefix = f"{name}." if name else ""
+    built = {k: _build(known[k], v, where, prefix + k) for k, v in value.items()}
+    try:
+        return cls(**built)
+    except TypeError as error:
+        missing = str(error).partition("argument")[2].lstrip("s: ")
+        raise ConfigError(f"{where}: {section} lacks {missing}") from None
+
+
+def _resolve_paths(config: RunConfig, base: Path) -> RunConfig:
+    def full(text: str) -> str:
+        return os.path.normpath(base / Path(text).expanduser()) if text else text
+
+    def table(entry: TableConfig) -> TableConfig:
+        own = entry.catalogue.endswith(".toml")
+        return TableConfig(full(entry.file), full(entry.catalogue) if own else entry.catalogue)
+
+    def resolve(entry: FieldConfig) -> FieldConfig:
+        paths = {key: full(getattr(entry, key)) for key in ("images", "psf", "truth")}
+        paths |= {key: full(getattr(entry, key)) for key in ("c2020_classic", "c2020_farmer")}
+        return dataclasses.replace(
+            entry,
+            **typing.cast(Any, paths),
+            catalogue=table(entry.catalogue),
+            spec=tuple(table(t) for t in entry.spec),
+            oii=table(entry.oii) if entry.oii else None,
+            fetch=dataclasses.replace(entry.fetch, cutouts=full(entry.fetch.cutouts))
+            if entry.fetch
+            else None,
+            apart={
+                band: dataclasses.replace(one, images=full(one.images))
+                for band, one in entry.apart.items()
+            },
+        )
+
+    ingest = dataclasses.replace(config.ingest, dust=full(config.ingest.dust))
+    config = dataclasses.replace(config, stores=full(config.stores), ingest=ingest)
+    fields = {name: resolve(entry) for name, entry in config.fields.items()}
+    if config.mock is not None:
+        fields = {n: mock_field(config.root, n) for n in config.mock.fields} | fields
+    return dataclasses.replace(config, fields=fields)

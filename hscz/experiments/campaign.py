@@ -1,0 +1,136 @@
+"""Train and predict many experiments, one after another or side by side."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from concurrent.futures import ProcessPoolExecutor, as_completed
+from multiprocessing import get_context
+from typing import Any
+
+from tqdm import tqdm
+
+from hscz.config import RunConfig
+from hscz.errors import HsczError
+from hscz.experiments.recipes import Experiment
+from hscz.extras import require
+from hscz.stores import attributes
+
+Task = tuple[Callable[..., Any], tuple[Any, ...]]
+"""A function of a module, and its arguments: what another process can be sent."""
+
+
+def train_all(
+    experiments: Sequence[Experiment], jobs: int, resume: bool, force: bool, progress: bool
+) -> None:
+    """Train the networks of every experiment that are not up to date."""
+    todo = [config for config in trainings(experiments) if force or not _is_trained(config)]
+    # Bars of trainings that run side by side would write over each other.
+    alone = progress and jobs == 1
+    tasks: list[Task] = [(_train, (config, resume, force, alone)) for config in todo]
+    side_by_side(tasks, jobs, "trainings", progress)
+
+
+def predict_all(experiments: Sequence[Experiment], jobs: int, force: bool, progress: bool) -> None:
+    """Write the cube, or the table of a photometric method, of every experiment and field."""
+    tasks: list[Task] = [
+        (_predict, (one, name))
+        for one, name in predictions(experiments)
+        if force or not is_predicted(one, name)
+    ]
+    side_by_side(tasks, jobs, "predictions", progress)
+
+
+def trainings(experiments: Sequence[Experiment]) -> list[RunConfig]:
+    """Return the different trainings that experiments need."""
+    networks = [e.config for e in experiments if e.method == "network"]
+    return list({config.models: config for config in networks}.values())
+
+
+def predictions(experiments: Sequence[Experiment]) -> list[tuple[Experiment, str]]:
+    """Return the different predictions that experiments need: which, and of which field."""
+    return list({e.output(name): (e, name) for e in experiments for name in e.fields}.values())
+
+
+def is_predicted(experiment: Experiment, name: str) -> bool:
+    """Return whether one field of an experiment is up to date."""
+    if experiment.method == "network":
+        from hscz.predict.stage import predict_key
+
+        found = attributes(experiment.output(name)).get("fingerprint")
+        return bool(found == predict_key(experiment.config, name))
+    from hscz.experiments.baseline import is_estimated
+
+    return is_estimated(experiment.config, experiment.method, name)
+
+
+def side_by_side(tasks: Sequence[Task], jobs: int, label: str, progress: bool) -> None:
+    """Run tasks in `jobs` processes, or here where that is one.
+
+    The processes share the cores, and each has one of the GPUs where there are several. A task
+    that fails does not stop the others.
+
+    Raises
+    ------
+    ConfigError
+        If torch is not installed, which shares the cores.
+    HsczError
+        Once all have ended, if some failed: how many, and what was wrong with the first.
+    """
+    bar = tqdm(total=len(tasks), desc=label, disable=not progress or not tasks, leave=False)
+    if jobs == 1:
+        for function, arguments in tasks:
+            function(*arguments)
+            bar.update()
+        return
+    require("work side by side", "torch")
+    context, errors = get_context("spawn"), []
+    numbers = context.Queue()
+    for number in range(jobs):
+        numbers.put(number)
+    with ProcessPoolExecutor(jobs, context, _take_share, (numbers, jobs)) as pool:
+        futures = [pool.submit(function, *arguments) for function, arguments in tasks]
+        for future in as_completed(futures):
+            error = future.exception()
+            if error is not None and not isinstance(error, HsczError):
+                raise error
+            errors += [error] if error else []
+            bar.update()
+    if errors:
+        raise HsczError(f"{len(errors)} of {len(tasks)} {label} failed; the first: {errors[0]}")
+
+
+def _take_share(numbers: Any, jobs: int) -> None:
+    """Give a fresh process its share of the cores, and a GPU of its own."""
+    number = numbers.get()
+    import dask
+    import torch
+    from dask.system import cpu_count
+
+    threads = max(1, cpu_count() // jobs)
+    torch.set_num_threads(threads)
+    dask.config.set(num_workers=threads)
+    if torch.cuda.device_count() > 1:
+        torch.cuda.set_device(number % torch.cuda.device_count())
+
+
+def _is_trained(config: RunConfig) -> bool:
+    from hscz.learn.train import is_trained
+
+    return is_trained(config)
+
+
+def _train(config: RunConfig, resume: bool, force: bool, progress: bool) -> None:
+    from hscz.learn.train import train
+
+    train(config, resume, force, progress)
+
+
+def _predict(experiment: Experiment, name: str) -> None:
+    if experiment.method == "network":
+        from hscz.predict.stage import predict_field
+
+        predict_field(experiment.config, name, progress=False)
+        return
+    from hscz.experiments.baseline import estimate_field
+
+    estimate_field(experiment.config, experiment.method, name)

@@ -1,0 +1,307 @@
+"""Files to field stores: catalogue rows and mosaic pixels become labelled stamps.
+
+The rows are known before a pixel is read: the catalogue is selected, every object is assigned
+to the tile that holds its stamp whole, and rows are ordered by tile. Then one Dask task a tile
+cuts and writes its own rows, so neither memory nor the graph grows with the number of objects.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import math
+from pathlib import Path
+from typing import Any
+
+import dask
+import numpy as np
+import pandas as pd
+import xarray as xr
+from astropy.wcs import WCS
+from dask.system import cpu_count
+from numpy.typing import NDArray
+
+from hscz import stores
+from hscz.config import FieldConfig, IngestConfig, RunConfig
+from hscz.config.read import file_stamps, fingerprint
+from hscz.errors import InputError
+from hscz.files.atomic import write_atomic
+from hscz.ingest.cutting import blocks_of, cutting_tasks, read_notes, write_places
+from hscz.ingest.lightcheck import light_warnings
+from hscz.progress import show_progress
+from hscz.schema import FIELD_STORE, Flag, flag_counts
+from hscz.sky import dust
+from hscz.sky.mosaic import Tile, assign
+from hscz.sky.patches import LeftOut, list_files, summary
+from hscz.sky.psf import PsfFiles
+from hscz.sky.region import open_region
+from hscz.survey import FLUX_UNIT, PIXEL_SCALE_ARCSEC, ZERO_POINT_MAG
+from hscz.tables.descriptor import CatalogueDescriptor, load_descriptor
+from hscz.tables.read import read_catalogue
+from hscz.tables.select import names_in, select
+
+WORKING_BYTES_PER_PX = 100
+"""Memory one Dask worker needs per pixel of a tile: the planes of one band and their copies, and
+the stamps at the density of i < 25 galaxies (measured by benchmarks/memory.py)."""
+
+PROCESS_MB = 250
+"""Memory of the interpreter and its libraries before a pixel is read."""
+
+
+def ingest(config: RunConfig, name: str, progress: bool = True) -> Path:
+    """Make the store of one field.
+
+    An unfinished store of the same settings and files goes on where it stopped. What cannot be
+    used, such as a damaged file or a patch that lacks a band, is left out and noted.
+
+    Parameters
+    ----------
+    config : RunConfig
+    name : str
+        Field, a key of ``config.fields``.
+    progress : bool
+        Whether to draw a progress bar.
+
+    Returns
+    -------
+    Path
+        The store. Objects that no tile holds whole are listed in ``NAME.lost.parquet``
+        beside it and counted in its attribute ``n_lost``; files and patches that were left out,
+        why, and how many objects that costs, in ``NAME.left_out.csv``.
+
+    Raises
+    ------
+    InputError
+        If a table or column is missing or broken, the selection is empty, or no patch can be
+        used.
+    """
+    entry, settings, path = config.fields[name], config.ingest, config.field_store(name)
+    folder = path.parent / f"{name}.resampled" if entry.resample else None
+    with show_progress(f"images {name}", progress and entry.resample):
+        region = open_region(
+            *(entry.patterns, entry.zero_points, entry.optional),
+            *(tile_px(settings), settings.stamp_px, folder),
+        )
+    table, n_read = _catalogue(entry, settings, region.first.wcs)
+    table, lost, tile, x, y = _by_tile(table, region.tiles, entry, settings)
+    left_out = region.lost_by_patch(
+        lost["ra"].to_numpy(), lost["dec"].to_numpy(), settings.stamp_px
+    )
+    ebv, source = _ebv(table, config, name)
+    table = table.assign(ebv=ebv)
+    columns = _columns(table, name, entry, settings, [t.name for t in region.tiles], tile)
+    columns.attrs |= {"n_read": n_read, "n_selected": len(table) + len(lost), "ebv_from": source}
+    columns.attrs["n_lost"] = len(lost)
+    bulk = _bulk(len(table), entry.bands, settings.stamp_px)
+    blocks = blocks_of(region.tiles, tile)
+    stores.create(path, columns, bulk, ingest_key(config, name), [b.name for b in blocks])
+    write_places(path, x, y, _catalogue_flags(table))
+    psf = PsfFiles.find(entry.psf, entry.bands) if entry.psf else None
+    with show_progress(f"ingest {name}", progress):
+        dask.compute(*cutting_tasks(path, blocks, settings.stamp_px, psf))
+    left_out += read_notes(path, blocks)
+    write_atomic(path.with_suffix(".lost.parquet"), lost.to_parquet)
+    notes = pd.DataFrame(left_out, columns=[f.name for f in dataclasses.fields(LeftOut)])
+    write_atomic(path.with_suffix(".left_out.csv"), lambda file: notes.to_csv(file, index=False))
+    # Last: a store that is there is never made again, and would stay without its notes.
+    return stores.commit(path, FIELD_STORE)
+
+
+def _by_tile(
+    table: pd.DataFrame, tiles: list[Tile], entry: FieldConfig, settings: IngestConfig
+) -> tuple[pd.DataFrame, pd.DataFrame, NDArray[Any], NDArray[Any], NDArray[Any]]:
+    """Return the objects in the order of their tiles, those in none, and tile, x and y."""
+    tile, x, y = assign(tiles, table["ra"].to_numpy(), table["dec"].to_numpy(), settings.stamp_px)
+    lost = tile < 0
+    largest = max((tile.shape for tile in tiles), key=min)
+    if min(largest) < settings.stamp_px:
+        raise InputError(
+            f"{entry.images}: no image is larger than {largest[0]} x {largest[1]} px, less than a "
+            f"stamp of {settings.stamp_px}; give larger images, or set stamp_px under [ingest]"
+        )
+    if lost.all():
+        raise InputError(
+            f"{entry.catalogue.file}: none of the {len(table)} selected objects lies in the "
+            f"images {entry.images}; check the coordinates and the field"
+        )
+    order = np.flatnonzero(~lost)[np.argsort(tile[~lost], kind="stable")]
+    return table.iloc[order], table[lost], tile[order], x[order], y[order]
+
+
+def ingest_report(path: Path) -> str:
+    """Return how many objects a store holds, what is wrong with them, and what was left out."""
+    attrs, store = stores.attributes(path), stores.open_field(path)
+    flags = store["flags"].values
+    unusable = int(((flags & int(Flag.UNUSABLE)) != 0).sum())
+    flagged = ", ".join(f"{n:,} {name}" for name, n in flag_counts(flags).items()) or "none"
+    lines = [
+        f"{attrs['n_read']:,} rows read, {attrs['n_selected']:,} selected, {len(flags):,} cut, "
+        f"{attrs['n_lost']:,} in no tile",
+        f"{unusable:,} with defects that leave them without a redshift later; flags: {flagged}",
+    ]
+    if attrs.get("ebv_from") == "nothing":
+        lines.append(f"E(B-V) is unknown, which some recipes need: {dust.WAYS}")
+    have = store["sky_noise"].notnull().sum("object").compute()
+    lines += [
+        f"band {band}: {int(have.sel(band=band)):,} objects have it"
+        for band in attrs.get("optional_bands", [])
+    ]
+    lines += light_warnings(store)
+    notes = path.with_suffix(".left_out.csv")
+    left_out = pd.read_csv(notes, dtype={"patch": str}) if notes.exists() else pd.DataFrame()
+    if len(left_out):
+        rows = [LeftOut(*row) for row in left_out.itertuples(index=False)]
+        lines += [f"left out, see {notes}:", *(f"  {x}" for x in summary(rows).splitlines())]
+    return "\n".join(f"  {line}" for line in lines)
+
+
+def ingest_key(config: RunConfig, name: str) -> str:
+    """Return the fingerprint of a store's settings and input files, without opening them."""
+    entry = config.fields[name]
+    files = [entry.catalogue.file]
+    for band, pattern in entry.patterns.items():
+        found = [list_files(pattern, band)] + ([list_files(entry.psf, band)] if entry.psf else [])
+        files += sorted(str(path) for paths in found for path in paths)
+    descriptor = load_descriptor(entry.catalogue.catalogue)
+    select_rule = config.ingest.select or descriptor.select
+    images = entry.bands, entry.optional, entry.patterns, entry.zero_points, entry.resample
+    settings = [*images, select_rule, config.ingest.stamp_px]
+    if config.ingest.dust:
+        files += [str(Path(config.ingest.dust) / name) for name in dust.MAPS.values()]
+    if entry.ebv:
+        settings.append(entry.ebv)
+        files += [str(config.ebv_image(name))] if entry.ebv == "irsa" else []
+    return fingerprint(settings, descriptor, file_stamps(files))
+
+
+def tile_px(settings: IngestConfig) -> int:
+    """Return the side of the largest tile that fits into the memory limit."""
+    if not settings.memory_limit_mb:
+        return settings.tile_px
+    workers = dask.config.get("num_workers", None) or cpu_count()
+    free = max(0.0, settings.memory_limit_mb - PROCESS_MB) * 1e6
+    px = math.isqrt(int(free / workers / WORKING_BYTES_PER_PX))
+    return max(4 * settings.stamp_px, min(settings.tile_px, px))
+
+
+def _catalogue(entry: FieldConfig, settings: IngestConfig, wcs: WCS) -> tuple[pd.DataFrame, int]:
+    """Read the catalogue and keep the selected rows; return how many there were.
+
+    Pixel positions, where a catalogue has no others, are those of the image with this WCS.
+    """
+    descriptor = load_descriptor(entry.catalogue.catalogue)
+    expression = settings.select or descriptor.select
+    table = read_catalogue(entry.catalogue.file, descriptor, wcs=wcs, extra=names_in(expression))
+    _check_magnitudes(table, descriptor, entry)
+    kept = select(table, expression, entry.catalogue.file)
+    return table[kept].reset_index(drop=True), len(table)
+
+
+def _check_magnitudes(
+    table: pd.DataFrame, descriptor: CatalogueDescriptor, entry: FieldConfig
+) -> None:
+    """Refuse a table without a column that its descriptor names for a band of the store."""
+    for prefix, columns in (("mag", descriptor.mag), ("mag_err", descriptor.mag_err)):
+        for band in entry.bands:
+            if band in columns and f"{prefix}_{band}" not in table:
+                raise InputError(
+                    f"{entry.catalogue.file}: no column {columns[band]!r}, which is {prefix} of "
+                    f"band {band} in {descriptor.name!r}; mend the descriptor, give the right "
+                    "file or drop the band"
+                )
+
+
+def _ebv(table: pd.DataFrame, config: RunConfig, name: str) -> tuple[NDArray[np.float64], str]:
+    """Return E(B-V) of each object, NaN where nothing tells it, and what it comes from."""
+    entry, maps = config.fields[name], config.ingest.dust
+    has_column = "ebv" in table
+    source = entry.ebv or ("catalogue" if has_column else "sfd" if maps else "nothing")
+    if source == "catalogue" and not has_column:
+        raise InputError(
+            f"{entry.catalogue.file}: no E(B-V), which fields.{name}.ebv takes from it; {dust.WAYS}"
+        )
+    ra, dec = table["ra"].to_numpy(), table["dec"].to_numpy()
+    if source == "sfd":
+        return dust.ebv_of_maps(ra, dec, maps), source
+    if source == "irsa":
+        return dust.ebv_of_image(ra, dec, config.ebv_image(name)), source
+    return (table["ebv"].to_numpy() if has_column else np.full(len(table), np.nan)), source
+
+
+def _columns(
+    table: pd.DataFrame,
+    name: str,
+    entry: FieldConfig,
+    settings: IngestConfig,
+    tile_names: list[str],
+    tile: NDArray[np.int64],
+) -> xr.Dataset:
+    """Return everything of the store that the catalogue alone says."""
+    descriptor = load_descriptor(entry.catalogue.catalogue)
+    text = np.dtypes.StringDType()
+
+    def column(key: str, dtype: str = "float64") -> NDArray[Any]:
+        values = table[key] if key in table else np.full(len(table), np.nan)
+        return np.asarray(values, dtype)
+
+    def bands(prefix: str) -> NDArray[Any]:
+        return np.stack([column(f"{prefix}_{b}", "float32") for b in entry.bands], axis=1)
+
+    mag_err_i = column("mag_err_i", "float32")
+    coordinates = {
+        "object_id": column("object_id", "int64"),
+        "ra": column("ra"),
+        "dec": column("dec"),
+        "field": np.full(len(table), name, text),
+        "tile": np.array(tile_names, text)[tile],
+        "mag_i": column("mag_i", "float32"),
+        # The error of a magnitude is 2.5/ln(10) times noise over signal.
+        "snr_i": np.float32(2.5 / math.log(10)) / mag_err_i,
+        "ebv": column("ebv", "float32"),
+    }
+    return xr.Dataset(
+        {
+            "mag": (("object", "band"), bands("mag")),
+            "mag_err": (("object", "band"), bands("mag_err")),
+            "z_sed": ("object", column("z_sed", "float32")),
+        }
+        | {key: ("object", column(key, "float32")) for key in ("z_true",) if key in table},
+        coords={key: ("object", value) for key, value in coordinates.items()}
+        | {"band": ("band", np.array(entry.bands, text))},
+        attrs={
+            "survey": "HSC-CLAUDS",
+            "pixel_scale_arcsec": PIXEL_SCALE_ARCSEC,
+            "zero_point_mag": ZERO_POINT_MAG,
+            "image_extinction_corrected": 0,
+            "mag_extinction_corrected": int(descriptor.extinction_corrected),
+            "select": settings.select or descriptor.select,
+            "optional_bands": list(entry.optional),
+            "provenance": json.dumps(
+                stores.provenance(images=entry.images, table=entry.catalogue.file)
+            ),
+        },
+    )
+
+
+def _bulk(n: int, bands: tuple[str, ...], stamp_px: int) -> dict[str, xr.Variable]:
+    """Return the variables that the tiles fill in."""
+    import dask.array as da
+
+    def blank(dims: tuple[str, ...], shape: tuple[int, ...], dtype: str) -> xr.Variable:
+        return xr.Variable(dims, da.zeros(shape, dtype=dtype, chunks=shape))
+
+    per_band = ("object", "band"), (n, len(bands))
+    image = blank(("object", "band", "y", "x"), (n, len(bands), stamp_px, stamp_px), "float16")
+    image.attrs["units"] = FLUX_UNIT
+    return {
+        "image": image,
+        "sky_noise": blank(*per_band, "float32"),
+        "psf_fwhm": blank(*per_band, "float32"),
+        "flags": blank(("object",), (n,), "int32"),
+    }
+
+
+def _catalogue_flags(table: pd.DataFrame) -> NDArray[np.int32]:
+    """Return the defects that the catalogue knows: trails have no mask plane in HSC coadds."""
+    trail = table["trail"] if "trail" in table else pd.Series(0, index=table.index)
+    return np.where(trail.fillna(0) != 0, int(Flag.TRAIL), 0).astype(np.int32)

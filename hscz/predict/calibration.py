@@ -1,0 +1,124 @@
+"""The calibration of an ensemble: learnt on held-out source galaxies, once for all its cubes."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import asdict, replace
+
+import numpy as np
+import pandas as pd
+import xarray as xr
+from numpy.typing import NDArray
+
+from hscz import stores
+from hscz.config import RunConfig
+from hscz.config.read import fingerprint
+from hscz.errors import StoreError
+from hscz.files.atomic import read_json, write_json
+from hscz.predict.ensemble import Ensemble, mean_pdf, read_rows, usable_rows, written_ns
+from hscz.predict.recalibrate import Calibration, fit
+from hscz.tables.match import match_one_to_one
+
+LEARNT_FROM = 8192
+"""Held-out galaxies, drawn at random, from which a calibration is learnt at most."""
+
+BLOCK = 1024
+"""Stamps of them in memory at once."""
+
+
+def calibration_of(config: RunConfig) -> Calibration | None:
+    """Return the calibration of a configuration's models, learning it where that is not done.
+
+    It stands in ``calibration.json`` beside the PDF cubes. Only galaxies of ``train.fields``
+    that were held out of the training and have a label there take part; no label of another
+    field is read.
+
+    Returns
+    -------
+    Calibration or None
+        None where ``predict.calibrate`` is "none".
+
+    Raises
+    ------
+    StoreError
+        If a model or a source field is absent, or they do not fit each other.
+    InputError
+        If too few galaxies were held out.
+    """
+    if config.predict.calibrate == "none":
+        return None
+    key, note = _key(config), read_json(config.calibration)
+    if note.get("fingerprint") != key:
+        pdf, edges, z_label = held_out_pdfs(config)
+        seed = config.train.seed
+        found = fit(config.predict.calibrate, pdf, edges, z_label, np.random.default_rng(seed))
+        note = {"fingerprint": key, "calibration": asdict(found)}
+        write_json(config.calibration, note)
+    return Calibration(**note["calibration"])
+
+
+def held_out_pdfs(
+    config: RunConfig,
+) -> tuple[NDArray[np.float32], NDArray[np.float64], NDArray[np.float64]]:
+    """Return averaged PDFs, edges and labels of galaxies held out of the training.
+
+    A galaxy that only some of the models held out gets the mean of those.
+    """
+    from hscz.learn.model import held_out
+    from hscz.learn.train import usable_models
+
+    settings, folders = replace(config.predict, stand_in={}), usable_models(config)
+    rows = pd.concat([held_out(folder) for folder in folders])
+    rows = rows.drop_duplicates(["field", "row"])
+    rows = rows[rows["field"].isin(config.train.fields)].reset_index(drop=True)
+    chosen = np.random.default_rng(config.train.seed).permutation(len(rows))[:LEARNT_FROM]
+    rows = rows.loc[chosen].sort_values(["field", "row"])
+    densities, labels = [], []
+    for name, part in rows.groupby("field", sort=False):
+        ensemble = Ensemble.of(folders, settings, config.field_store(str(name)))
+        densities.append(_predicted(ensemble, part["row"].to_numpy(), part["object_id"]))
+        labels.append(part["z_label"].to_numpy(np.float64))
+    edges = ensemble.load()[0].grid.edges
+    return np.concatenate(densities), edges, np.concatenate(labels)
+
+
+def _predicted(
+    ensemble: Ensemble, rows: NDArray[np.int64], object_id: pd.Series
+) -> NDArray[np.float32]:
+    """Return the PDFs of some rows of the ensemble's field."""
+    store, where = stores.open_field(ensemble.field, lazy=False), str(ensemble.field)
+    if (
+        rows.max(initial=-1) >= store.sizes["object"]
+        or (store["object_id"].values[rows] != object_id).any()
+    ):
+        raise StoreError(f"{where}: has other objects than when the models learnt; train again")
+    models, settings = ensemble.load(), ensemble.settings
+    learnt, usable = in_training(store, ensemble.folders), usable_rows(store["flags"].values)
+    found = []
+    for start in range(0, len(rows), BLOCK):
+        some = rows[start : start + BLOCK]
+        image = read_rows(store, some, models, settings, where)
+        found.append(mean_pdf(image, usable[some], learnt[:, some], models, settings, where)[0])
+    return np.concatenate(found)
+
+
+def in_training(store: xr.Dataset, folders: Sequence[str]) -> NDArray[np.bool_]:
+    """Return which objects lie in the training part of each model, shape (models, objects).
+
+    They are found by position: identifiers of different catalogues may be the same number, and
+    a galaxy in the overlap of two fields has two.
+    """
+    from hscz.learn.model import training_part
+
+    found = np.zeros((len(folders), store.sizes["object"]), dtype=bool)
+    for model, folder in zip(found, folders, strict=True):
+        seen = training_part(folder)
+        rows, _, _ = match_one_to_one(store["ra"], store["dec"], seen["ra"], seen["dec"])
+        model[rows] = True
+    return found
+
+
+def _key(config: RunConfig) -> str:
+    settings, folders = config.predict, tuple(str(folder) for folder in config.models)
+    how = [settings.calibrate, settings.precision, settings.renormalise]
+    return fingerprint(how, list(folders), list(written_ns(folders)), list(config.train.fields))

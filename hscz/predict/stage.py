@@ -1,0 +1,269 @@
+"""Field store and models to PDF cube, block by block, on Dask."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import dask
+import dask.array as da
+import numpy as np
+import xarray as xr
+from numpy.typing import NDArray
+
+from hscz import pdf, stores
+from hscz.config import PredictConfig, RunConfig
+from hscz.config.read import fingerprint
+from hscz.errors import ConfigError
+from hscz.pdf.flags import RULES, catalogue_flags, pdf_flags
+from hscz.pdf.grid import RedshiftGrid
+from hscz.predict.calibration import calibration_of, in_training
+from hscz.predict.ensemble import (
+    Ensemble,
+    check_fit,
+    common_grid,
+    mean_pdf,
+    usable_rows,
+    written_ns,
+)
+from hscz.predict.recalibrate import Calibration
+from hscz.progress import show_progress
+from hscz.schema import FIELD_STORE, LABEL_COLUMNS, PDF_CUBE, describe
+
+if TYPE_CHECKING:
+    from hscz.learn.model import Model
+
+
+def predict(
+    store: xr.Dataset,
+    models: Sequence[Model],
+    settings: PredictConfig | None = None,
+    calibration: Calibration | None = None,
+) -> xr.Dataset:
+    """Return the PDF cube of a field store, lazily.
+
+    Parameters
+    ----------
+    store : xarray.Dataset
+        Field store with Dask arrays, as `hscz.stores.open_field` gives it.
+    models : sequence of Model
+        One network, or an ensemble whose densities are averaged.
+    settings : PredictConfig, optional
+    calibration : Calibration, optional
+        To apply after averaging, where ``settings.calibrate`` names one.
+
+    Returns
+    -------
+    xarray.Dataset
+        With the dimensions and variables of `hscz.schema.PDF_CUBE`; the PDFs and what is
+        derived from them are Dask arrays of `settings.block` objects a chunk.
+
+    Raises
+    ------
+    StoreError
+        If the models differ in bands or bins, or the store lacks one of their bands.
+    """
+    from hscz.learn.loader import pick_bands
+
+    settings = settings or PredictConfig()
+    if settings.renormalise or any(model.needs_statistics for model in models):
+        raise ConfigError(
+            "models that are handed over are taken as they are, and these are to be normalised by "
+            "the field's own statistics; call model.measure with stamps of the field, and leave "
+            "predict.renormalise false"
+        )
+    if settings.calibrate != "none" and calibration is None:
+        raise ConfigError(
+            f"predict.calibrate is {settings.calibrate!r}, but no calibration is handed over; give "
+            "that of hscz.predict.calibration.calibration_of"
+        )
+    grid = common_grid(models)
+    bands = check_fit(store, models, "field store", settings)
+    cube = _cube(store, grid)
+    image = pick_bands(store["image"].data, bands).rechunk({0: settings.block, 1: -1, 2: -1, 3: -1})
+    stamp_flags = store["flags"].data.rechunk(settings.block)
+    known = da.from_array(_known_flags(cube, models), chunks=settings.block)
+    use = dask.delayed(_Use(tuple(models), settings, calibration, "field store"), traverse=False)
+    blocks = [
+        dask.delayed(_predict_block)(*each, None, use)
+        for each in zip(
+            image.to_delayed().ravel(), stamp_flags.to_delayed(), known.to_delayed(), strict=True
+        )
+    ]
+    columns = {}
+    for name, like in _example(grid).items():
+        parts = [
+            da.from_delayed(block[name], (rows, *like.shape[1:]), like.dtype)
+            for block, rows in zip(blocks, image.chunks[0], strict=True)
+        ]
+        columns[name] = (("object", "z")[: like.ndim], da.concatenate(parts))
+    return describe(cube.assign(columns), PDF_CUBE)
+
+
+def predict_field(config: RunConfig, name: str, progress: bool = True) -> Path:
+    """Write the PDF cube of one field with the models of a configuration.
+
+    An unfinished cube of the same store and models goes on where it stopped. On a CPU each
+    Dask worker runs the network on one thread, since blocks already run side by side.
+
+    Returns
+    -------
+    Path
+        The cube.
+
+    Raises
+    ------
+    StoreError
+        If the store or a model is absent or unfinished, or they do not fit each other.
+    """
+    from hscz.learn.train import usable_models
+
+    path, settings = config.cube(name), config.predict
+    store_path = config.field_store(name)
+    store = stores.open_field(store_path, lazy=False)
+    ensemble = Ensemble.of(usable_models(config), settings, store_path)
+    models = ensemble.load()
+    grid = common_grid(models)
+    check_fit(store, models, str(store_path), settings)
+    n = store.sizes["object"]
+    cube = _cube(store, grid)
+    known = _known_flags(cube, models)
+    calibration = calibration_of(config)
+    learnt = in_training(store, ensemble.folders)
+    cube = cube.assign_coords(in_training=("object", learnt.all(axis=0)))
+    cube["in_training"].attrs["long_name"] = "in the training part of every model"
+    note = stores.provenance(models=ensemble.folders, store=str(store_path))
+    cube.attrs["provenance"] = json.dumps(note)
+    cube.attrs["calibration"] = json.dumps(asdict(calibration)) if calibration else "none"
+    blocks = {f"{start}-{settings.block}": start for start in range(0, n, settings.block)}
+    stores.create(path, cube, _bulk(n, grid), predict_key(config, name), list(blocks))
+    done = stores.done_blocks(path)
+    tasks = [
+        dask.delayed(_predict_and_write, pure=False)(
+            path,
+            start,
+            block,
+            ensemble,
+            calibration,
+            known[start : start + settings.block],
+            learnt[:, start : start + settings.block],
+        )
+        for block, start in blocks.items()
+        if block not in done
+    ]
+    with _torch_threads_kept(), show_progress(f"predict {name}", progress):
+        dask.compute(*tasks)
+    return stores.commit(path, PDF_CUBE)
+
+
+def predict_key(config: RunConfig, name: str) -> str:
+    """Return the fingerprint of what a field's cube is made from."""
+    settings = config.predict
+    folders = tuple(str(folder) for folder in config.models)
+    attrs = stores.attributes(config.field_store(name))
+    inputs = [attrs.get("fingerprint"), attrs.get("labels")]
+    how = [settings.precision, settings.renormalise, settings.stand_in, settings.calibrate]
+    return fingerprint(how, RULES, inputs, list(folders), list(written_ns(folders)))
+
+
+@dataclass(frozen=True)
+class _Use:
+    """What every block is predicted with."""
+
+    models: tuple[Model, ...]
+    settings: PredictConfig
+    calibration: Calibration | None
+    where: str
+
+
+def _predict_and_write(
+    path: Path,
+    start: int,
+    block: str,
+    ensemble: Ensemble,
+    calibration: Calibration | None,
+    known: NDArray[np.int32],
+    learnt: NDArray[np.bool_],
+) -> None:
+    """Predict one block from store to cube: the body of one Dask task."""
+    import torch
+
+    from hscz.learn.loader import pick_bands
+
+    # Blocks already run side by side; threads inside each would fight over the cores.
+    torch.set_num_threads(1)
+    use = _Use(tuple(ensemble.load()), ensemble.settings, calibration, str(ensemble.field))
+    store = stores.open_field(ensemble.field, lazy=False)
+    bands = check_fit(store, use.models, use.where, use.settings)
+    store = store.isel(object=slice(start, start + use.settings.block))
+    image = pick_bands(store["image"].values, bands)
+    rows = _predict_block(image, store["flags"].values, known, learnt, use)
+    stores.write_rows(path, start, rows, block)
+
+
+def _predict_block(
+    image: NDArray[np.float16],
+    stamp_flags: NDArray[np.int32],
+    known: NDArray[np.int32],
+    learnt: NDArray[np.bool_] | None,
+    use: _Use,
+) -> dict[str, NDArray[Any]]:
+    """Return PDFs, point columns and flags of a block, calibrated after averaging."""
+    models, edges = use.models, use.models[0].grid.edges
+    usable = usable_rows(stamp_flags)
+    density, spread = mean_pdf(image, usable, learnt, models, use.settings, use.where)
+    if use.calibration is not None:
+        density = use.calibration.apply(density, edges)
+    points = pdf.summarise(density, edges)
+    flags = stamp_flags | known | pdf_flags(density, edges, points, spread)
+    return {"pdf": density, **points, "flags": flags.astype(np.int32)}
+
+
+def _known_flags(cube: xr.Dataset, models: Sequence[Model]) -> NDArray[np.int32]:
+    """Return the flags that do not depend on the PDFs."""
+    ranges = np.array([model.mag_i_range for model in models])
+    span = float(ranges[:, 0].min()), float(ranges[:, 1].max())
+    return catalogue_flags(cube["ra"].values, cube["dec"].values, cube["mag_i"].values, span)
+
+
+def _cube(store: xr.Dataset, grid: RedshiftGrid) -> xr.Dataset:
+    """Return the cube's coordinates: the store's columns and the redshift bins."""
+    names = {name for name in FIELD_STORE if FIELD_STORE[name].dims == ("object",)} - {"flags"}
+    names |= {name for name in (*LABEL_COLUMNS, "tile") if name in store.variables}
+    coordinates = {name: ("object", store[name].values) for name in sorted(names)}
+    z = ("z", grid.centres, {"bounds": "z_edges"})
+    cube = xr.Dataset({"z_edges": ("z_edge", grid.edges)}, coords=coordinates | {"z": z})
+    return describe(cube, PDF_CUBE)
+
+
+def _bulk(n: int, grid: RedshiftGrid) -> dict[str, xr.Variable]:
+    """Return what is filled in block by block, by its dimensions, shape and type."""
+    bulk = {}
+    for name, like in _example(grid).items():
+        shape = (n, *like.shape[1:])
+        empty = da.zeros(shape, dtype=like.dtype, chunks=shape)
+        bulk[name] = xr.Variable(("object", "z")[: like.ndim], empty)
+    return bulk
+
+
+def _example(grid: RedshiftGrid) -> dict[str, NDArray[Any]]:
+    """Return one row of everything that is predicted."""
+    density = np.full((1, len(grid)), np.nan, np.float32)
+    flags = np.zeros(1, np.int32)
+    return {"pdf": density, **pdf.summarise(density, grid.edges), "flags": flags}
+
+
+@contextmanager
+def _torch_threads_kept() -> Iterator[None]:
+    """Give the caller's process its number of torch threads back afterwards."""
+    import torch
+
+    before = torch.get_num_threads()
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)

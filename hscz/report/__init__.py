@@ -1,0 +1,9 @@
+"""What a run says of itself: tables, text and figures of its fields and experiments."""
+
+from pkgutil import iter_modules
+
+import lazy_loader
+
+__getattr__, __dir__, _ = lazy_loader.attach(
+    __name__, [module.name for module in iter_modules(__path__)]
+)

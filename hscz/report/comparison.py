@@ -1,0 +1,64 @@
+"""The experiments of a run side by side: tables, text and a page of figures."""
+
+from __future__ import annotations
+
+import importlib.util
+from collections.abc import Sequence
+from pathlib import Path
+
+from hscz.config import EvaluateConfig
+from hscz.config.read import file_stamps, fingerprint
+from hscz.evaluate.tables import write_table
+from hscz.experiments.compare import compare
+from hscz.experiments.gains import gap_closed
+from hscz.experiments.gather import label_free, read_estimates, training_sample
+from hscz.experiments.recipes import Experiment
+from hscz.experiments.verdict import format_comparison
+from hscz.files.atomic import write_atomic
+from hscz.stores import identity
+
+
+def compare_experiments(plan: Sequence[Experiment], settings: EvaluateConfig, folder: Path) -> str:
+    """Put all experiments to all tests.
+
+    Writes ``comparison.parquet`` (every metric of every test), ``gaps.parquet`` (gains over v0
+    and gap closed), ``scores.parquet`` (label-free scores and what they choose), the text, and,
+    where holoviews is installed, a page of figures.
+
+    Parameters
+    ----------
+    plan : sequence of Experiment
+        Trained and predicted.
+    settings : EvaluateConfig
+    folder : Path
+
+    Returns
+    -------
+    str
+        The table to read.
+
+    Raises
+    ------
+    StoreError
+        If an experiment has not been predicted.
+    """
+    estimates = [one for experiment in plan for one in read_estimates(experiment)]
+    training = {e.seed: training_sample(e) for e in plan if e.recipe == plan[0].recipe}
+    table, gaps = compare(estimates, training, settings), gap_closed(estimates, settings)
+    scores = label_free(plan)
+    for name, frame in {"comparison": table, "gaps": gaps, "scores": scores}.items():
+        write_table(frame, folder / f"{name}.parquet")
+    text = format_comparison(table, gaps, scores if len(scores) else None)
+    write_atomic(folder / "comparison.txt", lambda path: path.write_text(text + "\n"))
+    if importlib.util.find_spec("holoviews"):
+        from hscz.figures.experiments import comparison_page
+
+        comparison_page(estimates, training, table, gaps, folder)
+    return text
+
+
+def comparison_key(plan: Sequence[Experiment], settings: EvaluateConfig) -> str:
+    """Return the fingerprint of what a comparison is made from."""
+    outputs = [one.output(name) for one in plan for name in one.fields]
+    cubes = [identity(path) for path in outputs]
+    return fingerprint(settings, cubes, file_stamps([str(p) for p in outputs if p.is_file()]))

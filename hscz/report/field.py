@@ -1,0 +1,182 @@
+"""PDF cube to metrics: tables, their Parquet files and pictures."""
+
+from __future__ import annotations
+
+import importlib.util
+
+import numpy as np
+import pandas as pd
+import xarray as xr
+
+from hscz.config import EvaluateConfig, RunConfig
+from hscz.errors import StoreError
+from hscz.evaluate.calibration import (
+    calibration_table,
+    coverage_table,
+    credibility_curve,
+    object_scores,
+)
+from hscz.evaluate.flags import flag_purity, format_flags
+from hscz.evaluate.metrics import metrics_table
+from hscz.evaluate.tables import CALIBRATION_TITLES, PAPER_METRICS, format_table, write_table
+from hscz.files.atomic import write_atomic
+from hscz.stores import open_cube, open_field
+
+BLOCK = 4096
+"""PDFs read at once."""
+
+CREDIBILITIES = np.linspace(0.05, 1.0, 20)
+"""Probabilities of the highest-density regions in which redshifts are counted."""
+
+
+def evaluate_field(config: RunConfig, name: str) -> str:
+    """Judge one field's redshifts.
+
+    Writes ``NAME_metrics.parquet``, the same as text, and, where holoviews is installed, two
+    pictures; against the first reference also ``NAME_calibration.parquet`` (PIT statistics,
+    coverage and proper scores, by magnitude), ``NAME_coverage.parquet`` (in cells of magnitude
+    and redshift), ``NAME_credibility.parquet`` (the fraction of redshifts inside
+    highest-density regions) and ``NAME_flags.parquet`` (what each quality flag is worth). The
+    training part of a source field is left out, labelled or not, so that what is judged is a
+    fair sample of the field.
+
+    Returns
+    -------
+    str
+        The metrics by magnitude against the first reference, as text.
+
+    Raises
+    ------
+    StoreError
+        If no object has a redshift to compare with.
+    """
+    cube = open_cube(config.cube(name), lazy=False)
+    stem = config.results(name)
+    tables = {
+        reference: table
+        for reference in config.evaluate.reference
+        if reference in cube and (table := evaluate(cube, reference, config.evaluate)) is not None
+    }
+    if not tables:
+        raise StoreError(
+            f"{config.cube(name)}: no object outside the training set has any of "
+            f"{', '.join(config.evaluate.reference)}; label the field store first, or leave "
+            "the field out of evaluate.fields"
+        )
+    frame = pd.concat(tables, names=["reference"]).reset_index(level=0)
+    write_table(frame, stem.with_name(f"{stem.name}_metrics.parquet"))
+    texts = [f"{name} against {ref}\n{format_table(table)}\n" for ref, table in tables.items()]
+    first, table = next(iter(tables.items()))
+    reports = judge_pdfs(cube, first, config.evaluate)
+    for kind, report in reports.items():
+        write_table(report, stem.with_name(f"{stem.name}_{kind}.parquet"))
+    calibrated = format_table(reports["calibration"], tuple(CALIBRATION_TITLES), CALIBRATION_TITLES)
+    texts += [f"{name} against {first}: calibration\n{calibrated}\n"]
+    texts += [f"{name} against {first}: quality flags\n{format_flags(reports['flags'])}\n"]
+    text_path = stem.with_name(f"{stem.name}_metrics.txt")
+    write_atomic(text_path, lambda temporary: temporary.write_text("\n".join(texts)))
+    if importlib.util.find_spec("holoviews"):
+        _draw(config, name, cube, first)
+    shown = format_table(table[table["by"] != "z"], PAPER_METRICS)
+    return f"{name} against {first}, objects not trained on (more in {text_path})\n{shown}"
+
+
+def _draw(config: RunConfig, name: str, cube: xr.Dataset, reference: str) -> None:
+    """Draw redshift against redshift, and a few objects from bright to faint."""
+    from hscz.figures.overview import redshift_scatter, stamps_and_pdfs
+
+    stem = config.results(name)
+    figure = redshift_scatter(unseen(cube), reference, title=name)
+    figure.save(stem.with_name(f"{stem.name}_redshifts"))
+    drawable = np.isfinite(cube["z_median"].values) & (cube[reference].values > 0)
+    rows = np.flatnonzero(drawable & ~cube["in_training"].values)
+    wanted = np.linspace(20.5, 24.8, 8)
+    nearest = np.abs(cube["mag_i"].values[rows, None] - wanted).argmin(axis=0)
+    store = open_field(config.field_store(name), lazy=False)
+    figure = stamps_and_pdfs(store, cube, rows[nearest].tolist(), reference)
+    figure.save(stem.with_name(f"{stem.name}_examples"))
+
+
+def unseen(cube: xr.Dataset) -> xr.Dataset:
+    """Return the objects outside the training part of the models' source fields."""
+    if "in_training" not in cube:
+        raise StoreError(
+            "the PDF cube does not say which objects are 'in_training', so that a fair sample "
+            "cannot be told; predict with 'hscz predict'"
+        )
+    return cube.isel(object=np.flatnonzero(~cube["in_training"].values))
+
+
+def judge_pdfs(
+    cube: xr.Dataset, reference: str, settings: EvaluateConfig
+) -> dict[str, pd.DataFrame]:
+    """Return calibration, coverage and the worth of the flags, reading the PDFs in blocks.
+
+    Parameters
+    ----------
+    cube : xarray.Dataset
+    reference : str
+        Column with the redshift to compare with; where it is not above zero there is none.
+    settings : EvaluateConfig
+
+    Returns
+    -------
+    dict of str to pandas.DataFrame
+        ``calibration`` (`hscz.evaluate.calibration.calibration_table`), ``coverage``
+        (`hscz.evaluate.calibration.coverage_table`), ``credibility``
+        (`hscz.evaluate.calibration.credibility_curve`, by ``level``) and ``flags``
+        (`hscz.evaluate.flags.flag_purity`).
+    """
+    cube = unseen(cube)
+    cube = cube.isel(object=np.flatnonzero(cube[reference].values > 0))
+    z_true, edges = cube[reference].values.astype(np.float64), cube["z_edges"].values
+    rng = np.random.default_rng(settings.seed)
+    parts = [
+        object_scores(cube["pdf"][rows].values, edges, z_true[rows], rng)
+        for rows in (slice(s, s + BLOCK) for s in range(0, len(z_true), BLOCK))
+    ]
+    scores = {key: np.concatenate([part[key] for part in parts]) for key in parts[0]}
+    mag_i, z_median = cube["mag_i"].values, cube["z_median"].values
+    by = {"mag_i": (mag_i, np.array(settings.mag_edges))}
+    cells = (settings.mag_edges, settings.z_edges)
+    return {
+        "calibration": calibration_table(scores, by),
+        "coverage": coverage_table(scores["pit"], mag_i, z_median, *cells),
+        "credibility": pd.DataFrame(
+            {"level": CREDIBILITIES, "fraction": credibility_curve(scores["hpd"], CREDIBILITIES)}
+        ),
+        "flags": flag_purity(cube["flags"].values, z_median, z_true),
+    }
+
+
+def evaluate(cube: xr.Dataset, reference: str, settings: EvaluateConfig) -> pd.DataFrame | None:
+    """Return the metrics of a cube's medians against one of its columns.
+
+    Parameters
+    ----------
+    cube : xarray.Dataset
+    reference : str
+        Column with the redshift to compare with.
+    settings : EvaluateConfig
+
+    Returns
+    -------
+    pandas.DataFrame or None
+        As `hscz.evaluate.metrics.metrics_table`; None where no object has a reference.
+    """
+    cube = unseen(cube)
+    z_reference = cube[reference].values.astype(np.float64)
+    known = np.isfinite(z_reference) & (z_reference > 0)
+    if not known.any():
+        return None
+    by = {
+        "mag_i": (cube["mag_i"].values[known], np.array(settings.mag_edges)),
+        "z": (z_reference[known], np.array(settings.z_edges)),
+    }
+    return metrics_table(
+        cube["z_median"].values[known],
+        z_reference[known],
+        by,
+        n_bootstrap=settings.bootstraps,
+        seed=settings.seed,
+    )

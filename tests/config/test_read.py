@@ -1,0 +1,112 @@
+"""Reading the run's TOML: every mistake is named, nothing unknown passes."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from hscz.config.learn import NETWORK_PRESETS, TrainConfig
+from hscz.config.read import as_mapping, fingerprint, load, parse
+from hscz.errors import ConfigError
+
+FIELD = {
+    "images": "img/{filter}.fits",
+    "catalogue": {"file": "cat.fits", "catalogue": "own.toml"},
+    "bands": ["g", "r"],
+}
+
+
+def test_defaults_are_the_paper() -> None:
+    config = parse({})
+    assert config.network == NETWORK_PRESETS["paper"]
+    assert (config.train.n_bins, config.train.z_max, config.train.targets) == (360, 6.0, "one_hot")
+    assert config.train == TrainConfig()
+
+
+def test_a_preset_can_be_changed_in_part() -> None:
+    config = parse({"network": {"size": "compact", "input_px": 64}})
+    assert config.network.input_px == 64
+    assert config.network.norm == "batch"
+
+
+def test_paths_are_relative_to_the_file(tmp_path: Path) -> None:
+    (tmp_path / "run.toml").write_text(
+        'stores = "out"\n[fields.A]\nimages = "img/{filter}.fits"\nbands = ["g", "r"]\n'
+        'catalogue = { file = "cat.fits", catalogue = "own.toml" }\n'
+    )
+    config = load(tmp_path / "run.toml")
+    assert config.root == tmp_path / "out"
+    assert config.fields["A"].images == str(tmp_path / "img/{filter}.fits")
+    assert config.fields["A"].catalogue.file == str(tmp_path / "cat.fits")
+    assert config.fields["A"].catalogue.catalogue == str(tmp_path / "own.toml")
+
+
+def test_set_replaces_settings_of_any_type(tmp_path: Path) -> None:
+    (tmp_path / "run.toml").write_text("[train]\nepochs = 2\n")
+    changes = ["train.epochs=7", "train.device=cpu", 'train.bands=["g","r"]', "train.z_max=4"]
+    config = load(tmp_path / "run.toml", changes)
+    assert (config.train.epochs, config.train.device) == (7, "cpu")
+    assert (config.train.bands, config.train.z_max) == (("g", "r"), 4.0)
+
+
+@pytest.mark.parametrize(
+    ("mapping", "message"),
+    [
+        ({"trian": {}}, r"top level has no key 'trian'; did you mean 'train'\?"),
+        ({"train": {"epochs": "ten"}}, r"train.epochs is 'ten', which is not of type int"),
+        ({"train": {"epochs": True}}, r"train.epochs is True, which is not of type int"),
+        ({"train": {"bands": ["g", "q"]}}, r"band 'q' is unknown"),
+        (
+            {"train": {"bands": ["g", "u"]}},
+            r"train.bands is \['g', 'u'\]; write them from blue to red",
+        ),
+        ({"evaluate": {"reference": ["z_tru"]}}, r"evaluate.reference has 'z_tru'; use z_spec"),
+        ({"train": 3}, r"train must be a section, not 3"),
+        ({"network": {"size": "huge"}}, r"network.size is 'huge'; use one of paper, compact"),
+        ({"fields": {"A": {"images": "x"}}}, r"\[fields.A\] lacks"),
+        ({"fields": {"A": FIELD | {"band": []}}}, r"\[fields.A\] has no key 'band'"),
+    ],
+)
+def test_mistakes_are_named(mapping: dict, message: str) -> None:
+    with pytest.raises(ConfigError, match=message):
+        parse(mapping)
+
+
+@pytest.mark.parametrize("text", ["[train", "a = "])
+def test_broken_toml_names_the_file(tmp_path: Path, text: str) -> None:
+    (tmp_path / "run.toml").write_text(text)
+    with pytest.raises(ConfigError, match=r"run\.toml: not valid TOML"):
+        load(tmp_path / "run.toml")
+
+
+def test_a_missing_file_is_named(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match=r"none\.toml: no such configuration"):
+        load(tmp_path / "none.toml")
+
+
+def test_a_fingerprint_follows_the_settings() -> None:
+    first, same, other = TrainConfig(), TrainConfig(epochs=50), TrainConfig(epochs=51)
+    assert fingerprint(first) == fingerprint(same) != fingerprint(other)
+
+
+def test_settings_survive_a_round_trip() -> None:
+    config = parse({"fields": {"A": FIELD}, "network": {"size": "compact"}})
+    assert parse(as_mapping(config)) == config
+
+
+def test_fields_that_are_not_described_are_named(tmp_path: Path) -> None:
+    (tmp_path / "run.toml").write_text('[predict]\nfields = ["ELAIS"]\n')
+    with pytest.raises(ConfigError, match=r"predict\.fields has 'ELAIS'; the fields are none"):
+        load(tmp_path / "run.toml")
+
+
+EXAMPLES = Path(__file__).parents[2] / "examples"
+RUNS = [path for path in sorted(EXAMPLES.glob("*.toml")) if "catalogue" not in path.stem]
+
+
+@pytest.mark.parametrize("path", RUNS, ids=lambda path: path.stem)
+def test_the_examples_can_be_read(path: Path) -> None:
+    config = load(path)
+    assert config.fields
+    assert config.name == path.stem.removesuffix("_survey")

@@ -1,0 +1,152 @@
+"""Calibration, flags and their judgement through the whole chain on the small survey."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+import torch
+import zarr
+
+from hscz.config import RunConfig
+from hscz.config.read import load
+from hscz.errors import ConfigError, StoreError
+from hscz.learn.model import Model
+from hscz.pdf.flags import RUNS_SPREAD
+from hscz.predict import calibration as calibrate
+from hscz.predict import recalibrate
+from hscz.predict.calibration import calibration_of
+from hscz.predict.stage import predict, predict_field
+from hscz.report.field import evaluate
+from hscz.schema import LABEL_COLUMNS, Flag
+from hscz.stores import open_cube, open_field
+
+
+@pytest.mark.parametrize("kind", ["temperature", "pit"])
+def test_a_calibration_sees_held_out_source_labels_alone(
+    copy: Path, monkeypatch: pytest.MonkeyPatch, kind: str
+) -> None:
+    monkeypatch.setattr(recalibrate, "LEAST_OBJECTS", 5)
+    config = load(copy, [f'predict.calibrate="{kind}"'])
+    plain = open_cube(config.cube("DEEP2"), lazy=False)["pdf"].values
+    predict_field(config, "DEEP2", progress=False)
+    first, learnt = open_cube(config.cube("DEEP2"), lazy=False).load(), calibration_numbers(config)
+    assert json.loads(first.attrs["calibration"])["kind"] == kind
+    assert not np.allclose(first["pdf"], plain, equal_nan=True)
+    np.testing.assert_array_equal(np.isnan(first["pdf"]), np.isnan(plain))
+
+    poison_labels(config.field_store("DEEP2"))
+    config.calibration.unlink()
+    predict_field(config, "DEEP2", progress=False)
+    poisoned = open_cube(config.cube("DEEP2"), lazy=False)
+    # The same network rounds its PDFs differently where its input lies elsewhere in memory.
+    np.testing.assert_allclose(calibration_numbers(config), learnt, rtol=1e-5)
+    np.testing.assert_allclose(poisoned["pdf"], first["pdf"], rtol=1e-4, atol=1e-5)
+    np.testing.assert_array_equal(poisoned["flags"], first["flags"])
+    assert (poisoned["z_true"] == 5.0).all()
+
+    # The labels that it may see do change it.
+    split = config.models[0] / "split.parquet"
+    table = pd.read_parquet(split)
+    table["z_label"] = np.where(table["part"] == "validation", 5.0, table["z_label"])
+    table.to_parquet(split)
+    config.calibration.unlink()
+    predict_field(config, "DEEP2", progress=False)
+    changed = calibration_numbers(config)
+    assert changed.shape != learnt.shape or not np.allclose(changed, learnt, rtol=1e-2)
+
+
+def calibration_numbers(config: RunConfig) -> np.ndarray:
+    """Return all numbers that a calibration has learnt."""
+    note = json.loads(config.calibration.read_text())
+    return np.hstack([note["calibration"]["temperature"], *note["calibration"]["fractions"]])
+
+
+def poison_labels(path: Path) -> None:
+    """Put a wrong redshift into every label column of a field store."""
+    group = zarr.open_group(path, mode="r+")
+    for name in set(group.array_keys()) & set(LABEL_COLUMNS):
+        if group[name].dtype.kind == "f":
+            group[name][:] = 5.0
+
+
+def test_a_calibration_is_learnt_once_for_all_cubes(
+    copy: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(recalibrate, "LEAST_OBJECTS", 5)
+    config = load(copy, ['predict.calibrate="pit"'])
+    found = calibration_of(config)
+    monkeypatch.setattr(calibrate, "held_out_pdfs", None)
+    again = calibration_of(config)
+    assert found is not None
+    assert again is not None
+    assert list(again.fractions) == list(found.fractions)
+    assert calibration_of(load(copy)) is None
+
+
+@pytest.mark.parametrize("column", ["object_id", "row"])
+def test_a_source_that_is_another_one_is_named(copy: Path, column: str) -> None:
+    config = load(copy, ['predict.calibrate="pit"'])
+    split = config.models[0] / "split.parquet"
+    table = pd.read_parquet(split)
+    table[column] += 100_000
+    table.to_parquet(split)
+    with pytest.raises(StoreError, match=r"COSMOS_UDF.*has other objects than when the models"):
+        calibration_of(config)
+
+
+def test_lazy_prediction_takes_a_calibration(config: RunConfig) -> None:
+    store = open_field(config.field_store("DEEP2")).isel(object=slice(0, 20))
+    models = [Model.load(config.models[0])]
+    settings = dataclasses.replace(config.predict, calibrate="temperature")
+    with pytest.raises(ConfigError, match="no calibration is handed over"):
+        predict(store, models, settings)
+    colder = recalibrate.Calibration("temperature", 100, temperature=0.5)
+    found = predict(store, models, settings, colder).compute()
+    plain = predict(store, models, config.predict).compute()
+    expected = colder.apply(plain["pdf"].values, plain["z_edges"].values)
+    np.testing.assert_array_equal(found["pdf"], expected)
+
+
+def test_networks_that_disagree_are_flagged(config: RunConfig) -> None:
+    first = Model.load(config.models[0])
+    second = Model.new(first.network_config, first.bands, first.grid, first.noise, seed=99)
+    second.network.eval()
+    bias = [p for p in second.network.parameters() if p.shape == (len(first.grid),)][-1]
+    bias.data = torch.linspace(-4, 4, len(first.grid))
+    store = open_field(config.field_store("DEEP2")).isel(object=slice(0, 20))
+    alone = [predict(store, [m], config.predict).compute() for m in (first, second)]
+    both = predict(store, [first, second], config.predict).compute()
+    z = np.stack([cube["z_median"].values for cube in alone])
+    apart = np.ptp(z, axis=0) / (1 + z.mean(axis=0)) > RUNS_SPREAD
+    np.testing.assert_array_equal((both["flags"].values & Flag.RUNS_DISAGREE) != 0, apart)
+    assert apart.any()
+    assert not (alone[0]["flags"].values & Flag.RUNS_DISAGREE).any()
+
+
+def test_the_evaluation_judges_pdfs_and_flags(config: RunConfig) -> None:
+    stem = config.results("DEEP2")
+    tables = {
+        kind: pd.read_parquet(stem.with_name(f"DEEP2_{kind}.parquet"))
+        for kind in ("calibration", "coverage", "credibility", "flags")
+    }
+    cube = open_cube(config.cube("DEEP2"), lazy=False)
+    known = (cube["z_true"].values > 0) & np.isfinite(cube["z_median"].values)
+    assert tables["calibration"]["n"][0] == tables["flags"]["n"][0] == known.sum()
+    assert tables["coverage"]["n"].sum() <= known.sum()
+    inside = tables["credibility"]["fraction"]
+    assert (np.diff(inside) >= 0).all()
+    assert 0 < inside[0] < inside.iloc[-1] == 1
+    text = stem.with_name("DEEP2_metrics.txt").read_text()
+    assert "CRPS" in text
+    assert "several_peaks" in text
+
+
+def test_a_cube_that_does_not_say_what_was_learnt_is_not_judged(config: RunConfig) -> None:
+    cube = open_cube(config.cube("DEEP2"), lazy=False).drop_vars("in_training")
+    with pytest.raises(StoreError, match="does not say which objects are 'in_training'"):
+        evaluate(cube, "z_true", config.evaluate)
