@@ -116,3 +116,30 @@ EXPORT_FORMATS = Seam(
     {"hats": ("hats",), "qp": ("h5py",)},
 )
 """Each is a `hscz.export.formats.Format`."""
+
+ADAPTATIONS = Seam(
+    "adaptation",
+    "hscz.adaptations",
+    {
+        "degrade": "hscz.learn.degrade:Degraded",
+        "adversary": "hscz.learn.adversary:WithAdversary",
+    },
+)
+"""What `hscz.config.learn.AdaptConfig.methods` may name; each is a subclass of
+`hscz.learn.adapt.Adaptation`."""
+
+NETWORK_BODIES = Seam(
+    "network body", "hscz.network_bodies", {"multimodal": "hscz.learn.multimodal:multimodal"}
+)
+"""What ``network.body`` may name; each makes a `hscz.learn.network.Network`."""
+
+LABEL_TREATMENTS = Seam(
+    "label treatment",
+    "hscz.label_treatments",
+    {
+        "one_hot": "hscz.learn.targets:ONE_HOT",
+        "soft": "hscz.learn.targets:SOFT",
+        "mixture": "hscz.learn.targets:MIXTURE",
+    },
+)
+"""What ``train.targets`` may name; each is a `hscz.learn.targets.LabelTreatment`."""

@@ -5,7 +5,8 @@ What a key means stands beside its default; `hscz.config.read` reads the file.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from typing import Any
 
 PAPER_LAYERS = (
     *("conv 96 5 relu", "conv 96 3 tanh", "pool"),
@@ -29,6 +30,11 @@ class NetworkConfig:
 
     size: str = "paper"
     """Preset the other keys start from: paper or compact."""
+    body: str = "multimodal"
+    """What the network is made of, a name of `hscz.seams.NETWORK_BODIES`; the keys below are
+    those of multimodal."""
+    options: dict[str, Any] = field(default_factory=dict)
+    """Settings of a body from another package."""
     input_px: int = 64
     """Central pixels of the stamp which the network sees."""
     layers: tuple[str, ...] = PAPER_LAYERS
@@ -138,6 +144,11 @@ class AdaptConfig:
 
     targets: tuple[str, ...] = ()
     """Unlabelled fields; empty trains on the source alone."""
+    methods: tuple[str, ...] = ()
+    """Ways to adapt beside those that `degrade` and `adversary` switch on, names of
+    `hscz.seams.ADAPTATIONS`."""
+    options: dict[str, Any] = field(default_factory=dict)
+    """Settings of methods from other packages."""
     adversary: str = "none"
     """Loss of the layers below the adversary: none (no adversary), inverted (the paper:
     cross-entropy with inverted labels), uniform (domain confusion) or reversal (DANN)."""
@@ -169,6 +180,13 @@ class AdaptConfig:
     """Scatter of the drawn noise and seeing around the target's, as a fraction."""
     zero_point_scatter_mag: float = 0.0
     """Random shift of the zero point of each band, where stamps are degraded."""
+
+    @property
+    def in_force(self) -> tuple[str, ...]:
+        """Names of all ways to adapt, in the order in which they alter source stamps."""
+        switches = {"degrade": self.degrade, "adversary": self.adversary != "none"}
+        ours = tuple(name for name, wanted in switches.items() if wanted)
+        return tuple(dict.fromkeys((*ours, *self.methods)))
 
     @property
     def keeps_apart(self) -> bool:
