@@ -13,11 +13,12 @@ import pandas as pd
 
 from hscz.cli import main
 from hscz.config.read import load
+from hscz.evaluate.judged import is_unseen
 from hscz.evaluate.metrics import metrics_table
 from hscz.experiments.photometric import METHODS, estimate, features
 from hscz.learn.model import Model, training_part
 from hscz.pdf.grid import RedshiftGrid
-from hscz.predict.ensemble import usable_rows
+from hscz.schema import has_redshift, is_usable
 from hscz.stores import open_cube, open_field
 
 CONFIG = Path(__file__).parents[1] / "examples" / "benchmark.toml"
@@ -57,8 +58,8 @@ def compare() -> dict[str, pd.DataFrame]:
     cube = open_cube(config.cube(name), lazy=False)
     learnt = training_part(config.models[0]).query("used")["object_id"]
     known = np.flatnonzero(np.isin(store["object_id"].values, learnt))
-    unseen = usable_rows(store["flags"].values) & ~cube["in_training"].values
-    rows = np.flatnonzero(unseen & (store["z_true"].values > 0))
+    unseen = is_usable(store["flags"].values) & is_unseen(cube)
+    rows = np.flatnonzero(unseen & has_redshift(store["z_true"].values))
     z_true = store["z_true"].values[rows]
     by = {"mag_i": (cube["mag_i"].values[rows], MAG_EDGES)}
     tables = {"network": metrics_table(cube["z_median"].values[rows], z_true, by)}

@@ -15,8 +15,9 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from hscz import open_cube, pdf
+from hscz.evaluate.judged import is_judged
 from hscz.evaluate.metrics import residual
-from hscz.pdf.flags import WIDE_PDF
+from hscz.schema import WIDE_PDFW
 
 DISTANCES, SHARES = (0.1, 0.15, 0.2, 0.3), (0.05, 0.1, 0.15, 0.2, 0.25, 0.3, 0.4)
 
@@ -25,12 +26,12 @@ def judge(path: str) -> pd.DataFrame:
     """Return a row for each rule: the fraction flagged, eta in it and outside, and more."""
     cube = open_cube(path, lazy=False)
     known = cube["in_training"].values.any()
-    reference = cube["z_label" if known else "z_true"].values
-    use = np.isfinite(cube["z_median"].values) & np.isfinite(reference)
-    use &= ~cube["in_training"].values
-    cube, reference = cube.isel(object=use), reference[use]
+    column = "z_label" if known else "z_true"
+    use = is_judged(cube, column)
+    cube = cube.isel(object=use)
+    reference = cube[column].values
     outlier = np.abs(residual(cube["z_median"].values, reference)) > 0.15
-    wide, density = cube["pdf_width"].values > WIDE_PDF, cube["pdf"].values
+    wide, density = cube["pdf_width"].values > WIDE_PDFW, cube["pdf"].values
     rules = {"PDFw > 1.5": wide, "n_peaks > 1": cube["n_peaks"].values > 1}
     for distance in DISTANCES:
         share = pdf.peaks(density, cube["z_edges"].values, distance=distance)[2]

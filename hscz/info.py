@@ -10,7 +10,7 @@ import pandas as pd
 
 from hscz.errors import ConfigError, StoreError
 from hscz.files.atomic import read_json
-from hscz.schema import flag_counts
+from hscz.schema import WIDE_PDFW, flag_counts
 from hscz.stores import attributes, open_cube, open_field, part
 from hscz.tables.listing import describe_catalogue, list_catalogues
 
@@ -101,7 +101,8 @@ def _describe_cube(path: Path) -> str:
             f"PDF cube {path}",
             f"  objects   {cube.sizes['object']:,}, of which {np.isnan(width).sum():,} have no PDF",
             f"  bins      {cube.sizes['z']} over {edges[0]:g} < z < {edges[-1]:g}",
-            f"  PDFw      median {np.nanmedian(width):.3f}, {np.mean(width > 1.5):.1%} above 1.5",
+            f"  PDFw      median {np.nanmedian(width):.3f}, "
+            f"{np.mean(width > WIDE_PDFW):.1%} above {WIDE_PDFW}",
             _flag_line(cube["flags"].values),
         ]
     )

@@ -9,11 +9,14 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import IntFlag
+from typing import Any
 
 import numpy as np
 import xarray as xr
+from numpy.typing import ArrayLike, NDArray
 
-from hscz.errors import StoreError
+from hscz.errors import ConfigError, StoreError
+from hscz.survey import FLUX_UNIT
 
 
 class Flag(IntFlag):
@@ -48,7 +51,7 @@ class Flag(IntFlag):
 
     # Bits from here on are set in PDF cubes (`hscz.pdf.flags`), those before in field stores.
     WIDE_PDF = 65536
-    """PDFw, the width of the central 68 %, is above 1.5."""
+    """PDFw, the width of the central 68 %, is above `WIDE_PDFW`."""
     SEVERAL_PEAKS = 131072
     """Peaks farther than 0.15 (1 + z) from the highest hold 20 % of the probability or more."""
     OUTSIDE_TRAINING = 262144
@@ -63,8 +66,64 @@ class Flag(IntFlag):
     UNUSABLE = MISSING_PIXELS | ALL_MASKED | NO_NOISE | UNREADABLE
 
 
+WIDE_PDFW = 1.5
+"""PDFw above which the paper calls a redshift very insecure, and cuts its maps."""
+
 SINGLE_FLAGS = tuple(flag for flag in Flag if flag.value.bit_count() == 1)
 """Every bit of `Flag`; the names that gather several bits left out."""
+
+
+def is_usable(flags: Any) -> Any:
+    """Return whether stamps may reach a network, from NumPy, pandas or Dask flags.
+
+    Examples
+    --------
+    >>> is_usable(np.array([0, int(Flag.SATURATED), int(Flag.MISSING_PIXELS)])).tolist()
+    [True, True, False]
+    """
+    return (flags & int(Flag.UNUSABLE)) == 0
+
+
+def has_redshift(z: ArrayLike) -> NDArray[np.bool_]:
+    """Return whether redshifts are known: catalogues write zero, less or NaN where not.
+
+    Examples
+    --------
+    >>> has_redshift([0.5, 0.0, -99.0, np.nan]).tolist()
+    [True, False, False, False]
+    """
+    values = np.asarray(z, dtype=np.float64)
+    return np.isfinite(values) & (values > 0)
+
+
+def known_redshifts(z: ArrayLike) -> NDArray[np.float64]:
+    """Return redshifts as floats, NaN where they are not known.
+
+    Examples
+    --------
+    >>> known_redshifts([0.5, -99.0]).tolist()
+    [0.5, nan]
+    """
+    return np.where(has_redshift(z), np.asarray(z, dtype=np.float64), np.nan)
+
+
+def central_pixels(side_px: int, wanted_px: int) -> slice:
+    """Return the rows, or columns, of the middle of a square stamp.
+
+    Raises
+    ------
+    ConfigError
+        If the stamp is smaller than that.
+
+    Examples
+    --------
+    >>> central_pixels(64, 32)
+    slice(16, 48, None)
+    """
+    if wanted_px > side_px:
+        raise ConfigError(f"stamps of {side_px} px are smaller than {wanted_px}")
+    margin = (side_px - wanted_px) // 2
+    return slice(margin, margin + wanted_px)
 
 
 def flag_meanings() -> str:
@@ -104,8 +163,8 @@ class Variable:
 
 
 FIELD_STORE: Mapping[str, Variable] = {
-    "image": Variable(("object", "band", "y", "x"), "f", "calibrated flux", "57.544 nJy"),
-    "sky_noise": Variable(("object", "band"), "f", "sky noise of one pixel", "57.544 nJy"),
+    "image": Variable(("object", "band", "y", "x"), "f", "calibrated flux", FLUX_UNIT),
+    "sky_noise": Variable(("object", "band"), "f", "sky noise of one pixel", FLUX_UNIT),
     "psf_fwhm": Variable(("object", "band"), "f", "PSF full width at half maximum", "arcsec"),
     "mag": Variable(("object", "band"), "f", "total AB magnitude", "mag", "phot.mag"),
     "mag_err": Variable(("object", "band"), "f", "error of mag", "mag", "stat.error;phot.mag"),

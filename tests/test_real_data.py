@@ -12,7 +12,7 @@ from astropy.io import fits
 from hscz.config import FieldConfig, RunConfig, TableConfig
 from hscz.ingest.lightcheck import light_ratios, light_warnings
 from hscz.ingest.stage import ingest
-from hscz.schema import Flag
+from hscz.schema import is_usable
 from hscz.sky.photometry import aperture_flux
 from hscz.stores import open_field
 from hscz.tables.read import read_catalogue
@@ -126,4 +126,4 @@ def test_dc2_comes_with_true_redshifts_of_galaxies_alone(dc2: xr.Dataset) -> Non
     assert dc2.sizes["object"] > 60
     assert (dc2["z_true"].values > 0).all()
     assert ((dc2["mag_i"].values > 0) & (dc2["mag_i"].values < 25)).all()
-    assert ((dc2["flags"].values & int(Flag.UNUSABLE)) == 0).all()
+    assert (is_usable(dc2["flags"].values)).all()

@@ -15,7 +15,7 @@ from hscz.dashboard.data import FieldCubes
 from hscz.dashboard.download import FORMATS, catalogue
 from hscz.dashboard.selection import Range, Selection
 from hscz.figures.palette import colour
-from hscz.pdf.flags import WIDE_PDF
+from hscz.schema import WIDE_PDFW
 
 WIDTH_PX = 250
 
@@ -100,7 +100,7 @@ class Controls:
         return (
             f"<div class='hscz-row'><b>{n:,}</b> of {n_all:,} objects ({n / n_all:.1%})<br>{box}"
             "<table><tr><th></th><th>median PDFw</th>"
-            f"<th>PDFw &gt; {WIDE_PDF}</th></tr>{''.join(lines)}</table></div>"
+            f"<th>PDFw &gt; {WIDE_PDFW}</th></tr>{''.join(lines)}</table></div>"
         )
 
     def _limits_changed(self) -> None:
@@ -134,7 +134,7 @@ def _limits(slider: pn.widgets.RangeSlider) -> Range | None:
 
 def _statistics(model: str, width: NDArray[np.float32]) -> str:
     width = width[np.isfinite(width)]
-    median, wide = (np.median(width), np.mean(width > WIDE_PDF)) if len(width) else (np.nan,) * 2
+    median, wide = (np.median(width), np.mean(width > WIDE_PDFW)) if len(width) else (np.nan,) * 2
     return (
         f"<tr><td><span style='color:{colour(model)}'>&#9632;</span> {escape(model)}</td>"
         f"<td>{median:.3f}</td><td>{wide:.1%}</td></tr>"

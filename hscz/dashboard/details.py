@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from hscz.dashboard.data import FieldCubes
 from hscz.errors import StoreError
 from hscz.export import ESTIMATES
-from hscz.schema import SINGLE_FLAGS
+from hscz.schema import SINGLE_FLAGS, has_redshift
 from hscz.stores import open_field
 
 TRUTHS = {"z_true": "true redshift", "z_spec": "spectroscopic redshift"}
@@ -32,7 +32,7 @@ def truth(field: FieldCubes, row: int) -> tuple[str, float] | None:
     """Return what is known of an object's redshift: its name and value."""
     dataset = next(iter(field.cubes.values())).dataset
     for name, title in TRUTHS.items():
-        if name in dataset.variables and np.isfinite(value := float(dataset[name][row])):
+        if name in dataset.variables and has_redshift(value := float(dataset[name][row])):
             return title, value
     return None
 

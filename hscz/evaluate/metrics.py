@@ -15,6 +15,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike, NDArray
 
+from hscz.constants import IQR_PER_SIGMA, SIGMA_PER_MAD
 from hscz.errors import InputError
 
 FloatArray = NDArray[np.float64]
@@ -52,7 +53,7 @@ def sigma_mad(dz: FloatArray) -> FloatArray:
     0.1483
     """
     centre = np.median(dz, axis=-1, keepdims=True)
-    return 1.4826 * np.median(np.abs(dz - centre), axis=-1)
+    return SIGMA_PER_MAD * np.median(np.abs(dz - centre), axis=-1)
 
 
 def outlier_fraction(dz: FloatArray) -> FloatArray:
@@ -75,7 +76,7 @@ def sigma_iqr(dz: FloatArray) -> FloatArray:
     1.4826
     """
     low, high = np.quantile(dz, [0.25, 0.75], axis=-1)
-    return (high - low) / 1.349
+    return (high - low) / IQR_PER_SIGMA
 
 
 def outlier_fraction_iqr(dz: FloatArray) -> FloatArray:

@@ -19,7 +19,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from hscz.errors import InputError
 from hscz.evaluate.metrics import metrics_table
-from hscz.pdf.flags import WIDE_PDF
+from hscz.schema import WIDE_PDFW
 
 FloatArray = NDArray[np.float64]
 
@@ -302,7 +302,7 @@ def wide_pdf_fraction(
         inside = width[(mag >= low) & (mag < high)]
         found = inside[np.isfinite(inside)]
         n = len(found)
-        wide = float(np.mean(found > WIDE_PDF)) if n else np.nan
+        wide = float(np.mean(found > WIDE_PDFW)) if n else np.nan
         error = np.sqrt(wide * (1 - wide) / n) if n else np.nan
         rows.append((low, high, len(inside) - n, n, wide, error))
     columns = ["low", "high", "n_missing", "n", "wide_fraction", "wide_fraction_err"]

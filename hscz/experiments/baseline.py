@@ -17,8 +17,7 @@ from hscz.experiments.photometric import Features, features, fit
 from hscz.files.atomic import read_json, write_atomic, write_json
 from hscz.learn.sample import divide, median_noise
 from hscz.pdf.grid import RedshiftGrid
-from hscz.predict.ensemble import usable_rows
-from hscz.schema import LABEL_COLUMNS
+from hscz.schema import LABEL_COLUMNS, is_usable
 
 BLOCK = 16_384
 """Galaxies asked about at once; their PDFs are not kept."""
@@ -57,7 +56,7 @@ def estimate_field(config: RunConfig, method: str, name: str) -> Path:
     grid = RedshiftGrid.make(train.grid, train.n_bins, train.z_max)
     answer = fit(method, _joined(measured), known["z_label"], grid, train.seed)
     store = stores.open_field(config.field_store(name), lazy=False)
-    rows = np.flatnonzero(usable_rows(store["flags"].values))
+    rows = np.flatnonzero(is_usable(store["flags"].values))
     learnt = sample[(sample["field"] == name) & (sample["part"] == "training")]
     rows = np.setdiff1d(rows, learnt["row"])
     tables = []

@@ -26,6 +26,7 @@ from hscz.evaluate.trials import (
     resampled_n_of_z,
     wide_pdf_fraction,
 )
+from hscz.schema import has_redshift, known_redshifts
 
 POOLED_BINS = ((18.0, 22.5), (18.0, 24.0), (23.0, 25.0), (24.0, 25.0))
 """Wide bins of i magnitude, besides those of the settings, in which recipes are compared."""
@@ -94,7 +95,7 @@ class Estimates:
         if column not in self.table:
             return np.full(len(self.table), np.nan)
         values = self.table[column].to_numpy(dtype=np.float64)
-        return np.where(values > 0, values, np.nan) if column in REFERENCES.values() else values
+        return known_redshifts(values) if column in REFERENCES.values() else values
 
 
 def compare(
@@ -144,7 +145,7 @@ def compare(
     """
     source = {}
     for seed, objects in training.items():
-        used = objects[objects["z_label"] > 0]
+        used = objects[has_redshift(objects["z_label"])]
         z_label, mag_i = (used[name].to_numpy() for name in ("z_label", "mag_i"))
         source[seed] = _counts(z_label, mag_i, settings, stream=1)
     tables = []

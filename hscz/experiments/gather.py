@@ -11,6 +11,7 @@ import xarray as xr
 from numpy.typing import NDArray
 
 from hscz import pdf
+from hscz.evaluate.judged import is_judged
 from hscz.evaluate.scores import choose, label_free_scores
 from hscz.experiments.compare import Estimates
 from hscz.experiments.recipes import Experiment
@@ -65,8 +66,7 @@ def _drawn(cube: xr.Dataset, rng: np.random.Generator) -> NDArray[np.float64]:
 def _judged(experiment: Experiment, name: str) -> xr.Dataset:
     """Return the objects of a cube that can be judged: with a redshift, and not learnt from."""
     cube = open_cube(experiment.output(name), lazy=False)
-    usable = np.isfinite(cube["z_median"].values) & ~cube["in_training"].values
-    return cube.isel(object=np.flatnonzero(usable))
+    return cube.isel(object=np.flatnonzero(is_judged(cube)))
 
 
 def training_sample(experiment: Experiment) -> pd.DataFrame:

@@ -17,7 +17,8 @@ from hscz.config import PredictConfig
 from hscz.errors import StoreError
 from hscz.experiments.embed import CLASSIFIERS, silhouette, told_apart
 from hscz.pdf.grid import bin_of
-from hscz.predict.ensemble import read_rows, usable_rows
+from hscz.predict.ensemble import read_rows
+from hscz.schema import has_redshift, is_usable
 from hscz.stores import open_field
 
 if TYPE_CHECKING:
@@ -155,7 +156,7 @@ def draw_sample(
         If too few objects are left.
     """
     store = open_field(path, lazy=False)
-    free = usable_rows(store["flags"].values) & ~np.asarray(leave_out, bool)
+    free = is_usable(store["flags"].values) & ~np.asarray(leave_out, bool)
     rows = np.sort(np.random.default_rng(seed).permutation(np.flatnonzero(free))[:n])
     if len(rows) < LEAST:
         raise StoreError(
@@ -225,7 +226,7 @@ def redshift_bins(z: NDArray[np.floating], edges: Sequence[float]) -> NDArray[np
     >>> redshift_bins(np.array([0.2, 1.5, 9, np.nan, 0]), [0, 1, 2]).tolist()
     [0, 1, -1, -1, -1]
     """
-    return np.where(z > 0, bin_of(z, edges), -1)
+    return np.where(has_redshift(z), bin_of(z, edges), -1)
 
 
 def _with_error(name: str, value: tuple[float, float]) -> dict[str, float]:

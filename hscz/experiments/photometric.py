@@ -16,6 +16,7 @@ from scipy.sparse import csr_array
 from scipy.spatial import cKDTree
 
 from hscz import pdf
+from hscz.constants import MAG_PER_RELATIVE_ERROR
 from hscz.errors import ConfigError, InputError
 from hscz.extras import needed_by
 from hscz.learn.degrade import image_ebv
@@ -154,9 +155,8 @@ def asinh_mag(
     ([-5.0, -0.522], [0.011, 0.486])
     """
     x, b = np.asarray(flux, np.float64), np.asarray(softening, np.float64)
-    pogson = 2.5 / np.log(10)
-    mag = -pogson * (np.arcsinh(x / (2 * b)) + np.log(b))
-    return mag, pogson * np.asarray(flux_err) / np.hypot(x, 2 * b)
+    mag = -MAG_PER_RELATIVE_ERROR * (np.arcsinh(x / (2 * b)) + np.log(b))
+    return mag, MAG_PER_RELATIVE_ERROR * np.asarray(flux_err) / np.hypot(x, 2 * b)
 
 
 def fit(

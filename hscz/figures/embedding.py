@@ -10,6 +10,7 @@ import pandas as pd
 from hscz.figures.figure import Missing, paper_figure
 from hscz.figures.marks import coloured_points, grid, panel, points, text
 from hscz.figures.palette import FIELD_COLOURS
+from hscz.schema import has_redshift
 
 ROWS = {"i < 22": (-99.0, 22.0), "i > 23": (23.0, 99.0)}
 
@@ -51,7 +52,7 @@ def fig14(planes: pd.DataFrame | None) -> Any:
     source, target = source.assign(z=source["z_known"]), target.assign(z=target["z_median"])
     columns = [source[source["recipe"] == recipes[0]]]
     columns += [target[target["recipe"] == recipe] for recipe in recipes]
-    columns = [column[column["z"] > 0] for column in columns]
+    columns = [column[has_redshift(column["z"])] for column in columns]
     limits = {recipe: _limits(planes[planes["recipe"] == recipe]) for recipe in recipes}
     top = max(1.0, float(pd.concat(columns)["z"].quantile(0.98)))
     panels, drawn = [], []

@@ -12,6 +12,7 @@ from hscz.config.learn import FlattenConfig
 from hscz.figures.figure import Missing, paper_figure
 from hscz.figures.marks import filled, grid, line, panel
 from hscz.learn.flatten import FINE_STEP, Flattened, binned_counts, smooth
+from hscz.pdf.grid import bin_centres
 
 # The colours of Okabe and Ito, which the colour-blind tell apart.
 SKY_BLUE, VERMILION, BLACK = "#56b4e9", "#d55e00", "black"
@@ -61,7 +62,7 @@ def fig05(
     n, n_kept = len(flattened.kept), int(flattened.kept.sum())
     removed = f"removed: {n - n_kept:,} ({(n - n_kept) / n:.1%})"
     edges = np.append(table["z_low"], table["z_high"].iloc[-1])
-    middle = 0.5 * (edges[1:] + edges[:-1])
+    middle = bin_centres(edges)
     top = [
         filled(edges, table["n_labels"], SKY_BLUE, f"labels: {n:,}"),
         line(middle, table["curve_labels"], BLACK, "smooth curve", "dotted"),

@@ -14,6 +14,7 @@ from hscz.figures.figure import Missing, paper_figure
 from hscz.figures.maps import pixels, plane_panel
 from hscz.figures.marks import colour_map, decades, filled, grid, line, panel, strokes, text
 from hscz.figures.samples import by_region, columns, known
+from hscz.pdf.grid import bin_centres
 from hscz.tables.descriptor import CatalogueDescriptor, descriptor_paths, load_descriptor
 
 Z_EDGES = np.linspace(0, 5, 101)
@@ -167,7 +168,7 @@ def _outlines(rows: pd.DataFrame, edges: Any, log: bool) -> list[Any]:
         if log:
             # A bin without an object has no logarithm.
             count = np.log10(np.where(count > 0, count, 0.5))
-        middle, label = 0.5 * (edges[1:] + edges[:-1]), f"{sample} ({mine['n'].iloc[0]:,})"
+        middle, label = bin_centres(edges), f"{sample} ({mine['n'].iloc[0]:,})"
         layers.append(line(middle, count, tint, label, width=2.0, steps=True))
     return layers
 

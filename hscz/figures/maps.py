@@ -12,6 +12,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from hscz.figures.figure import Missing
 from hscz.figures.marks import Limits, colour_map, panel
+from hscz.pdf.grid import bin_centres
 
 FloatArray = NDArray[np.float64]
 
@@ -42,7 +43,7 @@ class Pixels:
 
     def table(self, **place: Any) -> pd.DataFrame:
         """Return ``x``, ``y`` (middle of the pixel), ``n`` and ``mean`` of pixels with objects."""
-        x, y = (0.5 * (edges[1:] + edges[:-1]) for edges in (self.x_edges, self.y_edges))
+        x, y = bin_centres(self.x_edges), bin_centres(self.y_edges)
         x, y = (grid.ravel() for grid in np.meshgrid(x, y, indexing="ij"))
         values = {"x": x, "y": y, "n": self.n.ravel().astype(int), "mean": self.mean.ravel()}
         table = pd.DataFrame(place | values)

@@ -88,8 +88,9 @@ def spec_samples(cubes: Mapping[str, xr.Dataset]) -> dict[str, pd.DataFrame]:
 
     Examples
     --------
-    >>> cube = xr.Dataset({"z_median": ("object", [0.5]), "z_spec": ("object", [0.4])})
-    >>> list(spec_samples({"v0": cube.assign(mag_i=("object", [21.0]))}))
+    >>> columns = {"z_median": 0.5, "z_spec": 0.4, "mag_i": 21.0, "in_training": False}
+    >>> cube = xr.Dataset({name: ("object", [value]) for name, value in columns.items()})
+    >>> list(spec_samples({"v0": cube}))
     ['v0']
     """
     tables = {recipe: judged(cube) for recipe, cube in cubes.items()}

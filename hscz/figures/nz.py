@@ -79,7 +79,8 @@ def samples_of(
 
     Examples
     --------
-    >>> cube = xr.Dataset({"z_median": ("object", [0.5]), "mag_i": ("object", [22.0])})
+    >>> columns = {"z_median": 0.5, "mag_i": 22.0, "in_training": False}
+    >>> cube = xr.Dataset({name: ("object", [value]) for name, value in columns.items()})
     >>> list(samples_of({"v0": cube}, None))
     ['v0']
     """

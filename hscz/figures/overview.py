@@ -24,6 +24,7 @@ from hscz.figures.marks import (
 )
 from hscz.figures.palette import KNOWN, colour
 from hscz.figures.stamps import stretched
+from hscz.schema import has_redshift
 
 
 def redshift_scatter(
@@ -51,7 +52,7 @@ def redshift_scatter(
     """
     load_backends()
     z_reference, z_median = cube[reference].values, cube["z_median"].values
-    known = np.isfinite(z_reference) & np.isfinite(z_median) & (z_reference > 0)
+    known = has_redshift(z_reference) & np.isfinite(z_median)
     table = pd.DataFrame({"z_reference": z_reference[known], "z_median": z_median[known]})
     edges = np.linspace(0, z_max, bins + 1)
     found = pixels(table["z_reference"], table["z_median"], np.ones(len(table)), edges, edges)

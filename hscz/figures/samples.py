@@ -8,8 +8,9 @@ import numpy as np
 import pandas as pd
 import xarray as xr
 
+from hscz.evaluate.judged import is_judged
 from hscz.experiments.compare import POOLED_BINS
-from hscz.schema import Flag
+from hscz.schema import is_usable, known_redshifts
 from hscz.sky.sphere import ra_near
 from hscz.survey import FIELDS
 
@@ -38,7 +39,7 @@ def columns(dataset: xr.Dataset) -> pd.DataFrame:
     """
     table = pd.DataFrame({name: dataset[name].values for name in COLUMNS if name in dataset})
     for name in table.columns.intersection(list(REDSHIFTS)):
-        table[name] = table[name].where(table[name] > 0).astype(np.float64)
+        table[name] = known_redshifts(table[name])
     return table
 
 
@@ -52,7 +53,7 @@ def usable(store: xr.Dataset) -> pd.DataFrame:
     [22.0]
     """
     table = columns(store)
-    return table[(table["flags"] & int(Flag.UNUSABLE)) == 0].reset_index(drop=True)
+    return table[is_usable(table["flags"])].reset_index(drop=True)
 
 
 def judged(cube: xr.Dataset) -> pd.DataFrame:
@@ -64,11 +65,7 @@ def judged(cube: xr.Dataset) -> pd.DataFrame:
     >>> judged(cube.assign(in_training=("object", [False, False, True])))["z_median"].tolist()
     [0.5]
     """
-    table = columns(cube)
-    found = table["z_median"].notna()
-    if "in_training" in table:
-        found &= ~table["in_training"]
-    return table[found].reset_index(drop=True)
+    return columns(cube)[is_judged(cube)].reset_index(drop=True)
 
 
 def known(table: pd.DataFrame, name: str) -> pd.Series:

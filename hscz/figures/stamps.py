@@ -14,7 +14,7 @@ from hscz.figures.figure import Missing, paper_figure
 from hscz.figures.marks import empty, grey_image, grid, line, panel, strokes, text, texts
 from hscz.figures.palette import KNOWN, colour
 from hscz.figures.samples import FAINT, columns
-from hscz.pdf.flags import WIDE_PDF
+from hscz.schema import WIDE_PDFW
 
 Z_SHOWN = 5.0
 """Redshifts of the PDFs drawn."""
@@ -142,7 +142,7 @@ def _chosen(
     """Return rows of random galaxies at 24 < i < 25 with wide or narrow PDFs, in order of z."""
     table = columns(cube)
     fits = table["mag_i"].between(*FAINT) & table["z_median"].notna()
-    fits &= (table["pdf_width"] > WIDE_PDF) == wide
+    fits &= (table["pdf_width"] > WIDE_PDFW) == wide
     if labelled:
         fits &= ~table["in_training"] & table["z_label"].notna()
     rows = np.flatnonzero(fits)

@@ -14,6 +14,7 @@ from hscz.figures.maps import Frame, Pixels, common_limits, pixels, plane_panel,
 from hscz.figures.marks import grid, line, panel, points
 from hscz.figures.palette import field_colour, field_dash
 from hscz.figures.samples import FAINT, by_region, known, usable, within
+from hscz.pdf.grid import bin_centres
 
 PLANE_EDGES = np.linspace(18, 25, 57), np.linspace(0, 6, 61)
 """Pixels of the plane of i magnitude and redshift."""
@@ -125,7 +126,7 @@ def fig02(stores: Mapping[str, xr.Dataset], bins: int = 80) -> Any:
     tables, layers = [], []
     for name, ebv in values.items():
         count, _ = np.histogram(ebv, edges)
-        middle = 0.5 * (edges[1:] + edges[:-1])
+        middle = bin_centres(edges)
         density = count / max(len(ebv), 1) / np.diff(edges)
         place = {"field": name, "n": len(ebv), "ebv": middle, "count": count}
         tables.append(pd.DataFrame(place | {"density": density}))

@@ -24,7 +24,7 @@ from hscz.figures.maps import (
 from hscz.figures.marks import decades, empty, error_bars, grid, line, panel
 from hscz.figures.palette import field_colour, field_dash
 from hscz.figures.samples import FAINT, by_region, judged, within
-from hscz.pdf.flags import WIDE_PDF
+from hscz.schema import WIDE_PDFW
 
 WIDTH_EDGES = np.linspace(0, 5, 101)
 MAG_EDGES = np.arange(18, 25.01, 0.5)
@@ -50,7 +50,7 @@ def _with_width(cubes: Cubes) -> dict[str, pd.DataFrame]:
 
 
 def _narrow(table: pd.DataFrame) -> pd.DataFrame:
-    return table[table["pdf_width"] < WIDE_PDF]
+    return table[table["pdf_width"] < WIDE_PDFW]
 
 
 @paper_figure("fig20", "Distribution of PDF widths")
@@ -83,7 +83,7 @@ def fig20(cubes: Cubes) -> Any:
         wide = wide_pdf_fraction(table["pdf_width"], table["mag_i"], (0.0, FAINT[1])).iloc[0]
         place = {"field": name, "pdf_width": middle, "count": count}
         tables.append(pd.DataFrame(place).assign(**{key: wide[key] for key in _WIDE}))
-        label = f"{name}, PDFw > {WIDE_PDF:g}: {wide['wide_fraction']:.1%}"
+        label = f"{name}, PDFw > {WIDE_PDFW:g}: {wide['wide_fraction']:.1%}"
         # A bin without an object has no logarithm.
         shown = np.log10(np.where(count > 0, count, 0.5))
         style: dict[str, Any] = {"dash": field_dash(name), "width": 2.0, "steps": True}

@@ -24,12 +24,13 @@ from numpy.typing import NDArray
 from hscz import stores
 from hscz.config import FieldConfig, IngestConfig, RunConfig
 from hscz.config.read import file_stamps, fingerprint
+from hscz.constants import MAG_PER_RELATIVE_ERROR
 from hscz.errors import InputError
 from hscz.files.atomic import write_atomic
 from hscz.ingest.cutting import blocks_of, cutting_tasks, read_notes, write_places
 from hscz.ingest.lightcheck import light_warnings
 from hscz.progress import show_progress
-from hscz.schema import FIELD_STORE, Flag, flag_counts
+from hscz.schema import FIELD_STORE, Flag, flag_counts, is_usable
 from hscz.sky import dust
 from hscz.sky.mosaic import Tile, assign
 from hscz.sky.patches import LeftOut, list_files, summary
@@ -132,7 +133,7 @@ def ingest_report(path: Path) -> str:
     """Return how many objects a store holds, what is wrong with them, and what was left out."""
     attrs, store = stores.attributes(path), stores.open_field(path)
     flags = store["flags"].values
-    unusable = int(((flags & int(Flag.UNUSABLE)) != 0).sum())
+    unusable = int((~is_usable(flags)).sum())
     flagged = ", ".join(f"{n:,} {name}" for name, n in flag_counts(flags).items()) or "none"
     lines = [
         f"{attrs['n_read']:,} rows read, {attrs['n_selected']:,} selected, {len(flags):,} cut, "
@@ -256,7 +257,7 @@ def _columns(
         "tile": np.array(tile_names, text)[tile],
         "mag_i": column("mag_i", "float32"),
         # The error of a magnitude is 2.5/ln(10) times noise over signal.
-        "snr_i": np.float32(2.5 / math.log(10)) / mag_err_i,
+        "snr_i": np.float32(MAG_PER_RELATIVE_ERROR) / mag_err_i,
         "ebv": column("ebv", "float32"),
     }
     return xr.Dataset(

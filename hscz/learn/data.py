@@ -17,7 +17,7 @@ from hscz.learn.loader import Stamps
 from hscz.learn.sample import Fields, divide, median_noise, read_images
 from hscz.learn.targets import mixture_target, one_hot_target, soft_target
 from hscz.pdf.grid import RedshiftGrid
-from hscz.schema import C2020_ESTIMATES, Flag
+from hscz.schema import C2020_ESTIMATES, is_usable
 from hscz.stores import open_field
 
 MARGIN_PX = 4
@@ -157,7 +157,7 @@ def _targets(
 
 def _drawn(name: str, flags: NDArray[np.int64], n: int, seed: list[int]) -> pd.DataFrame:
     """Return random usable rows of a field, in the order of the store."""
-    usable = np.flatnonzero((flags & int(Flag.UNUSABLE)) == 0)
+    usable = np.flatnonzero(is_usable(flags))
     chosen = np.random.default_rng(seed).permutation(usable)[:n]
     return pd.DataFrame({"field": name, "row": np.sort(chosen)})
 

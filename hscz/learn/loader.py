@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from hscz.errors import StoreError
+from hscz.schema import central_pixels
 from hscz.stores import IMAGE_CHUNK
 
 
@@ -71,8 +72,7 @@ def central(store: xr.Dataset, input_px: int, name: str) -> slice:
             f"{name}: its stamps are {side} px wide, the network sees {input_px}; lower "
             "network.input_px or ingest with a larger ingest.stamp_px"
         )
-    margin = (side - input_px) // 2
-    return slice(margin, margin + input_px)
+    return central_pixels(side, input_px)
 
 
 def check_finite(

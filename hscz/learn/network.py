@@ -16,6 +16,7 @@ from torch.nn import functional
 
 from hscz.config.learn import NetworkConfig
 from hscz.errors import ConfigError
+from hscz.schema import central_pixels
 
 ACTIVATIONS = {"relu": nn.ReLU, "tanh": nn.Tanh}
 SCALINGS = {
@@ -57,11 +58,9 @@ class Scaling(nn.Module):
 
     def forward(self, image: Tensor) -> Tensor:
         """Return (n, channels, input_px, input_px) from calibrated fluxes (n, band, y, x)."""
-        margin = (image.shape[-1] - self.input_px) // 2
-        if margin < 0:
-            raise ConfigError(f"stamps of {image.shape[-1]} px are smaller than {self.input_px}")
-        if margin:
-            image = image[..., margin : margin + self.input_px, margin : margin + self.input_px]
+        if image.shape[-1] != self.input_px:
+            middle = central_pixels(image.shape[-1], self.input_px)
+            image = image[..., middle, middle]
         scaled = self.compress(image.float() / self.noise)
         if not self.masks:
             return scaled[:, self.pairs]

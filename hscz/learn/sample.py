@@ -13,7 +13,7 @@ from hscz.config.learn import TrainConfig
 from hscz.errors import StoreError
 from hscz.learn.loader import band_index, read_stamps
 from hscz.pdf.grid import RedshiftGrid
-from hscz.schema import C2020_ESTIMATES, Flag
+from hscz.schema import C2020_ESTIMATES, is_usable
 
 Fields = Mapping[str, xr.Dataset]
 
@@ -135,7 +135,7 @@ def _candidates(name: str, store: xr.Dataset, settings: TrainConfig) -> pd.DataF
     spec_only = name in settings.spec_fields
     z_label = store["z_spec" if spec_only else settings.label].values
     grid = RedshiftGrid.make(settings.grid, settings.n_bins, settings.z_max)
-    usable = (store["flags"].values & int(Flag.UNUSABLE)) == 0
+    usable = is_usable(store["flags"].values)
     used = usable & (grid.index(z_label) >= 0)
     if not used.any():
         kind = "spectroscopic redshift" if spec_only else "label"

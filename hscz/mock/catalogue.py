@@ -11,6 +11,7 @@ import pandas as pd
 from astropy.table import Table
 from numpy.typing import NDArray
 
+from hscz.constants import MAG_PER_RELATIVE_ERROR
 from hscz.files.atomic import write_atomic
 from hscz.mock.exposure import FieldPlan
 from hscz.mock.photometry import NOT_OBSERVED_MAG, aperture_magnitudes, detect, seen_radius_arcsec
@@ -127,7 +128,7 @@ def _shapes(plan: FieldPlan, found: pd.DataFrame) -> dict[str, NDArray]:
 def _classes(plan: FieldPlan, found: pd.DataFrame, rng: np.random.Generator) -> dict[str, NDArray]:
     """Tell stars from galaxies by size, and by a SED fit that errs more often when faint."""
     psf = seen_radius_arcsec(found.assign(half_light_radius_arcsec=0.0), plan, "i")
-    noise = 0.015 + found["error_i"].to_numpy() / 1.0857
+    noise = 0.015 + found["error_i"].to_numpy() / MAG_PER_RELATIVE_ERROR
     excess = found["r50_arcsec"].to_numpy() / psf - 1.0 + noise * rng.standard_normal(len(found))
     stellar = 1.0 / (1.0 + np.exp(np.clip((excess - _STAR_EXCESS) / noise, -40.0, 40.0)))
     mag = found["total_i"].to_numpy()

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from scipy.spatial import cKDTree
 
 from hscz.config.mock import LABEL_FILES
+from hscz.constants import MAG_PER_RELATIVE_ERROR
 from hscz.files.atomic import write_atomic
 from hscz.mock.photoz import four_redshifts, mistaken_redshift
 from hscz.mock.population import galactic_ebv
@@ -126,7 +127,9 @@ def _magnitudes(
         mag = _DEPTH_MAG[band] - 2.5 * np.log10(np.where(detected, measured, 1.0))
         columns[f"{label}_MAG{suffix}"] = np.where(detected, mag, MISSING)
         relative = error / np.where(detected, measured, 1.0)
-        columns[f"{label}_MAGERR{suffix}"] = np.where(detected, 1.0857 * relative, MISSING)
+        columns[f"{label}_MAGERR{suffix}"] = np.where(
+            detected, MAG_PER_RELATIVE_ERROR * relative, MISSING
+        )
     return columns
 
 

@@ -10,6 +10,7 @@ from astropy.io import fits
 from numpy.typing import ArrayLike, NDArray
 from scipy.spatial import cKDTree
 
+from hscz.constants import MAG_PER_RELATIVE_ERROR
 from hscz.mock.exposure import FieldPlan, calexp_path
 from hscz.mock.grid import Patch
 from hscz.mock.render import MOFFAT_BETA, MOFFAT_FWHM
@@ -94,7 +95,7 @@ def detect(plan: FieldPlan) -> pd.DataFrame:
         found = found.assign(**{f"total_{band}": total, f"error_{band}": error})
     on_mosaic = found["x_px"].between(-0.5, columns - 0.5) & found["y_px"].between(-0.5, rows - 0.5)
     is_detected = (found["total_i"] > 0) & (found["total_i"] < plan.settings.i_max_catalogue)
-    significant = found["error_i"] < 1.0857 / 5.0
+    significant = found["error_i"] < MAG_PER_RELATIVE_ERROR / 5.0
     alone = parent == np.arange(len(truth))
     return found[on_mosaic & is_detected & significant & alone]
 
@@ -137,7 +138,9 @@ def _magnitudes(flux: FloatArray, sigma: ArrayLike) -> tuple[FloatArray, FloatAr
     observed = np.isfinite(flux)
     sentinel = np.where(observed, NOT_DETECTED_MAG, NOT_OBSERVED_MAG)
     magnitude = np.where(positive, ZERO_POINT_MAG - 2.5 * np.log10(safe), sentinel)
-    return magnitude, np.where(positive, 1.0857 * np.asarray(sigma) / safe, sentinel)
+    return magnitude, np.where(
+        positive, MAG_PER_RELATIVE_ERROR * np.asarray(sigma) / safe, sentinel
+    )
 
 
 def _aperture_pixels() -> float:

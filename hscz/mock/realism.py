@@ -22,6 +22,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from hscz.constants import MAG_PER_RELATIVE_ERROR, SIGMA_PER_MAD
 from hscz.errors import InputError
 from hscz.mock.population import draw_field
 
@@ -39,8 +40,6 @@ FLOOR_MAG = 0.04
 The 57 galaxies at z < 2 with u errors below 0.03 among the first hundred of the catalogue scatter
 by 0.074 mag about a straight line of u - u* against u* - g, where their errors give 0.02.
 """
-
-_MAG_PER_RELATIVE_ERROR = 2.5 / np.log(10)
 
 
 @dataclass(frozen=True)
@@ -90,7 +89,9 @@ def read_compilation(folder: Path) -> RealSample:
         table["redshift"].to_numpy(),
         16.4 - 2.5 * np.log10(flux["i"].to_numpy()),
         flux,
-        np.hypot(error.where(error > 0, 0.0), flux * FLOOR_MAG / _MAG_PER_RELATIVE_ERROR),
+        pd.DataFrame(
+            np.hypot(error.where(error > 0, 0.0), flux * FLOOR_MAG / MAG_PER_RELATIVE_ERROR)
+        ),
         (("u", "us"), ("u", "g"), ("us", "g"), ("g", "r"), ("r", "i"), ("i", "z"), ("z", "y")),
         (2.5, 2.6, 2.7, 2.8, 2.9, 3.0),
     )
@@ -118,7 +119,7 @@ def read_zcosmos(folder: Path) -> RealSample:
         table["zpec"].to_numpy(),
         table["mag_sel"].to_numpy(),
         flux,
-        flux * error / _MAG_PER_RELATIVE_ERROR,
+        flux * error / MAG_PER_RELATIVE_ERROR,
         (("us", "g"), ("g", "r"), ("r", "i"), ("i", "z")),
         tuple(np.round(np.arange(0.1, 1.21, 0.1), 1)),
     )
@@ -197,7 +198,7 @@ def _centre_and_spread(blue: pd.Series, red: pd.Series) -> tuple[float, float, i
     measured = (b > 0) & (r > 0)
     colour = -2.5 * np.log10(b[measured] / r[measured])
     median = float(np.median(colour))
-    return median, float(1.4826 * np.median(np.abs(colour - median))), int(measured.sum())
+    return median, float(SIGMA_PER_MAD * np.median(np.abs(colour - median))), int(measured.sum())
 
 
 def _existing(path: Path) -> Path:

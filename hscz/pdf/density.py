@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from hscz.errors import InputError
+from hscz.pdf.grid import bin_centres
 from hscz.pdf.peak_finding import PEAK_DISTANCE, PEAK_PROMINENCE, describe_peaks
 
 FloatArray = NDArray[np.float64]
@@ -186,7 +187,7 @@ def mean(pdf: ArrayLike, edges: ArrayLike) -> FloatArray:
     density, steps = np.asarray(pdf, dtype=np.float64), _widths(pdf, edges)
     # Not a matrix product, whose rounding depends on the number of rows.
     total = np.einsum("ij,j->i", density, steps)
-    first_moment = np.einsum("ij,j->i", density, steps * _centres(edges))
+    first_moment = np.einsum("ij,j->i", density, steps * bin_centres(edges))
     return first_moment / np.where(total > 0, total, np.nan)
 
 
@@ -201,7 +202,7 @@ def mode(pdf: ArrayLike, edges: ArrayLike) -> FloatArray:
     density = np.asarray(pdf, dtype=np.float64)
     highest = density.argmax(axis=1)
     found = density[np.arange(len(density)), highest] > 0
-    return np.where(found, _centres(edges)[highest], np.nan)
+    return np.where(found, bin_centres(edges)[highest], np.nan)
 
 
 def width(pdf: ArrayLike, edges: ArrayLike, level: float = 0.68) -> FloatArray:
@@ -252,7 +253,9 @@ def peaks(
     >>> count.tolist(), z2.tolist(), p2.tolist()
     ([2], [3.5], [0.25])
     """
-    return describe_peaks(np.asarray(pdf), cdf(pdf, edges), _centres(edges), prominence, distance)
+    return describe_peaks(
+        np.asarray(pdf), cdf(pdf, edges), bin_centres(edges), prominence, distance
+    )
 
 
 def combine(pdfs: Sequence[ArrayLike]) -> NDArray[np.float32]:
@@ -308,7 +311,7 @@ def _summarise_block(
     density, cumulative = np.asarray(pdf, dtype=np.float64), cdf(pdf, edges)
     quantiles = np.array([0.16, 0.5, 0.84])
     low, middle, high = _quantiles(cumulative, np.asarray(edges, np.float64), quantiles)
-    n_peaks, z_peak2, p_peak2 = describe_peaks(pdf, cumulative, _centres(edges))
+    n_peaks, z_peak2, p_peak2 = describe_peaks(pdf, cumulative, bin_centres(edges))
     columns = {
         "z_median": middle,
         "z_mean": mean(density, edges),
@@ -328,11 +331,6 @@ def _widths(pdf: ArrayLike, edges: ArrayLike) -> FloatArray:
     if np.ndim(pdf) != 2 or np.shape(pdf)[1] != len(steps):
         raise InputError(f"PDFs of shape {np.shape(pdf)} do not fit {len(steps)} redshift bins")
     return steps
-
-
-def _centres(edges: ArrayLike) -> FloatArray:
-    values = np.asarray(edges, dtype=np.float64)
-    return 0.5 * (values[:-1] + values[1:])
 
 
 def _quantiles(

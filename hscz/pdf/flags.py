@@ -13,11 +13,8 @@ from numpy.typing import ArrayLike, NDArray
 
 from hscz.pdf import cdf_at
 from hscz.pdf.peak_finding import PEAK_DISTANCE, PEAK_PROMINENCE
-from hscz.schema import Flag
+from hscz.schema import WIDE_PDFW, Flag
 from hscz.sky.sphere import unit_vectors
-
-WIDE_PDF = 1.5
-"""PDFw above which a PDF is called wide; the paper maps and cuts at this width."""
 
 PEAK_SHARE = 0.2
 """Probability of the peaks that mean another redshift from which a PDF is said to have several.
@@ -39,7 +36,7 @@ RULES = (
     PEAK_PROMINENCE,
     PEAK_DISTANCE,
     PEAK_SHARE,
-    WIDE_PDF,
+    WIDE_PDFW,
     GRID_END_SHARE,
     GRID_END_PROBABILITY,
     NEIGHBOUR_ARCSEC,
@@ -77,7 +74,7 @@ def pdf_flags(
     edge = np.asarray(edges, np.float64)
     end = edge[-1] - GRID_END_SHARE * (edge[-1] - edge[0])
     conditions = {
-        Flag.WIDE_PDF: np.asarray(points["pdf_width"]) > WIDE_PDF,
+        Flag.WIDE_PDF: np.asarray(points["pdf_width"]) > WIDE_PDFW,
         Flag.SEVERAL_PEAKS: np.asarray(points["p_peak2"]) >= PEAK_SHARE,
         Flag.GRID_END: cdf_at(pdf, edge, end) < 1 - GRID_END_PROBABILITY,
         Flag.RUNS_DISAGREE: np.asarray(spread) > RUNS_SPREAD,

@@ -24,6 +24,18 @@ def bin_of(values: ArrayLike, edges: ArrayLike) -> NDArray[np.int64]:
     return np.where(inside, np.searchsorted(edge, value, side="right") - 1, -1)
 
 
+def bin_centres(edges: ArrayLike) -> NDArray[np.float64]:
+    """Return the middles of bins.
+
+    Examples
+    --------
+    >>> bin_centres([0.0, 1.0, 3.0]).tolist()
+    [0.5, 2.0]
+    """
+    edge = np.asarray(edges, dtype=np.float64)
+    return 0.5 * (edge[:-1] + edge[1:])
+
+
 @dataclass(frozen=True, eq=False)
 class RedshiftGrid:
     """Contiguous redshift bins.
@@ -87,7 +99,7 @@ class RedshiftGrid:
     @cached_property
     def centres(self) -> NDArray[np.float64]:
         """Bin centres, shape (n,)."""
-        return 0.5 * (self.edges[:-1] + self.edges[1:])
+        return bin_centres(self.edges)
 
     @cached_property
     def widths(self) -> NDArray[np.float64]:

@@ -15,8 +15,9 @@ from hscz.config import RunConfig
 from hscz.config.read import fingerprint
 from hscz.errors import StoreError
 from hscz.files.atomic import read_json, write_json
-from hscz.predict.ensemble import Ensemble, mean_pdf, read_rows, usable_rows, written_ns
+from hscz.predict.ensemble import Ensemble, mean_pdf, read_rows, written_ns
 from hscz.predict.recalibrate import Calibration, fit
+from hscz.schema import is_usable
 from hscz.tables.match import match_one_to_one
 
 LEARNT_FROM = 8192
@@ -93,7 +94,7 @@ def _predicted(
     ):
         raise StoreError(f"{where}: has other objects than when the models learnt; train again")
     models, settings = ensemble.load(), ensemble.settings
-    learnt, usable = in_training(store, ensemble.folders), usable_rows(store["flags"].values)
+    learnt, usable = in_training(store, ensemble.folders), is_usable(store["flags"].values)
     found = []
     for start in range(0, len(rows), BLOCK):
         some = rows[start : start + BLOCK]

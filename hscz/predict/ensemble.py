@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 import xarray as xr
@@ -16,7 +16,7 @@ from hscz import pdf, stores
 from hscz.config import PredictConfig
 from hscz.errors import StoreError
 from hscz.pdf.grid import RedshiftGrid
-from hscz.schema import Flag
+from hscz.schema import central_pixels, is_usable
 
 if TYPE_CHECKING:
     import torch
@@ -76,7 +76,7 @@ def _measure(model: Model, path: Path, settings: PredictConfig, device: torch.de
     import torch
 
     store = stores.open_field(path, lazy=False)
-    rows = np.flatnonzero(usable_rows(store["flags"].values))
+    rows = np.flatnonzero(is_usable(store["flags"].values))
     rows = np.sort(np.random.default_rng(0).permutation(rows)[:RENORMALISE_ON])
     images = read_rows(store, rows, [model], settings, str(path))
     batches = torch.from_numpy(images).split(RENORMALISE_BATCH)
@@ -144,9 +144,8 @@ def _pdf(
     from hscz.learn.trainer import choose_device
 
     device = choose_device(settings.device)
-    side = model.network_config.input_px
-    margin = (image.shape[-1] - side) // 2
-    stamps = image[..., margin : margin + side, margin : margin + side]
+    middle = central_pixels(image.shape[-1], model.network_config.input_px)
+    stamps = image[..., middle, middle]
     batch = torch.from_numpy(np.ascontiguousarray(stamps)).to(device).float()
     batch = batch.contiguous(memory_format=torch.channels_last)
     with autocast(settings.precision, device):
@@ -159,11 +158,6 @@ def _pdf(
             "float32, or train again with a lower train.learning_rate"
         )
     return density
-
-
-def usable_rows(flags: Any) -> Any:
-    """Return whether stamps may reach a network, from NumPy or Dask flags."""
-    return (flags & int(Flag.UNUSABLE)) == 0
 
 
 def written_ns(folders: Sequence[str]) -> tuple[int, ...]:

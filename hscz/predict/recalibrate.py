@@ -126,7 +126,7 @@ def fit(
     >>> rng = np.random.default_rng(1)
     >>> z = rng.normal(3.0, 0.4, 5000)
     >>> edges = np.linspace(0, 6, 121)
-    >>> centre = 0.5 * (edges[1:] + edges[:-1])
+    >>> centre = edges[:-1] + 0.025
     >>> narrow = np.tile(np.exp(-0.5 * ((centre - 3.0) / 0.2) ** 2), (5000, 1))
     >>> 3.7 < fit("temperature", narrow, edges, z, rng).temperature < 4.3
     True

@@ -27,12 +27,11 @@ from hscz.predict.ensemble import (
     check_fit,
     common_grid,
     mean_pdf,
-    usable_rows,
     written_ns,
 )
 from hscz.predict.recalibrate import Calibration
 from hscz.progress import show_progress
-from hscz.schema import FIELD_STORE, LABEL_COLUMNS, PDF_CUBE, describe
+from hscz.schema import FIELD_STORE, LABEL_COLUMNS, PDF_CUBE, describe, is_usable
 
 if TYPE_CHECKING:
     from hscz.learn.model import Model
@@ -214,7 +213,7 @@ def _predict_block(
 ) -> dict[str, NDArray[Any]]:
     """Return PDFs, point columns and flags of a block, calibrated after averaging."""
     models, edges = use.models, use.models[0].grid.edges
-    usable = usable_rows(stamp_flags)
+    usable = is_usable(stamp_flags)
     density, spread = mean_pdf(image, usable, learnt, models, use.settings, use.where)
     if use.calibration is not None:
         density = use.calibration.apply(density, edges)

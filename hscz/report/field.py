@@ -17,9 +17,11 @@ from hscz.evaluate.calibration import (
     object_scores,
 )
 from hscz.evaluate.flags import flag_purity, format_flags
+from hscz.evaluate.judged import is_judged, is_unseen
 from hscz.evaluate.metrics import metrics_table
 from hscz.evaluate.tables import CALIBRATION_TITLES, PAPER_METRICS, format_table, write_table
 from hscz.files.atomic import write_atomic
+from hscz.schema import has_redshift
 from hscz.stores import open_cube, open_field
 
 BLOCK = 4096
@@ -86,25 +88,14 @@ def _draw(config: RunConfig, name: str, cube: xr.Dataset, reference: str) -> Non
     from hscz.figures.overview import redshift_scatter, stamps_and_pdfs
 
     stem = config.results(name)
-    figure = redshift_scatter(unseen(cube), reference, title=name)
+    rows = np.flatnonzero(is_judged(cube, reference))
+    figure = redshift_scatter(cube.isel(object=rows), reference, title=name)
     figure.save(stem.with_name(f"{stem.name}_redshifts"))
-    drawable = np.isfinite(cube["z_median"].values) & (cube[reference].values > 0)
-    rows = np.flatnonzero(drawable & ~cube["in_training"].values)
     wanted = np.linspace(20.5, 24.8, 8)
     nearest = np.abs(cube["mag_i"].values[rows, None] - wanted).argmin(axis=0)
     store = open_field(config.field_store(name), lazy=False)
     figure = stamps_and_pdfs(store, cube, rows[nearest].tolist(), reference)
     figure.save(stem.with_name(f"{stem.name}_examples"))
-
-
-def unseen(cube: xr.Dataset) -> xr.Dataset:
-    """Return the objects outside the training part of the models' source fields."""
-    if "in_training" not in cube:
-        raise StoreError(
-            "the PDF cube does not say which objects are 'in_training', so that a fair sample "
-            "cannot be told; predict with 'hscz predict'"
-        )
-    return cube.isel(object=np.flatnonzero(~cube["in_training"].values))
 
 
 def judge_pdfs(
@@ -127,8 +118,7 @@ def judge_pdfs(
         (`hscz.evaluate.calibration.credibility_curve`, by ``level``) and ``flags``
         (`hscz.evaluate.flags.flag_purity`).
     """
-    cube = unseen(cube)
-    cube = cube.isel(object=np.flatnonzero(cube[reference].values > 0))
+    cube = _compared(cube, reference)
     z_true, edges = cube[reference].values.astype(np.float64), cube["z_edges"].values
     rng = np.random.default_rng(settings.seed)
     parts = [
@@ -164,19 +154,24 @@ def evaluate(cube: xr.Dataset, reference: str, settings: EvaluateConfig) -> pd.D
     pandas.DataFrame or None
         As `hscz.evaluate.metrics.metrics_table`; None where no object has a reference.
     """
-    cube = unseen(cube)
-    z_reference = cube[reference].values.astype(np.float64)
-    known = np.isfinite(z_reference) & (z_reference > 0)
-    if not known.any():
+    cube = _compared(cube, reference)
+    if not cube.sizes["object"]:
         return None
+    z_reference = cube[reference].values.astype(np.float64)
     by = {
-        "mag_i": (cube["mag_i"].values[known], np.array(settings.mag_edges)),
-        "z": (z_reference[known], np.array(settings.z_edges)),
+        "mag_i": (cube["mag_i"].values, np.array(settings.mag_edges)),
+        "z": (z_reference, np.array(settings.z_edges)),
     }
     return metrics_table(
-        cube["z_median"].values[known],
-        z_reference[known],
+        cube["z_median"].values,
+        z_reference,
         by,
         n_bootstrap=settings.bootstraps,
         seed=settings.seed,
     )
+
+
+def _compared(cube: xr.Dataset, reference: str) -> xr.Dataset:
+    """Return the unseen objects with a reference redshift, those without an estimate as well."""
+    known = is_unseen(cube) & has_redshift(cube[reference].values)
+    return cube.isel(object=np.flatnonzero(known))

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.lib.stride_tricks import sliding_window_view
 
 from hscz.errors import InputError
-from hscz.schema import Flag
+from hscz.schema import Flag, is_usable
 from hscz.sky.fits import BandImage
 from hscz.sky.mosaic import Tile, corner, holds_stamp
 from hscz.sky.noise import stamp_sky_noise
@@ -182,7 +182,7 @@ def cut_tile(
             continue
         there = np.full(len(x), True)
         if band.band in tile.optional:
-            there = (flags & int(Flag.UNUSABLE)) == 0
+            there = is_usable(flags)
         if psf is not None:
             near = psf.fwhm_arcsec(band.band, *tile.wcs.all_pix2world(x, y, 0))
             seeing = np.where(np.isnan(near), seeing, near)

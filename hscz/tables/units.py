@@ -16,6 +16,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike, NDArray
 
+from hscz.constants import MAG_PER_RELATIVE_ERROR
 from hscz.errors import ConfigError, InputError
 from hscz.tables.values import without_sentinels
 
@@ -113,7 +114,7 @@ def ab_magnitudes(
     values = np.asarray(flux, dtype=np.float64)
     values = np.where(values > 0, values, np.nan)
     mag = zero_point_mag - 2.5 * np.log10(values)
-    return mag, 2.5 / np.log(10) * np.asarray(flux_err, dtype=np.float64) / values
+    return mag, MAG_PER_RELATIVE_ERROR * np.asarray(flux_err, dtype=np.float64) / values
 
 
 def check_file_units(

@@ -16,7 +16,7 @@ from astropy.table import Table
 
 from hscz import stores
 from hscz.learn.model import Model
-from hscz.schema import Flag
+from hscz.schema import Flag, is_usable
 from tests.helpers.tiny_survey import (
     BANDS,
     Fails,
@@ -115,7 +115,7 @@ def test_a_run_goes_on_past_a_bad_file_and_names_it(
     damage(files)
     succeeds(files, "ingest", "--field", "A")
     store = stores.open_field(files / "out/fields/A.zarr", lazy=False)
-    usable = (store["flags"].values & int(Flag.UNUSABLE)) == 0
+    usable = is_usable(store["flags"].values)
     assert set(store["tile"].values[usable]) == {"0"}
     lost = pd.read_parquet(files / "out/fields/A.lost.parquet")["object_id"]
     assert sorted([*store["object_id"].values, *lost]) == list(range(1000, 1080))
@@ -227,7 +227,7 @@ def test_missing_pixels_are_flagged_and_carried_through(with_missing: Path) -> N
 def test_objects_without_a_redshift_say_why_in_the_catalogue(with_missing: Path) -> None:
     stem = with_missing / "out/catalogues/v0/B"
     flags = stores.open_cube(with_missing / "out/pdfs/v0/B.zarr")["flags"].values
-    unusable = (flags & int(Flag.UNUSABLE)) != 0
+    unusable = ~is_usable(flags)
     fits_table = Table.read(stem.with_suffix(".fits")).to_pandas()
     for catalogue in (fits_table, pd.read_parquet(stem.with_suffix(".parquet"))):
         assert len(catalogue) == 76

@@ -8,7 +8,7 @@ from scipy.stats import wasserstein_distance
 
 from hscz.errors import InputError
 from hscz.evaluate import trials
-from hscz.pdf.flags import WIDE_PDF
+from hscz.schema import WIDE_PDFW
 
 MAG_EDGES = (23.0, 24.0, 25.0)
 
@@ -123,6 +123,6 @@ def test_wide_fraction_and_its_error() -> None:
     rng = np.random.default_rng(10)
     width = np.where(rng.random(4000) < 0.1, 2.0, 0.2)
     row = trials.wide_pdf_fraction(width, np.full(4000, 24.5), (24, 25, 26)).iloc[0]
-    samples = (rng.choice(width, (200, 4000)) > WIDE_PDF).mean(axis=1)
+    samples = (rng.choice(width, (200, 4000)) > WIDE_PDFW).mean(axis=1)
     assert row["wide_fraction"] == np.mean(width == 2)
     assert row["wide_fraction_err"] == pytest.approx(samples.std(), rel=0.2)

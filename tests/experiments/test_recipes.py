@@ -25,8 +25,8 @@ from hscz.learn.batches import Epochs
 from hscz.learn.data import Labelled, Unlabelled
 from hscz.learn.model import Model
 from hscz.learn.steps import Supervised
-from hscz.predict.ensemble import usable_rows
 from hscz.predict.stage import predict
+from hscz.schema import is_usable
 from hscz.stores import open_cube, open_field, replace_columns
 
 CONFIG = """
@@ -223,7 +223,7 @@ def test_one_network_serves_fields_with_u_and_with_u_star(plan: dict[str, Experi
     # DEEP2 has no u*, the source has both; all their usable galaxies get a redshift.
     for name in ("DEEP2", "COSMOS_UDF"):
         cube = open_cube(one.cube(name), lazy=False)
-        usable = usable_rows(cube["flags"].values)
+        usable = is_usable(cube["flags"].values)
         assert np.isfinite(cube["z_median"].values[usable]).all()
     model, store = Model.load(one.models[0]), open_field(one.field_store("COSMOS_UDF"))
     both = predict(store, [model])["z_median"].values

@@ -19,7 +19,7 @@ from hscz.learn.model import Model
 from hscz.learn.train import train
 from hscz.predict.ensemble import mean_pdf
 from hscz.predict.stage import predict_field
-from hscz.schema import Flag
+from hscz.schema import is_usable
 from hscz.sky.fits import write_calexp
 from hscz.sky.photometry import aperture_flux
 from hscz.stores import open_cube, open_field
@@ -133,7 +133,7 @@ def test_objects_without_a_band_are_no_defects(store: xr.Dataset, root: Path) ->
     assert np.isfinite(image[have]).all()
     for values in (image[~have, 2], store["psf_fwhm"].values[~have, 2]):
         assert np.isnan(values).all()
-    assert ((store["flags"].values & int(Flag.UNUSABLE)) == 0).all()
+    assert (is_usable(store["flags"].values)).all()
     report = ingest_report(load(root / "run.toml").field_store("A"))
     assert f"band J: {have.sum()} objects have it" in report
 

@@ -24,7 +24,7 @@ from hscz.learn.model import Model, training_part
 from hscz.learn.trainer import Trainer
 from hscz.pdf.flags import RULES
 from hscz.predict.stage import predict, predict_field
-from hscz.schema import FIELD_STORE, PDF_CUBE, Flag, validate
+from hscz.schema import FIELD_STORE, PDF_CUBE, is_usable, validate
 from hscz.stores import open_cube, open_field, part
 
 
@@ -41,7 +41,7 @@ def test_artefacts_keep_their_contracts(config: RunConfig) -> None:
 def test_densities_integrate_to_one_over_their_edges(config: RunConfig) -> None:
     cube = open_cube(config.cube("DEEP2"), lazy=False)
     mass = (cube["pdf"].values * np.diff(cube["z_edges"])).sum(1)
-    usable = (cube["flags"].values & int(Flag.UNUSABLE)) == 0
+    usable = is_usable(cube["flags"].values)
     np.testing.assert_allclose(mass[usable], 1, atol=1e-5)
     assert np.isnan(cube["pdf"].values[~usable]).all()
     assert np.isnan(cube["z_median"].values[~usable]).all()

@@ -11,7 +11,7 @@ from astropy.wcs import WCS
 
 from hscz.config import FieldConfig, RunConfig, TableConfig
 from hscz.ingest.stage import ingest
-from hscz.schema import Flag
+from hscz.schema import is_usable
 from hscz.sky.fits import open_band, write_calexp
 from hscz.stores import open_field
 
@@ -129,7 +129,7 @@ def test_real_images_packed_by_rice_lose_no_object(shared_data, tmp_path):
         )
         config = RunConfig(stores=str(tmp_path / name), fields={"A": field})
         stores[name] = open_field(ingest(config, "A", progress=False), lazy=False)
-    unusable = (stores["rice"]["flags"].values & int(Flag.UNUSABLE)) != 0
+    unusable = ~is_usable(stores["rice"]["flags"].values)
     assert not unusable.any()
     noise = stores["plain"]["sky_noise"].values[:, 0]
     np.testing.assert_allclose(stores["rice"]["sky_noise"].values[:, 0], noise, rtol=0.05)
