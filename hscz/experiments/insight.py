@@ -24,8 +24,7 @@ from hscz.experiments.embed import COMPONENTS, check_method, plane, principal
 from hscz.experiments.layers import Sample, activations, draw_sample, score
 from hscz.experiments.recipes import Experiment, planned
 from hscz.files.atomic import write_atomic
-from hscz.predict.calibration import in_training
-from hscz.predict.ensemble import Ensemble, written_ns
+from hscz.predict.ensemble import Ensemble, in_training, written_ns
 from hscz.stores import attributes, open_field
 
 

@@ -2,23 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import asdict, replace
 
 import numpy as np
 import pandas as pd
-import xarray as xr
 from numpy.typing import NDArray
 
 from hscz import stores
 from hscz.config import RunConfig
 from hscz.config.read import fingerprint
-from hscz.errors import StoreError
+from hscz.errors import InputError, StoreError
 from hscz.files.atomic import read_json, write_json
-from hscz.predict.ensemble import Ensemble, mean_pdf, read_rows, written_ns
+from hscz.predict.ensemble import Ensemble, in_training, mean_pdf, read_rows, written_ns
 from hscz.predict.recalibrate import Calibration, fit
 from hscz.schema import is_usable
-from hscz.tables.match import match_one_to_one
 
 LEARNT_FROM = 8192
 """Held-out galaxies, drawn at random, from which a calibration is learnt at most."""
@@ -64,6 +61,13 @@ def held_out_pdfs(
     """Return averaged PDFs, edges and labels of galaxies held out of the training.
 
     A galaxy that only some of the models held out gets the mean of those.
+
+    Raises
+    ------
+    StoreError
+        If a source field is absent, or another than the models have learnt from.
+    InputError
+        If no galaxy with a label was held out.
     """
     from hscz.learn.model import held_out
     from hscz.learn.train import usable_models
@@ -72,6 +76,13 @@ def held_out_pdfs(
     rows = pd.concat([held_out(folder) for folder in folders])
     rows = rows.drop_duplicates(["field", "row"])
     rows = rows[rows["field"].isin(config.train.fields)].reset_index(drop=True)
+    if rows.empty:
+        raise InputError(
+            f"{', '.join(config.train.fields)}: no galaxy with a label was held out of the "
+            f"training, and predict.calibrate = {settings.calibrate!r} is learnt from such; raise "
+            f"train.validation_fraction ({config.train.validation_fraction:g}) and train again, or "
+            'set predict.calibrate = "none"'
+        )
     chosen = np.random.default_rng(config.train.seed).permutation(len(rows))[:LEARNT_FROM]
     rows = rows.loc[chosen].sort_values(["field", "row"])
     densities, labels = [], []
@@ -101,22 +112,6 @@ def _predicted(
         image = read_rows(store, some, models, settings, where)
         found.append(mean_pdf(image, usable[some], learnt[:, some], models, settings, where)[0])
     return np.concatenate(found)
-
-
-def in_training(store: xr.Dataset, folders: Sequence[str]) -> NDArray[np.bool_]:
-    """Return which objects lie in the training part of each model, shape (models, objects).
-
-    They are found by position: identifiers of different catalogues may be the same number, and
-    a galaxy in the overlap of two fields has two.
-    """
-    from hscz.learn.model import training_part
-
-    found = np.zeros((len(folders), store.sizes["object"]), dtype=bool)
-    for model, folder in zip(found, folders, strict=True):
-        seen = training_part(folder)
-        rows, _, _ = match_one_to_one(store["ra"], store["dec"], seen["ra"], seen["dec"])
-        model[rows] = True
-    return found
 
 
 def _key(config: RunConfig) -> str:

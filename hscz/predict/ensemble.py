@@ -17,6 +17,7 @@ from hscz.config import PredictConfig
 from hscz.errors import StoreError
 from hscz.pdf.grid import RedshiftGrid
 from hscz.schema import central_pixels, is_usable
+from hscz.tables.match import match_one_to_one
 
 if TYPE_CHECKING:
     import torch
@@ -36,19 +37,21 @@ class Ensemble:
     """The models of a cube by their folders, loaded once in each process.
 
     `times` makes retrained weights another ensemble; `field` is the store on which the
-    statistics of the normalisation layers are measured, where models need or settings want that.
+    statistics of the normalisation layers are measured, where models need or settings want that,
+    and `ingested` makes a store that was made again another one.
     """
 
     folders: tuple[str, ...]
     times: tuple[int, ...]
     settings: PredictConfig
     field: Path
+    ingested: tuple[str | None, ...]
 
     @classmethod
     def of(cls, folders: Sequence[Path], settings: PredictConfig, field: Path) -> Ensemble:
         """Describe the models in `folders`, to be used on the field store `field`."""
         names = tuple(str(folder) for folder in folders)
-        return cls(names, written_ns(names), settings, field)
+        return cls(names, written_ns(names), settings, field, tuple(stores.identity(field)))
 
     def __hash__(self) -> int:
         return hash((self.folders, self.times, self.field, self.settings.device))
@@ -158,6 +161,22 @@ def _pdf(
             "float32, or train again with a lower train.learning_rate"
         )
     return density
+
+
+def in_training(store: xr.Dataset, folders: Sequence[str]) -> NDArray[np.bool_]:
+    """Return which objects lie in the training part of each model, shape (models, objects).
+
+    They are found by position: identifiers of different catalogues may be the same number, and
+    a galaxy in the overlap of two fields has two.
+    """
+    from hscz.learn.model import training_part
+
+    found = np.zeros((len(folders), store.sizes["object"]), dtype=bool)
+    for model, folder in zip(found, folders, strict=True):
+        seen = training_part(folder)
+        rows, _, _ = match_one_to_one(store["ra"], store["dec"], seen["ra"], seen["dec"])
+        model[rows] = True
+    return found
 
 
 def written_ns(folders: Sequence[str]) -> tuple[int, ...]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -21,11 +21,12 @@ from hscz.config.read import fingerprint
 from hscz.errors import ConfigError
 from hscz.pdf.flags import RULES, catalogue_flags, pdf_flags
 from hscz.pdf.grid import RedshiftGrid
-from hscz.predict.calibration import calibration_of, in_training
+from hscz.predict.calibration import calibration_of
 from hscz.predict.ensemble import (
     Ensemble,
     check_fit,
     common_grid,
+    in_training,
     mean_pdf,
     written_ns,
 )
@@ -34,6 +35,8 @@ from hscz.progress import show_progress
 from hscz.schema import FIELD_STORE, LABEL_COLUMNS, PDF_CUBE, describe, is_usable
 
 if TYPE_CHECKING:
+    from dask.delayed import Delayed
+
     from hscz.learn.model import Model
 
 
@@ -82,25 +85,18 @@ def predict(
         )
     grid = common_grid(models)
     bands = check_fit(store, models, "field store", settings)
-    cube = _cube(store, grid)
     image = pick_bands(store["image"].data, bands).rechunk({0: settings.block, 1: -1, 2: -1, 3: -1})
     stamp_flags = store["flags"].data.rechunk(settings.block)
-    known = da.from_array(_known_flags(cube, models), chunks=settings.block)
-    use = dask.delayed(_Use(tuple(models), settings, calibration, "field store"), traverse=False)
+    known = _known_flags(store, models)
+    predictor = _Predictor(tuple(models), settings, calibration, "field store")
+    predict_block = dask.delayed(predictor, traverse=False)
+    stamps = zip(image.to_delayed().ravel(), stamp_flags.to_delayed(), strict=True)
+    starts = _starts(store, settings)
     blocks = [
-        dask.delayed(_predict_block)(*each, None, use)
-        for each in zip(
-            image.to_delayed().ravel(), stamp_flags.to_delayed(), known.to_delayed(), strict=True
-        )
+        predict_block(*each, known[start : start + settings.block], None)
+        for start, each in zip(starts, stamps, strict=True)
     ]
-    columns = {}
-    for name, like in _example(grid).items():
-        parts = [
-            da.from_delayed(block[name], (rows, *like.shape[1:]), like.dtype)
-            for block, rows in zip(blocks, image.chunks[0], strict=True)
-        ]
-        columns[name] = (("object", "z")[: like.ndim], da.concatenate(parts))
-    return describe(cube.assign(columns), PDF_CUBE)
+    return _assembled(store, grid, dict(zip(starts, blocks, strict=True)))
 
 
 def predict_field(config: RunConfig, name: str, progress: bool = True) -> Path:
@@ -128,30 +124,27 @@ def predict_field(config: RunConfig, name: str, progress: bool = True) -> Path:
     models = ensemble.load()
     grid = common_grid(models)
     check_fit(store, models, str(store_path), settings)
-    n = store.sizes["object"]
-    cube = _cube(store, grid)
-    known = _known_flags(cube, models)
+    known, learnt = _known_flags(store, models), in_training(store, ensemble.folders)
     calibration = calibration_of(config)
-    learnt = in_training(store, ensemble.folders)
+    blocks = {}
+    for start in _starts(store, settings):
+        rows = slice(start, start + settings.block)
+        predict_rows = dask.delayed(_read_and_predict, pure=False)
+        blocks[start] = predict_rows(ensemble, calibration, rows, known[rows], learnt[:, rows])
+    cube = _assembled(store, grid, blocks)
     cube = cube.assign_coords(in_training=("object", learnt.all(axis=0)))
     cube["in_training"].attrs["long_name"] = "in the training part of every model"
     note = stores.provenance(models=ensemble.folders, store=str(store_path))
     cube.attrs["provenance"] = json.dumps(note)
     cube.attrs["calibration"] = json.dumps(asdict(calibration)) if calibration else "none"
-    blocks = {f"{start}-{settings.block}": start for start in range(0, n, settings.block)}
-    stores.create(path, cube, _bulk(n, grid), predict_key(config, name), list(blocks))
+    bulk = {name: cube[name].variable for name in _example(grid)}
+    names = {f"{start}-{settings.block}": start for start in blocks}
+    stores.create(path, cube.drop_vars(bulk), bulk, predict_key(config, name), list(names))
     done = stores.done_blocks(path)
+    write_rows = dask.delayed(stores.write_rows, pure=False)
     tasks = [
-        dask.delayed(_predict_and_write, pure=False)(
-            path,
-            start,
-            block,
-            ensemble,
-            calibration,
-            known[start : start + settings.block],
-            learnt[:, start : start + settings.block],
-        )
-        for block, start in blocks.items()
+        write_rows(path, start, blocks[start], block)
+        for block, start in names.items()
         if block not in done
     ]
     with _torch_threads_kept(), show_progress(f"predict {name}", progress):
@@ -170,7 +163,7 @@ def predict_key(config: RunConfig, name: str) -> str:
 
 
 @dataclass(frozen=True)
-class _Use:
+class _Predictor:
     """What every block is predicted with."""
 
     models: tuple[Model, ...]
@@ -178,75 +171,81 @@ class _Use:
     calibration: Calibration | None
     where: str
 
+    def __call__(
+        self,
+        image: NDArray[np.float16],
+        stamp_flags: NDArray[np.int32],
+        known: NDArray[np.int32],
+        learnt: NDArray[np.bool_] | None,
+    ) -> dict[str, NDArray[Any]]:
+        """Return PDFs, point columns and flags of a block, calibrated after averaging."""
+        edges, usable = self.models[0].grid.edges, is_usable(stamp_flags)
+        density, spread = mean_pdf(image, usable, learnt, self.models, self.settings, self.where)
+        if self.calibration is not None:
+            density = self.calibration.apply(density, edges)
+        points = pdf.summarise(density, edges)
+        flags = stamp_flags | known | pdf_flags(density, edges, points, spread)
+        return {"pdf": density, **points, "flags": flags.astype(np.int32)}
 
-def _predict_and_write(
-    path: Path,
-    start: int,
-    block: str,
+
+def _read_and_predict(
     ensemble: Ensemble,
     calibration: Calibration | None,
+    rows: slice,
     known: NDArray[np.int32],
     learnt: NDArray[np.bool_],
-) -> None:
-    """Predict one block from store to cube: the body of one Dask task."""
+) -> dict[str, NDArray[Any]]:
+    """Return the columns of some rows of the ensemble's field: the body of one Dask task."""
     import torch
 
     from hscz.learn.loader import pick_bands
 
     # Blocks already run side by side; threads inside each would fight over the cores.
     torch.set_num_threads(1)
-    use = _Use(tuple(ensemble.load()), ensemble.settings, calibration, str(ensemble.field))
+    models, settings, where = tuple(ensemble.load()), ensemble.settings, str(ensemble.field)
     store = stores.open_field(ensemble.field, lazy=False)
-    bands = check_fit(store, use.models, use.where, use.settings)
-    store = store.isel(object=slice(start, start + use.settings.block))
+    bands = check_fit(store, models, where, settings)
+    store = store.isel(object=rows)
     image = pick_bands(store["image"].values, bands)
-    rows = _predict_block(image, store["flags"].values, known, learnt, use)
-    stores.write_rows(path, start, rows, block)
+    predictor = _Predictor(models, settings, calibration, where)
+    return predictor(image, store["flags"].values, known, learnt)
 
 
-def _predict_block(
-    image: NDArray[np.float16],
-    stamp_flags: NDArray[np.int32],
-    known: NDArray[np.int32],
-    learnt: NDArray[np.bool_] | None,
-    use: _Use,
-) -> dict[str, NDArray[Any]]:
-    """Return PDFs, point columns and flags of a block, calibrated after averaging."""
-    models, edges = use.models, use.models[0].grid.edges
-    usable = is_usable(stamp_flags)
-    density, spread = mean_pdf(image, usable, learnt, models, use.settings, use.where)
-    if use.calibration is not None:
-        density = use.calibration.apply(density, edges)
-    points = pdf.summarise(density, edges)
-    flags = stamp_flags | known | pdf_flags(density, edges, points, spread)
-    return {"pdf": density, **points, "flags": flags.astype(np.int32)}
+def _starts(store: xr.Dataset, settings: PredictConfig) -> range:
+    """Return the first row of each block."""
+    return range(0, max(store.sizes["object"], 1), settings.block)
 
 
-def _known_flags(cube: xr.Dataset, models: Sequence[Model]) -> NDArray[np.int32]:
+def _known_flags(store: xr.Dataset, models: Sequence[Model]) -> NDArray[np.int32]:
     """Return the flags that do not depend on the PDFs."""
     ranges = np.array([model.mag_i_range for model in models])
     span = float(ranges[:, 0].min()), float(ranges[:, 1].max())
-    return catalogue_flags(cube["ra"].values, cube["dec"].values, cube["mag_i"].values, span)
+    return catalogue_flags(store["ra"].values, store["dec"].values, store["mag_i"].values, span)
 
 
-def _cube(store: xr.Dataset, grid: RedshiftGrid) -> xr.Dataset:
-    """Return the cube's coordinates: the store's columns and the redshift bins."""
+def _assembled(store: xr.Dataset, grid: RedshiftGrid, blocks: Mapping[int, Delayed]) -> xr.Dataset:
+    """Return the cube of a field: the store's columns, the bins, and lazily what blocks give.
+
+    Parameters
+    ----------
+    store : xarray.Dataset
+    grid : RedshiftGrid
+    blocks : mapping of int to Delayed
+        By first row, the columns that `_Predictor` gives.
+    """
     names = {name for name in FIELD_STORE if FIELD_STORE[name].dims == ("object",)} - {"flags"}
     names |= {name for name in (*LABEL_COLUMNS, "tile") if name in store.variables}
     coordinates = {name: ("object", store[name].values) for name in sorted(names)}
     z = ("z", grid.centres, {"bounds": "z_edges"})
     cube = xr.Dataset({"z_edges": ("z_edge", grid.edges)}, coords=coordinates | {"z": z})
-    return describe(cube, PDF_CUBE)
-
-
-def _bulk(n: int, grid: RedshiftGrid) -> dict[str, xr.Variable]:
-    """Return what is filled in block by block, by its dimensions, shape and type."""
-    bulk = {}
+    sizes = np.diff([*blocks, store.sizes["object"]]).tolist()
     for name, like in _example(grid).items():
-        shape = (n, *like.shape[1:])
-        empty = da.zeros(shape, dtype=like.dtype, chunks=shape)
-        bulk[name] = xr.Variable(("object", "z")[: like.ndim], empty)
-    return bulk
+        parts = [
+            da.from_delayed(block[name], (size, *like.shape[1:]), like.dtype)
+            for block, size in zip(blocks.values(), sizes, strict=True)
+        ]
+        cube[name] = ("object", "z")[: like.ndim], da.concatenate(parts)
+    return describe(cube, PDF_CUBE)
 
 
 def _example(grid: RedshiftGrid) -> dict[str, NDArray[Any]]:

@@ -14,7 +14,7 @@ import zarr
 
 from hscz.config import RunConfig
 from hscz.config.read import load
-from hscz.errors import ConfigError, StoreError
+from hscz.errors import ConfigError, InputError, StoreError
 from hscz.learn.model import Model
 from hscz.pdf.flags import RUNS_SPREAD
 from hscz.predict import calibration as calibrate
@@ -86,6 +86,14 @@ def test_a_calibration_is_learnt_once_for_all_cubes(
     assert again is not None
     assert list(again.fractions) == list(found.fractions)
     assert calibration_of(load(copy)) is None
+
+
+def test_without_held_out_labels_there_is_no_calibration(copy: Path) -> None:
+    config = load(copy, ['predict.calibrate="pit"', "train.validation_fraction=0.1"])
+    split = config.models[0] / "split.parquet"
+    pd.read_parquet(split).assign(part="training").to_parquet(split)
+    with pytest.raises(InputError, match=r"COSMOS_UDF: no galaxy with a label .*fraction \(0.1\)"):
+        calibration_of(config)
 
 
 @pytest.mark.parametrize("column", ["object_id", "row"])
