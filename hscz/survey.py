@@ -6,6 +6,7 @@ Desprez et al. (2023), Sawicki et al. (2019) and the HSC PDR2/PDR3 data releases
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import dataclass
 
 from hscz.errors import ConfigError
@@ -78,6 +79,14 @@ NEAR_INFRARED_BANDS: dict[str, Band] = {
 
 BANDS: dict[str, Band] = OPTICAL_BANDS | NEAR_INFRARED_BANDS
 """All bands by short name, blue to red."""
+
+EQUIVALENT_BANDS: tuple[tuple[str, ...], ...] = (("u", "us"),)
+"""Bands that take each other's place in networks and figures: a field has one of them, or both.
+
+Networks must see the same one in source and target; where a field has both, they see the first."""
+
+SYMBOLS = {"us": "u*"}
+"""Bands whose names are written in another way on axes."""
 
 
 @dataclass(frozen=True)
@@ -156,3 +165,37 @@ def band(name: str) -> Band:
     if name in aliases:
         return BANDS[aliases[name]]
     raise ConfigError(f"band {name!r} is unknown; the bands are {', '.join(BANDS)}")
+
+
+def equivalents(band: str) -> tuple[str, ...]:
+    """Return the bands that take each other's place, among them this one.
+
+    Examples
+    --------
+    >>> equivalents("us"), equivalents("g")
+    (('u', 'us'), ('g',))
+    """
+    return next((group for group in EQUIVALENT_BANDS if band in group), (band,))
+
+
+def counterpart(band: str, available: Collection[str]) -> str:
+    """Return the first equivalent of a band that is available; the last where there is none.
+
+    Examples
+    --------
+    >>> counterpart("u", ["us", "g"]), counterpart("us", ["u", "us"]), counterpart("g", [])
+    ('us', 'u', 'g')
+    """
+    group = equivalents(band)
+    return next((name for name in group if name in available), group[-1])
+
+
+def symbol(band: str) -> str:
+    """Return a band as it is written on axes.
+
+    Examples
+    --------
+    >>> symbol("us"), symbol("g")
+    ('u*', 'g')
+    """
+    return SYMBOLS.get(band, band)

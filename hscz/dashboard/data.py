@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import json
 from collections.abc import Iterator, Mapping, Sequence
+from itertools import chain
 from pathlib import Path
 
 import numpy as np
@@ -14,6 +15,7 @@ from numpy.typing import NDArray
 from hscz.errors import InputError, StoreError
 from hscz.sky.sphere import ra_near
 from hscz.stores import ROW_CHUNK, open_cube
+from hscz.survey import EQUIVALENT_BANDS
 
 Column = NDArray[np.float32]
 
@@ -161,7 +163,7 @@ def _model_name(path: Path, field: str) -> str:
     """Return the recipe of a cube's folder, without the target or u band it was trained for."""
     folder = path.absolute().parent.name
     recipe, _, suffix = folder.rpartition("-")
-    return recipe if recipe and suffix in (field, path.stem, "u", "us") else folder
+    return recipe if recipe and suffix in (field, path.stem, *chain(*EQUIVALENT_BANDS)) else folder
 
 
 def _open(path: Path) -> Cube:

@@ -11,7 +11,7 @@ from tqdm import tqdm
 
 from hscz.config import RunConfig
 from hscz.errors import HsczError
-from hscz.experiments.recipes import Experiment
+from hscz.experiments.experiment import Experiment
 from hscz.extras import require
 from hscz.stores import attributes
 

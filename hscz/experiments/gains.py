@@ -15,8 +15,7 @@ import pandas as pd
 from hscz.config import EvaluateConfig
 from hscz.evaluate.metrics import FloatArray, outlier_fraction, residual, sigma_mad
 from hscz.experiments.compare import KEYS, Estimates, magnitude_bins
-
-BASELINE, ORACLE = "v0", "oracle"
+from hscz.experiments.recipes import BASELINE, ORACLE
 
 VALUES = ("value", "gain", "gap", "closed")
 

@@ -14,7 +14,8 @@ from hscz import pdf
 from hscz.evaluate.judged import is_judged
 from hscz.evaluate.scores import choose, label_free_scores
 from hscz.experiments.compare import Estimates
-from hscz.experiments.recipes import Experiment
+from hscz.experiments.experiment import Experiment
+from hscz.experiments.recipes import with_role
 from hscz.stores import open_cube
 
 COLUMNS = (
@@ -30,10 +31,6 @@ SCORED_ON = 4096
 
 SCORED_FROM = 1000
 """Least number of them; scores of fewer say more of the draw than of the recipe."""
-
-CANDIDATES = ("v0", "v2", "degraded", "degraded-v2", "recommended")
-"""Recipes among which the rule without labels chooses: those that share the source's labels
-and whose validation loss is measured in the same way."""
 
 
 def read_estimates(experiment: Experiment) -> list[Estimates]:
@@ -90,11 +87,13 @@ def label_free(plan: Sequence[Experiment]) -> pd.DataFrame:
     Returns
     -------
     pandas.DataFrame
-        One row per seed, target and recipe of `CANDIDATES`: ``validation_loss`` of the source,
-        ``adversary_accuracy`` where there is one, the scores of
+        One row per seed, target and recipe with the role ``candidate``: ``validation_loss`` of
+        the source, ``adversary_accuracy`` where there is one, the scores of
         `hscz.evaluate.scores.label_free_scores`, and ``chosen``.
     """
-    rows = [_scores(one) for one in plan if one.recipe in CANDIDATES and len(one.fields) > 1]
+    rows = [
+        _scores(one) for one in plan if one.recipe in with_role("candidate") and len(one.fields) > 1
+    ]
     table = pd.DataFrame([row for row in rows if row])
     if not len(table):
         return table

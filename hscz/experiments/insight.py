@@ -21,8 +21,9 @@ from hscz.config.read import fingerprint
 from hscz.errors import ConfigError
 from hscz.evaluate.tables import write_table
 from hscz.experiments.embed import COMPONENTS, check_method, plane, principal
+from hscz.experiments.experiment import Experiment, planned
 from hscz.experiments.layers import Sample, activations, draw_sample, score
-from hscz.experiments.recipes import Experiment, planned
+from hscz.experiments.recipes import with_role
 from hscz.files.atomic import write_atomic
 from hscz.predict.ensemble import Ensemble, in_training, written_ns
 from hscz.stores import attributes, open_field
@@ -82,7 +83,9 @@ def looked_at(config: RunConfig) -> dict[str, list[Experiment]]:
         If the run has none of the recipes, or no target.
     """
     plan = [one for one in planned(config) if one.method == "network" and len(one.fields) > 1]
-    recipes = config.embed.recipes if config.experiments.recipes else (config.train.name,)
+    recipes = config.embed.recipes or with_role("headline")
+    if not config.experiments.recipes:
+        recipes = (config.train.name,)
     found: dict[str, list[Experiment]] = {}
     for recipe in recipes:
         for one in plan:

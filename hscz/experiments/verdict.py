@@ -16,6 +16,7 @@ from hscz.errors import InputError
 from hscz.evaluate.tables import TITLES
 from hscz.experiments.compare import STACKED
 from hscz.experiments.gains import METRICS, over_seeds
+from hscz.experiments.recipes import ADVERSARY, BASELINE, SPECTRA, SWAPPED
 
 JUDGED_AT = "23-25"
 """Sample in which recipes are ranked: where the fields differ most."""
@@ -25,17 +26,33 @@ SAMPLES = {"18-22.5": "i<22.5", "18-24": "i<24", "24-25": "24<i<25", "23-25": "2
 
 EASY_TARGET = "COSMOS_DEEP"
 
+V0, V1, V2 = BASELINE, SPECTRA, ADVERSARY
+
 ORDERINGS = (
-    ("v1 beats v2 on the labelled sample", "spec", "sigma_mad", "v1 all", "v2 all"),
-    ("v1 beats v2 on the labelled sample", "spec", "outlier_fraction", "v1 all", "v2 all"),
-    ("v2 beats v1 in n(z) against training", "n_of_z_training", "w1", "v2 24-25", "v1 24-25"),
-    ("v2 beats v1 in n(z) against truth", "n_of_z_truth", "w1", "v2 24-25", "v1 24-25"),
-    ("v2 beats v1 in |b| on [OII]", "oii", "bias", "v2 candidates", "v1 candidates"),
-    ("v2 has fewer PDFw > 1.5 than v0", "pdf_width", "wide_fraction", "v2 24-25", "v0 24-25"),
-    ("v2 worsens with i", "known", "sigma_mad", "v2 18-22.5", "v2 18-24", "v2 24-25"),
-    ("v2 worsens with i", "known", "outlier_fraction", "v2 18-22.5", "v2 18-24", "v2 24-25"),
-    ("swapping u and u* harms v0", "known", "sigma_mad", "v0 all", "v0-swapped all"),
-    ("swapping u and u* harms v0", "known", "outlier_fraction", "v0 all", "v0-swapped all"),
+    *(
+        (f"{V1} beats {V2} on the labelled sample", "spec", metric, f"{V1} all", f"{V2} all")
+        for metric in METRICS
+    ),
+    *(
+        (f"{V2} beats {V1} in n(z) against {what}", test, "w1", f"{V2} 24-25", f"{V1} 24-25")
+        for what, test in (("training", "n_of_z_training"), ("truth", "n_of_z_truth"))
+    ),
+    (f"{V2} beats {V1} in |b| on [OII]", "oii", "bias", f"{V2} candidates", f"{V1} candidates"),
+    (
+        f"{V2} has fewer PDFw > 1.5 than {V0}",
+        *("pdf_width", "wide_fraction", f"{V2} 24-25", f"{V0} 24-25"),
+    ),
+    *(
+        (
+            f"{V2} worsens with i",
+            *("known", metric, f"{V2} 18-22.5", f"{V2} 18-24", f"{V2} 24-25"),
+        )
+        for metric in METRICS
+    ),
+    *(
+        (f"swapping u and u* harms {V0}", "known", metric, f"{V0} all", f"{SWAPPED} all")
+        for metric in METRICS
+    ),
 )
 """What the paper says: claim, test, metric, and the places along which its size grows.
 
@@ -75,7 +92,7 @@ def orderings(table: pd.DataFrame) -> pd.DataFrame:
     rows: list[dict[str, Any]] = []
     for (target, field), found in places.items():
         for claim, test, metric, *steps in ORDERINGS:
-            if field == target or "v0-swapped all" in steps:
+            if field == target or f"{SWAPPED} all" in steps:
                 line = _growing(found, test, metric, steps)
                 rows += [{"claim": claim, "target": target, "field": field} | line] if line else []
     rows += _least_gain(places)
@@ -114,19 +131,19 @@ def _growing(found: Rows, test: str, metric: str, steps: Sequence[str]) -> dict[
 
 
 def _least_gain(places: Mapping[tuple[str, str], Rows]) -> list[dict[str, Any]]:
-    """Say whether v2 gains least over v0 in the target that is most like the source."""
+    """Say whether the adversary gains least in the target that is most like the source."""
     gains = {}
     for (target, field), found in places.items():
-        v0, v2 = (found.get((_known(found), recipe, JUDGED_AT)) for recipe in ("v0", "v2"))
-        if target == field and v0 and v2:
-            error = np.hypot(v0["sigma_mad_err"], v2["sigma_mad_err"])
-            gains[target] = (v0["sigma_mad"] - v2["sigma_mad"], error)
+        before, after = (found.get((_known(found), recipe, JUDGED_AT)) for recipe in (V0, V2))
+        if target == field and before and after:
+            error = np.hypot(before["sigma_mad_err"], after["sigma_mad_err"])
+            gains[target] = (before["sigma_mad"] - after["sigma_mad"], error)
     if EASY_TARGET not in gains or len(gains) < 2:
         return []
     texts = (f"{name} {_value(*gain)}" for name, gain in gains.items())
-    numbers = f"v0 - v2 in sigma_MAD {JUDGED_AT}: {', '.join(texts)}"
+    numbers = f"{V0} - {V2} in sigma_MAD {JUDGED_AT}: {', '.join(texts)}"
     least = min(gains, key=lambda name: gains[name][0])
-    place = {"claim": f"v2 gains least in {EASY_TARGET}", "target": EASY_TARGET}
+    place = {"claim": f"{V2} gains least in {EASY_TARGET}", "target": EASY_TARGET}
     return [place | {"field": EASY_TARGET, "numbers": numbers, "holds": least == EASY_TARGET}]
 
 
@@ -204,7 +221,7 @@ def format_comparison(
         the mean of all PDFs.
     """
     means, gains = _places(over_seeds(table), "test"), _places(over_seeds(gaps), "metric")
-    parts = ["Means over seeds +- error; v0 - x on the same objects, above 0 where x is better"]
+    parts = [f"Means over seeds +- error; {V0} - x on the same objects, above 0 where x is better"]
     # The targets first, then what the recipes cost in the source field.
     for target, field in sorted(means, key=lambda place: place[0] != place[1]):
         found, gain = means[target, field], gains.get((target, field), {})
@@ -255,13 +272,13 @@ def _blocks(found: Rows, gain: Rows) -> Iterator[str]:
 
 def _gain_cells(row: Mapping[str, Any] | None) -> dict[str, str]:
     if row is None:
-        return {"v0 - x": "-", "gap closed": "-"}
+        return {f"{V0} - x": "-", "gap closed": "-"}
     closed = "-" if np.isnan(row["gap"]) else "no gap"
     if row["closed_seeds"]:
         closed = f"{row['closed']:.2f} +- {row['closed_err']:.2f}"
     if 0 < row["closed_seeds"] < row["n_seeds"]:
         closed += f" ({row['closed_seeds']:.0f} of {row['n_seeds']:.0f})"
-    return {"v0 - x": _cell(row, "gain"), "gap closed": closed}
+    return {f"{V0} - x": _cell(row, "gain"), "gap closed": closed}
 
 
 def _cell(row: Mapping[str, Any] | None, name: str) -> str:

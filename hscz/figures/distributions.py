@@ -8,20 +8,18 @@ import pandas as pd
 
 from hscz.errors import InputError
 from hscz.experiments.compare import Estimates
+from hscz.experiments.recipes import with_role
 from hscz.figures.figure import Figure
 from hscz.figures.marks import grid, load_backends
 from hscz.figures.nz import distributions, n_of_z_panels
 from hscz.figures.oii import oii_panels, oii_table
-
-SHOWN_N_OF_Z = ("v0", "v2", "recommended")
-SHOWN_OII = ("v0", "v1", "v2", "v3", "recommended", "oracle")
 
 
 def n_of_z_by_magnitude(
     estimates: Iterable[Estimates],
     training: Mapping[int, pd.DataFrame],
     target: str,
-    recipes: Sequence[str] = SHOWN_N_OF_Z,
+    recipes: Sequence[str] = with_role("headline"),
 ) -> Figure:
     """Draw the redshift distributions of a target in six bins of i, all seeds together.
 
@@ -58,7 +56,7 @@ def n_of_z_by_magnitude(
 
 
 def oii_histograms(
-    estimates: Iterable[Estimates], target: str, recipes: Sequence[str] = SHOWN_OII
+    estimates: Iterable[Estimates], target: str, recipes: Sequence[str] = with_role("on emitters")
 ) -> Figure:
     """Draw the redshifts given to [OII] candidates, the line's 1.4657 marked, all seeds together.
 

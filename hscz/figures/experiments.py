@@ -17,6 +17,7 @@ import pandas as pd
 from hscz.errors import InputError
 from hscz.experiments.compare import POOLED_BINS, Estimates
 from hscz.experiments.gains import over_seeds
+from hscz.experiments.recipes import BASELINE, ORACLE, with_role
 from hscz.figures.distributions import n_of_z_by_magnitude, oii_histograms
 from hscz.figures.figure import Figure
 from hscz.figures.leaves import Section, write_leaves
@@ -26,12 +27,9 @@ from hscz.figures.palette import colour
 
 METRICS = ("sigma_mad", "outlier_fraction")
 
-SHOWN = ("v0", "v1", "v2", "v3", "adabn", "knn", "recommended", "oracle")
-"""Recipes of `metrics_by_magnitude`, of those there are; more could not be told apart."""
-
 
 def metrics_by_magnitude(
-    table: pd.DataFrame, target: str, recipes: Sequence[str] = SHOWN
+    table: pd.DataFrame, target: str, recipes: Sequence[str] = with_role("against magnitude")
 ) -> Figure:
     """Draw sigma_MAD and eta of a target against i, one line per recipe.
 
@@ -41,7 +39,7 @@ def metrics_by_magnitude(
         From `hscz.experiments.compare.compare`; all targets, which share their limits.
     target : str
     recipes : sequence of str
-        Those to draw, of those in the table.
+        Those to draw, of those in the table; more than a few look alike.
 
     Returns
     -------
@@ -124,7 +122,7 @@ def gap_closed_bars(
             drawn[drawn["metric"] == metric],
             title=f"{target}, {LABELS[metric]}, {sample[0]:g} < i < {sample[1]:g}",
             xlim=(low, high),
-            x="gap closed, (v0 − x) / (v0 − oracle)",
+            x=f"gap closed, ({BASELINE} − x) / ({BASELINE} − {ORACLE})",
             aspect=1.2,
         )
         for metric in METRICS

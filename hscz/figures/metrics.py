@@ -10,6 +10,7 @@ import pandas as pd
 import xarray as xr
 
 from hscz.evaluate.metrics import metrics_table
+from hscz.experiments.recipes import BASELINE, SPECTRA, with_role
 from hscz.figures.figure import Missing, paper_figure, present
 from hscz.figures.marks import boxes, error_bars, grid, line, panel, points, remark
 from hscz.figures.palette import colour, marker
@@ -29,6 +30,8 @@ LEAST = 10
 
 HEADROOM = 1.45
 """Axes are so much longer than what is drawn, which makes room for the legend."""
+
+PAPER = with_role("paper")
 
 U_LABELS = {
     "us": ("u*grizy, validation", "#4477aa", "solid"),
@@ -247,7 +250,7 @@ def fig07(cubes: Mapping[str, xr.Dataset]) -> Any:
     return _six(metric_panels(samples, table, "redshift label", styles)), table, note
 
 
-@paper_figure("fig08", "Metrics of the target's spectroscopic sample: v0, v1")
+@paper_figure("fig08", f"Metrics of the target's spectroscopic sample: {BASELINE}, {SPECTRA}")
 def fig08(cubes: Mapping[str, xr.Dataset]) -> Any:
     """Judge v0, v1 and SED fitting on the spectroscopic redshifts of the target.
 
@@ -268,10 +271,10 @@ def fig08(cubes: Mapping[str, xr.Dataset]) -> Any:
     >>> fig08({}).note
     'there is no PDF cube of v0, v1'
     """
-    return _spec(cubes, ("v0", "v1"))
+    return _spec(cubes, (BASELINE, SPECTRA))
 
 
-@paper_figure("fig11", "Metrics of the target's spectroscopic sample: v0 to v3")
+@paper_figure("fig11", f"Metrics of the target's spectroscopic sample: {PAPER[0]} to {PAPER[-1]}")
 def fig11(cubes: Mapping[str, xr.Dataset]) -> Any:
     """Judge v0 to v3 and SED fitting on the spectroscopic redshifts of the target.
 
@@ -292,7 +295,7 @@ def fig11(cubes: Mapping[str, xr.Dataset]) -> Any:
     >>> fig11({}).note
     'there is no PDF cube of v0, v1, v2, v3'
     """
-    return _spec(cubes, ("v0", "v1", "v2", "v3"))
+    return _spec(cubes, PAPER)
 
 
 def _spec(cubes: Mapping[str, xr.Dataset], recipes: Sequence[str]) -> tuple[Any, pd.DataFrame, str]:

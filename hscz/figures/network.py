@@ -11,8 +11,10 @@ from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
+from hscz.experiments.recipes import ADVERSARY
 from hscz.figures.figure import Missing, paper_figure
 from hscz.figures.marks import boxes, grid, panel, strokes, texts
+from hscz.survey import symbol
 
 if TYPE_CHECKING:
     from torch import nn
@@ -83,7 +85,7 @@ def fig10(
     'no recipe has an adversary; add v2 to experiments.recipes'
     """
     if network is None or adversary is None:
-        raise Missing("no recipe has an adversary; add v2 to experiments.recipes")
+        raise Missing(f"no recipe has an adversary; add {ADVERSARY} to experiments.recipes")
     table = pd.concat(
         [layer_table(network), _adversary_table(network, adversary, layer)], ignore_index=True
     )
@@ -187,7 +189,7 @@ def _drawing(table: pd.DataFrame, bands: Sequence[str], watched: str) -> Any:
     sketch = _Sketch()
     branch, rest = table[table["part"] == "branch"], table[table["part"].isin(["trunk", "dense"])]
     pairs = int(branch["branches"].max()) if len(branch) else 1
-    _bands(sketch, [{"us": "u*"}.get(band, band) for band in bands], pairs)
+    _bands(sketch, [symbol(band) for band in bands], pairs)
     x = 2.0 * STEP
     for row in branch.to_dict("records"):
         for pair in range(pairs):

@@ -11,6 +11,7 @@ import pandas as pd
 import xarray as xr
 
 from hscz.evaluate.trials import BIN_WIDTH_Z, N_OF_Z_MAG_EDGES, Z_MAX, rebin, resampled_n_of_z
+from hscz.experiments.recipes import ADVERSARY, BASELINE, SPECTRA, SPECTRA_AND_ADVERSARY
 from hscz.figures.figure import Missing, paper_figure, present
 from hscz.figures.marks import filled, grid, line, panel, remark
 from hscz.figures.palette import colour, field_colour, field_dash
@@ -184,7 +185,7 @@ def _counts(
     return title
 
 
-@paper_figure("fig09", "Redshift distributions of the target from v0 and v1")
+@paper_figure("fig09", f"Redshift distributions of the target from {BASELINE} and {SPECTRA}")
 def fig09(cubes: Mapping[str, xr.Dataset], training: pd.DataFrame | None = None) -> Any:
     """Compare n(z) of a whole target field, from v0 and v1, with SED fitting and the training.
 
@@ -209,10 +210,12 @@ def fig09(cubes: Mapping[str, xr.Dataset], training: pd.DataFrame | None = None)
     >>> fig09({}).note
     'there is no PDF cube of v0, v1'
     """
-    return _two_rows(cubes, training, ("v0", "v1"))
+    return _two_rows(cubes, training, (BASELINE, SPECTRA))
 
 
-@paper_figure("fig12", "Redshift distributions of the target from v2 and v3")
+@paper_figure(
+    "fig12", f"Redshift distributions of the target from {ADVERSARY} and {SPECTRA_AND_ADVERSARY}"
+)
 def fig12(cubes: Mapping[str, xr.Dataset], training: pd.DataFrame | None = None) -> Any:
     """Compare n(z) of a whole target field, from v2 and v3, with SED fitting and the training.
 
@@ -235,7 +238,7 @@ def fig12(cubes: Mapping[str, xr.Dataset], training: pd.DataFrame | None = None)
     >>> fig12({}).note
     'there is no PDF cube of v2, v3'
     """
-    return _two_rows(cubes, training, ("v2", "v3"))
+    return _two_rows(cubes, training, (ADVERSARY, SPECTRA_AND_ADVERSARY))
 
 
 def _two_rows(
@@ -248,7 +251,7 @@ def _two_rows(
         objects = judged(cube)
         z_spec = known(objects, "z_spec")
         added = _sample(z_spec, objects)[z_spec.notna().to_numpy()]
-        with_spec = added if recipe in ("v1", "v3") else None
+        with_spec = added if recipe in (SPECTRA, SPECTRA_AND_ADVERSARY) else None
         panels += n_of_z_panels(table, (recipe, "SED", "truth"), with_spec, aspect=1.0)
     return grid(panels, columns=6, inches=3.1, gap=(0.3, 0.45)), table, note
 
@@ -278,7 +281,7 @@ def fig19(cubes: Mapping[str, xr.Dataset], training: pd.DataFrame | None = None)
     'there is no PDF cube of v2; predict a target with it'
     """
     if not cubes:
-        raise Missing("there is no PDF cube of v2; predict a target with it")
+        raise Missing(f"there is no PDF cube of {ADVERSARY}; predict a target with it")
     tables = {name: judged(cube) for name, cube in cubes.items()}
     samples = {name: _sample(t["z_median"], t) for name, t in tables.items()}
     if training is not None:

@@ -10,6 +10,7 @@ import pandas as pd
 import xarray as xr
 
 from hscz.evaluate.trials import Z_OII, oii_metrics
+from hscz.experiments.recipes import with_role
 from hscz.figures.figure import Missing, paper_figure, present
 from hscz.figures.marks import filled, grid, line, panel, strokes, text
 from hscz.figures.palette import KNOWN, colour
@@ -23,8 +24,6 @@ MIDDLES = 0.5 * (EDGES[1:] + EDGES[:-1])
 
 C2020, SPEC = "C2020", "spec"
 TINTS = {C2020: "#555555", SPEC: "#808080"}
-
-RECIPES = ("v0", "v1", "v2", "v3")
 
 
 def candidate_redshifts(
@@ -183,7 +182,7 @@ def fig13(cubes: Mapping[str, xr.Dataset], stores: Mapping[str, xr.Dataset] | No
     >>> fig13({}).note
     'there is no PDF cube of v0, v1, v2, v3'
     """
-    found, note = present(cubes, RECIPES, "PDF cube")
+    found, note = present(cubes, with_role("paper"), "PDF cube")
     table = oii_table(candidate_redshifts(found, stores or {}))
     panels = oii_panels(table, list(found))
     return grid(panels, columns=2, inches=5.0, gap=(0.22, 0.12)), table, note

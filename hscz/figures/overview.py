@@ -11,6 +11,7 @@ import xarray as xr
 from numpy.typing import NDArray
 
 from hscz.evaluate.metrics import OUTLIER_DZ, bias, outlier_fraction, residual, sigma_mad
+from hscz.experiments.recipes import BASELINE
 from hscz.figures.figure import Figure
 from hscz.figures.maps import pixels
 from hscz.figures.marks import (
@@ -135,7 +136,7 @@ def stamps_and_pdfs(
         pictures.append(panel([colour_picture(picture)], title, bare=True, aspect=1, width_px=100))
         density = cube["pdf"][row].values
         top = 1.1 * float(density.max())
-        marks = [line(cube["z"].values, density, colour("v0"), width=1.2)]
+        marks = [line(cube["z"].values, density, colour(BASELINE), width=1.2)]
         if reference and np.isfinite(cube[reference][row]):
             z = float(cube[reference][row])
             marks.append(strokes([(z, 0, z, top)], KNOWN, 1.0, "dashed"))

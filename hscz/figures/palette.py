@@ -4,50 +4,14 @@ from __future__ import annotations
 
 from zlib import crc32
 
-COLOURS = {
-    "v0": "#1f5fb4",
-    "v1": "#e377b4",
-    "v2": "#f28e1c",
-    "v3": "#17becf",
-    "SED": "#2a9d3a",
-    "training": "#c8c8c8",
-    "truth": "#000000",
-    "recommended": "#c1121f",
-    "oracle": "#6b4423",
-    "adabn": "#7b4fb5",
-    "knn": "#8a9a1f",
-    "boosting": "#4d5b0a",
-    "degraded": "#f2b6a0",
-    "degraded-v2": "#e0563f",
-    "v2-mixed": "#a8590a",
-    "control": "#7d8aa0",
-    "uniform": "#f7c948",
-    "reversal": "#b8860b",
-    "v2-all": "#ffcf9e",
-    "v0-swapped": "#8fc1ea",
-    "v0-one-hot": "#4a8fd8",
-    "v0-mixture": "#3a6ea5",
-    "v0-wide-bins": "#123a73",
-    "v0-both-u": "#6fa8a0",
-    "v0-not-flattened": "#b9c9e8",
-}
-"""The paper's v0 blue, v1 pink, v2 orange, v3 turquoise, SED fitting green, training grey.
+from hscz.experiments.recipes import RECIPES
 
-Kin of v0 are shades of blue, those of v2 of orange, those on degraded stamps of red.
-"""
-
-MARKERS = {
-    "v0": "o",
-    "v1": "s",
-    "v2": "^",
-    "v3": "v",
-    "SED": ">",
-    "recommended": "*",
-    "oracle": "P",
-    "adabn": "D",
-    "knn": "X",
-    "boosting": "<",
+COLOURS = {"SED": "#2a9d3a", "training": "#c8c8c8", "truth": "#000000"} | {
+    name: recipe.colour for name, recipe in RECIPES.items() if recipe.colour
 }
+"""Of recipes, and of what they are compared with; the paper's SED fitting green, training grey."""
+
+MARKERS = {"SED": ">"} | {name: recipe.marker for name, recipe in RECIPES.items() if recipe.marker}
 """Shapes, for those who do not see the colours apart."""
 
 FIELD_COLOURS = {

@@ -10,11 +10,13 @@ import pandas as pd
 import xarray as xr
 from numpy.typing import NDArray
 
+from hscz.experiments.recipes import ADVERSARY, BASELINE
 from hscz.figures.figure import Missing, paper_figure
 from hscz.figures.marks import empty, grey_image, grid, line, panel, strokes, text, texts
 from hscz.figures.palette import KNOWN, colour
 from hscz.figures.samples import FAINT, columns
 from hscz.schema import WIDE_PDFW
+from hscz.survey import symbol
 
 Z_SHOWN = 5.0
 """Redshifts of the PDFs drawn."""
@@ -22,7 +24,7 @@ Z_SHOWN = 5.0
 GAP, PDF_SPAN = 0.3, 3.2
 """Width of the gap and of the PDFs beside the stamps, in stamps."""
 
-RECIPES = ("v0", "v2")
+RECIPES = (BASELINE, ADVERSARY)
 """Recipes whose PDFs are drawn, that of the redshift last."""
 
 Cubes = Mapping[str, xr.Dataset]
@@ -55,9 +57,9 @@ def fig21(store: xr.Dataset | None, cubes: Cubes, n: int = 8, seed: int = 1) -> 
     >>> fig21(None, {}).note
     'there is no PDF cube of v2 for the target; predict it'
     """
-    if store is None or "v2" not in cubes:
-        raise Missing("there is no PDF cube of v2 for the target; predict it")
-    rows = _chosen(cubes["v2"], wide=True, n=n, seed=seed)
+    if store is None or ADVERSARY not in cubes:
+        raise Missing(f"there is no PDF cube of {ADVERSARY} for the target; predict it")
+    rows = _chosen(cubes[ADVERSARY], wide=True, n=n, seed=seed)
     both = {recipe: cubes[recipe] for recipe in RECIPES if recipe in cubes}
     shown, drawn = _gallery(store, both, rows, store.sizes["band"])
     return grid([shown], columns=1, inches=9), drawn, ""
@@ -110,7 +112,7 @@ def figA1(
         panels.append(shown)
         tables.append(drawn.assign(field=name))
     if not panels:
-        raise Missing("there is no PDF cube of v0 or v2; predict a field")
+        raise Missing(f"there is no PDF cube of {BASELINE} or {ADVERSARY}; predict a field")
     panels += [empty()] * (len(panels) % 2)
     layout = grid(panels, columns=2, inches=7, gap=(0.1, 0.2))
     return layout, pd.concat(tables, ignore_index=True), ""
@@ -147,7 +149,7 @@ def _chosen(
         fits &= ~table["in_training"] & table["z_label"].notna()
     rows = np.flatnonzero(fits)
     if wide and not len(rows):
-        raise Missing("no galaxy at 24 < i < 25 has a PDF of v2 wider than 1.5")
+        raise Missing(f"no galaxy at 24 < i < 25 has a PDF of {ADVERSARY} wider than 1.5")
     drawn = np.random.default_rng(seed).permutation(rows)[:n]
     return drawn[np.argsort(-table["z_median"].to_numpy()[drawn])]
 
@@ -223,7 +225,7 @@ def _pdfs(cube: xr.Dataset, rows: NDArray[np.intp], left: float, tint: str) -> l
 def _words(table: pd.DataFrame, bands: Sequence[str], left: float, redshift: str) -> list[Any]:
     """Return the bands above, the redshift axis below and each galaxy's numbers."""
     n, right = len(table), left + PDF_SPAN
-    heads = [(k + 0.5, n + 0.25, {"us": "u*"}.get(band, band)) for k, band in enumerate(bands)]
+    heads = [(k + 0.5, n + 0.25, symbol(band)) for k, band in enumerate(bands)]
     ticks = [(left + PDF_SPAN * z / Z_SHOWN, -0.25, f"{z:g}") for z in range(round(Z_SHOWN) + 1)]
     lines = list(zip(range(n - 1, -1, -1), table[redshift], table["mag_i"], strict=True))
     found = [(right + 0.75, y + 0.62, f"z = {z:.2f}") for y, z, _ in lines]

@@ -8,13 +8,14 @@ from typing import Any
 import pandas as pd
 import xarray as xr
 
+from hscz.experiments.recipes import with_role
 from hscz.figures.figure import Missing, paper_figure, present
 from hscz.figures.marks import empty, grid, panel, remark
 from hscz.figures.metrics import metric_panels, metric_tables, spec_samples
 from hscz.figures.nz import distributions, n_of_z_panels, samples_of
 from hscz.figures.oii import candidate_redshifts, oii_panels, oii_table
 
-RECIPES = ("v0", "v2", "recommended")
+SHOWN = with_role("headline")
 """Recipes compared; the paper has the first two."""
 
 Cubes = Mapping[str, xr.Dataset]
@@ -24,7 +25,7 @@ def _three_tests(
     cubes: Cubes, training: pd.DataFrame | None, stores: Cubes | None
 ) -> tuple[Any, pd.DataFrame, str]:
     """Draw metrics of the spectroscopic sample, n(z) in bins of i and [OII] candidates."""
-    found, _ = present({r: c for r, c in cubes.items() if r in RECIPES}, RECIPES, "PDF cube")
+    found, _ = present({r: c for r, c in cubes.items() if r in SHOWN}, SHOWN, "PDF cube")
     field = str(next(iter(found.values()))["field"].values[0])
     panels, tables, notes = [], [], [f"the target is {field}"]
     try:

@@ -11,6 +11,7 @@ import pandas as pd
 import xarray as xr
 
 from hscz.evaluate.trials import wide_pdf_fraction
+from hscz.experiments.recipes import ADVERSARY, BASELINE
 from hscz.figures.figure import Missing, paper_figure, present
 from hscz.figures.maps import (
     FloatArray,
@@ -37,14 +38,14 @@ LEAST = 3
 
 PDFW = "mean PDFw"
 
-NO_V2 = "there is no PDF cube of v2; predict a target with it"
+NO_CUBE = f"there is no PDF cube of {ADVERSARY}; predict a target with it"
 
 Cubes = Mapping[str, xr.Dataset]
 
 
 def _with_width(cubes: Cubes) -> dict[str, pd.DataFrame]:
     if not cubes:
-        raise Missing(NO_V2)
+        raise Missing(NO_CUBE)
     tables = {name: judged(cube) for name, cube in cubes.items()}
     return {name: table[table["pdf_width"].notna()] for name, table in tables.items()}
 
@@ -126,7 +127,7 @@ def fig22(cubes: Mapping[str, Cubes]) -> Any:
     'there is no PDF cube of v0, v2'
     """
     there = {recipe: found for recipe, found in cubes.items() if found}
-    kept, note = present(there, ("v0", "v2"), "PDF cube")
+    kept, note = present(there, (BASELINE, ADVERSARY), "PDF cube")
     tables = {recipe: by_region(_with_width(found)) for recipe, found in kept.items()}
     regions = list(dict.fromkeys(region for found in tables.values() for region in found))
     maps: dict[tuple[str, str], Pixels] = {}

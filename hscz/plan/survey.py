@@ -12,7 +12,7 @@ from dask.system import cpu_count
 from tqdm import tqdm
 
 from hscz.config import RunConfig
-from hscz.experiments.recipes import Experiment, experiments, seeded
+from hscz.experiments.experiment import Experiment, experiments, seeded
 from hscz.plan import costs
 from hscz.plan.costs import Cost
 from hscz.plan.sizes import FieldSize, field_size

@@ -10,9 +10,9 @@ from hscz.config import EvaluateConfig
 from hscz.config.read import file_stamps, fingerprint
 from hscz.evaluate.tables import write_table
 from hscz.experiments.compare import compare
+from hscz.experiments.experiment import Experiment
 from hscz.experiments.gains import gap_closed
 from hscz.experiments.gather import label_free, read_estimates, training_sample
-from hscz.experiments.recipes import Experiment
 from hscz.experiments.verdict import format_comparison
 from hscz.files.atomic import write_atomic
 from hscz.stores import identity

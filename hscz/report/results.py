@@ -15,11 +15,13 @@ import xarray as xr
 from hscz import __version__
 from hscz.config import PlanConfig, RunConfig
 from hscz.config.read import file_stamps, fingerprint
+from hscz.experiments.experiment import Experiment, planned, seeded
 from hscz.experiments.insight import planes_file
-from hscz.experiments.recipes import Experiment, planned, seeded
+from hscz.experiments.recipes import ADVERSARY, BASELINE, SWAPPED
 from hscz.figures.samples import columns
 from hscz.files.atomic import read_json
 from hscz.stores import attributes, identity, open_cube, open_field
+from hscz.survey import equivalents
 
 MAIN_TARGET = "DEEP2"
 """Target of the figures 8 to 14 and 21; another survey's is its first."""
@@ -91,10 +93,10 @@ class Results:
         """Return the PDF cubes of the source field that Figure 7 compares."""
         wanted = {}
         for one in self.plan:
-            us = "us" in one.config.train.bands and "u" not in one.config.train.bands
-            if one.recipe == "v0":
-                wanted["us" if us else "u"] = (one, self.source)
-            elif one.recipe == "v0-swapped" and us:
+            band = next((b for b in equivalents("u") if b in one.config.train.bands), "u")
+            if one.recipe == BASELINE:
+                wanted[band] = (one, self.source)
+            elif one.recipe == SWAPPED and band == "us":
                 wanted["swapped"] = (one, self.source)
         return self._cubes(wanted)
 
@@ -208,18 +210,18 @@ INPUTS: Mapping[str, Callable[[Results], dict[str, Any]]] = {
     "fig07": lambda r: {"cubes": r.by_u_band()},
     "fig08": lambda r: {"cubes": r.cubes(r.main)},
     "fig09": lambda r: {"cubes": r.cubes(r.main), "training": r.training()},
-    "fig10": lambda r: r.network("v2"),
+    "fig10": lambda r: r.network(ADVERSARY),
     "fig11": lambda r: {"cubes": r.cubes(r.main)},
     "fig12": lambda r: {"cubes": r.cubes(r.main), "training": r.training()},
     "fig13": lambda r: {"cubes": r.cubes(r.main), "stores": r.stores()},
     "fig14": lambda r: {"planes": r.planes()},
     **{name: partial(_of_target, figure=name) for name in TARGETS},
-    "fig19": lambda r: {"cubes": r.everywhere("v2"), "training": r.labelled()},
-    "fig20": lambda r: {"cubes": r.everywhere("v2")},
+    "fig19": lambda r: {"cubes": r.everywhere(ADVERSARY), "training": r.labelled()},
+    "fig20": lambda r: {"cubes": r.everywhere(ADVERSARY)},
     "fig21": lambda r: {"store": r.stores().get(r.main), "cubes": r.cubes(r.main)},
-    "fig22": lambda r: {"cubes": {name: r.everywhere(name) for name in ("v0", "v2")}},
-    "fig23": lambda r: {"cubes": r.everywhere("v2")},
-    "fig24": lambda r: {"cubes": r.everywhere("v2")},
+    "fig22": lambda r: {"cubes": {name: r.everywhere(name) for name in (BASELINE, ADVERSARY)}},
+    "fig23": lambda r: {"cubes": r.everywhere(ADVERSARY)},
+    "fig24": lambda r: {"cubes": r.everywhere(ADVERSARY)},
     "fig25": lambda r: {"store": r.stores().get(r.source)},
     "figA1": _gallery,
 }

@@ -16,7 +16,7 @@ from hscz.config import RunConfig
 from hscz.config.mock import MockSettings
 from hscz.config.read import fingerprint
 from hscz.errors import ConfigError
-from hscz.experiments.recipes import Experiment
+from hscz.experiments.experiment import Experiment
 from hscz.files.atomic import read_json, write_json
 from hscz.stores import attributes, identity
 
@@ -94,7 +94,7 @@ def _field_stages(config: RunConfig, progress: bool, names: Iterable[str]) -> It
 
 def _experiment_stages(config: RunConfig, progress: bool, overwrite: bool) -> Iterator[Stage]:
     """Yield the stages of the experiments of all seeds, which end in one comparison."""
-    from hscz.experiments.recipes import experiments, seeded
+    from hscz.experiments.experiment import experiments, seeded
 
     repeats = list(seeded(config))
     plans = [experiments(each) for each in repeats]
@@ -194,8 +194,8 @@ def _evaluation(
 
 def embed_stages(config: RunConfig) -> Iterator[Stage]:
     """Yield a stage for each target and seed that shows what the layers of its networks see."""
+    from hscz.experiments.experiment import seeded
     from hscz.experiments.insight import looked_at
-    from hscz.experiments.recipes import seeded
 
     for each in seeded(config):
         for target, plan in looked_at(each).items():

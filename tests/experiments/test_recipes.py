@@ -19,7 +19,8 @@ from hscz.config.learn import AdaptConfig
 from hscz.config.read import load
 from hscz.errors import ConfigError, DivergedError, HsczError, StoreError
 from hscz.experiments.campaign import side_by_side, trainings
-from hscz.experiments.recipes import RECIPES, Experiment, experiments, seeded
+from hscz.experiments.experiment import Experiment, experiments, seeded
+from hscz.experiments.recipes import RECIPES
 from hscz.learn import train as train_module
 from hscz.learn.batches import Epochs
 from hscz.learn.data import Labelled, Unlabelled
@@ -340,4 +341,4 @@ def test_every_recipe_can_be_read(config: RunConfig) -> None:
     every = replace(config.experiments, recipes=tuple(RECIPES))
     plan = experiments(replace(config, experiments=every))
     assert [one.recipe for one in plan] == list(RECIPES)
-    assert all(RECIPES[one.recipe]["about"] for one in plan)
+    assert all(RECIPES[one.recipe].about for one in plan)

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from hscz.config.read import load
-from hscz.experiments.recipes import experiments
+from hscz.experiments.experiment import experiments
 from hscz.fetch.wanted import PATCH_MB, expected, images, tables
 from hscz.plan.costs import fetch_cost
 from hscz.plan.sizes import field_size
