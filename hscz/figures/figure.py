@@ -112,15 +112,40 @@ def paper_figure(
             try:
                 return Figure(name, title, *draw(*args, **kwargs))
             except Missing as absent:
-                return Figure(name, title, _message(str(absent)), pd.DataFrame(), str(absent))
+                return nothing(name, title, str(absent))
 
         return made
 
     return decorate
 
 
-def present(found: Mapping[str, T], wanted: Iterable[str], what: str) -> tuple[dict[str, T], str]:
+def nothing(name: str, title: str, words: str) -> Figure:
+    """Return a figure that says what is missing.
+
+    Examples
+    --------
+    >>> nothing("fig99", "Nothing", "there is no PDF cube").missing
+    True
+    """
+    load_backends()
+    note = remark(f"Nothing to draw: {words}", width=60)
+    blank = panel([note], xlim=(0, 1), ylim=(0, 1), bare=True, aspect=2.5)
+    return Figure(name, title, grid([blank], columns=1, inches=7), pd.DataFrame(), words)
+
+
+def present(
+    found: Mapping[str, T], wanted: Iterable[str], what: str, remedy: str = ""
+) -> tuple[dict[str, T], str]:
     """Return those of the wanted entries that are there, and a note of the others.
+
+    Parameters
+    ----------
+    found : mapping of str
+    wanted : iterable of str
+    what : str
+        What each entry is.
+    remedy : str
+        How to get it, for the message where there is none at all.
 
     Raises
     ------
@@ -136,15 +161,9 @@ def present(found: Mapping[str, T], wanted: Iterable[str], what: str) -> tuple[d
     kept = {name: found[name] for name in wanted if name in found}
     absent = ", ".join(name for name in wanted if name not in kept)
     if not kept:
-        raise Missing(f"there is no {what} of {absent}" if absent else f"there is no {what}")
+        words = f"there is no {what} of {absent}" if absent else f"there is no {what}"
+        raise Missing(f"{words}; {remedy}" if remedy else words)
     return kept, f"without {absent}, of which there is no {what}" if absent else ""
-
-
-def _message(words: str) -> Any:
-    """Return a drawing that says what is missing."""
-    note = remark(f"Nothing to draw: {words}", width=60)
-    blank = panel([note], xlim=(0, 1), ylim=(0, 1), bare=True, aspect=2.5)
-    return grid([blank], columns=1, inches=7)
 
 
 def _save_still(plot: Any, paths: Mapping[str, Path], dpi: int) -> None:

@@ -10,7 +10,7 @@ import pandas as pd
 import xarray as xr
 
 from hscz.evaluate.metrics import OUTLIER_DZ, metrics_table
-from hscz.figures.figure import Missing, paper_figure
+from hscz.figures.figure import Missing, paper_figure, present
 from hscz.figures.maps import pixels, plane_panel
 from hscz.figures.marks import colour_map, decades, filled, grid, line, panel, strokes, text
 from hscz.figures.samples import by_region, columns, known
@@ -105,7 +105,10 @@ def fig04(stores: Mapping[str, xr.Dataset]) -> Any:
     """
     if not stores:
         raise Missing("there is no field store; run hscz ingest")
-    regions = by_region({name: columns(store) for name, store in stores.items()})
+    tables = {name: columns(store) for name, store in stores.items()}
+    seen = {name: table for name, table in tables.items() if table["mag_i"].notna().any()}
+    seen, note = present(seen, stores, "i magnitude")
+    regions = by_region(seen)
     drawn = pd.concat(
         [_counted(table).assign(region=region) for region, table in regions.items()],
         ignore_index=True,
@@ -130,7 +133,7 @@ def fig04(stores: Mapping[str, xr.Dataset]) -> Any:
                     yticks=decades(top) if log else None,
                 )
             )
-    return grid(panels, columns=len(regions), gap=(0.3, 0.3)), drawn, ""
+    return grid(panels, columns=len(regions), gap=(0.3, 0.3)), drawn, note
 
 
 def _counted(table: pd.DataFrame) -> pd.DataFrame:

@@ -146,6 +146,8 @@ def colour_map(
     """
     import holoviews as hv
 
+    if not np.isfinite(values).any():
+        return points([], [], "white")
     # holoviews takes images from their top row; its own order of the axes is y, x.
     picture = hv.Image(np.asarray(values).T[::-1], kdims=["x", "y"], vdims=label, bounds=bounds)
     common = {"cmap": cmap, "clim": limits, "logz": log, "colorbar": bar}

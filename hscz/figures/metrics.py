@@ -14,7 +14,7 @@ from hscz.experiments.recipes import BASELINE, SPECTRA, with_role
 from hscz.figures.figure import Missing, paper_figure, present
 from hscz.figures.marks import boxes, error_bars, grid, line, panel, points, remark
 from hscz.figures.palette import colour, marker
-from hscz.figures.samples import judged, known
+from hscz.figures.samples import judged_of, known
 
 LABELS = {
     "bias": "b",
@@ -96,7 +96,7 @@ def spec_samples(cubes: Mapping[str, xr.Dataset]) -> dict[str, pd.DataFrame]:
     >>> list(spec_samples({"v0": cube}))
     ['v0']
     """
-    tables = {recipe: judged(cube) for recipe, cube in cubes.items()}
+    tables = judged_of(cubes)
     samples = {recipe: _against(t, "z_median", "z_spec") for recipe, t in tables.items()}
     if not any(len(sample) for sample in samples.values()):
         raise Missing("no object has a spectroscopic redshift; label its field store")
@@ -241,7 +241,7 @@ def fig07(cubes: Mapping[str, xr.Dataset]) -> Any:
     'there is no PDF cube of the source field of us, u, swapped'
     """
     found, note = present(cubes, U_LABELS, "PDF cube of the source field")
-    tables = {name: judged(cube) for name, cube in found.items()}
+    tables = judged_of(found)
     samples = {name: _against(table, "z_median", "z_label") for name, table in tables.items()}
     if not all(len(sample) for sample in samples.values()):
         raise Missing("no object outside the training has a label; label the source field")

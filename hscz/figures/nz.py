@@ -15,14 +15,15 @@ from hscz.experiments.recipes import ADVERSARY, BASELINE, SPECTRA, SPECTRA_AND_A
 from hscz.figures.figure import Missing, paper_figure, present
 from hscz.figures.marks import filled, grid, line, panel, remark
 from hscz.figures.palette import colour, field_colour, field_dash
-from hscz.figures.samples import FAINT, judged, known, within
+from hscz.figures.samples import FAINT, judged, judged_of, known, within
 from hscz.learn.flatten import FINE_STEP, binned_counts, smooth
+from hscz.pdf.grid import bin_centres
 
 Z_SHOWN = 4.5
 """Redshifts drawn; those beyond count in the normalisation."""
 
 EDGES = np.linspace(0, Z_MAX, round(Z_MAX / BIN_WIDTH_Z) + 1)
-MIDDLES = 0.5 * (EDGES[1:] + EDGES[:-1])
+MIDDLES = bin_centres(EDGES)
 
 INJECTED_HEIGHT = 0.4
 """Height of the spectroscopic redshifts in the training, as a share of the panel's."""
@@ -85,7 +86,7 @@ def samples_of(
     >>> list(samples_of({"v0": cube}, None))
     ['v0']
     """
-    tables = {recipe: judged(cube) for recipe, cube in cubes.items()}
+    tables = judged_of(cubes)
     samples = {recipe: _sample(t["z_median"], t) for recipe, t in tables.items()}
     first = next(iter(tables.values()))
     if training is not None and len(training):
@@ -282,7 +283,7 @@ def fig19(cubes: Mapping[str, xr.Dataset], training: pd.DataFrame | None = None)
     """
     if not cubes:
         raise Missing(f"there is no PDF cube of {ADVERSARY}; predict a target with it")
-    tables = {name: judged(cube) for name, cube in cubes.items()}
+    tables = judged_of(cubes)
     samples = {name: _sample(t["z_median"], t) for name, t in tables.items()}
     if training is not None:
         samples = {"training": _sample(training["z_label"], training)} | samples

@@ -14,13 +14,14 @@ from hscz.experiments.recipes import with_role
 from hscz.figures.figure import Missing, paper_figure, present
 from hscz.figures.marks import filled, grid, line, panel, strokes, text
 from hscz.figures.palette import KNOWN, colour
-from hscz.figures.samples import columns, judged, known
+from hscz.figures.samples import columns, judged_of, known
+from hscz.pdf.grid import bin_centres
 
 OII_RANGE = (1.1, 1.84)
 """Redshifts that are no outliers from 1.4657: the axis of the paper's figure 13."""
 
 EDGES = np.linspace(*OII_RANGE, 38)
-MIDDLES = 0.5 * (EDGES[1:] + EDGES[:-1])
+MIDDLES = bin_centres(EDGES)
 
 C2020, SPEC = "C2020", "spec"
 TINTS = {C2020: "#555555", SPEC: "#808080"}
@@ -48,7 +49,7 @@ def candidate_redshifts(
     Missing
         If the target has no candidates.
     """
-    tables = {recipe: _candidates(judged(cube)) for recipe, cube in cubes.items()}
+    tables = {recipe: _candidates(table) for recipe, table in judged_of(cubes).items()}
     found = {recipe: table["z_median"] for recipe, table in tables.items()}
     if not any(len(z) for z in found.values()):
         raise Missing("the field has no [OII] candidates; give their catalogue to hscz label")

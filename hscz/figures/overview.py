@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from hscz.evaluate.metrics import OUTLIER_DZ, bias, outlier_fraction, residual, sigma_mad
 from hscz.experiments.recipes import BASELINE
-from hscz.figures.figure import Figure
+from hscz.figures.figure import Figure, nothing
 from hscz.figures.maps import pixels
 from hscz.figures.marks import (
     colour_map,
@@ -25,7 +25,7 @@ from hscz.figures.marks import (
 )
 from hscz.figures.palette import KNOWN, colour
 from hscz.figures.stamps import stretched
-from hscz.schema import has_redshift
+from hscz.schema import has_redshift, known_redshifts
 
 
 def redshift_scatter(
@@ -52,8 +52,11 @@ def redshift_scatter(
         drawn, ``z_reference`` and ``z_median``.
     """
     load_backends()
-    z_reference, z_median = cube[reference].values, cube["z_median"].values
-    known = has_redshift(z_reference) & np.isfinite(z_median)
+    heading, z_median = f"{title} against {reference}", cube["z_median"].values
+    z_reference = known_redshifts(cube[reference].values if reference in cube else 0 * z_median)
+    known = np.isfinite(z_reference) & np.isfinite(z_median)
+    if not known.any():
+        return nothing("redshifts", heading, f"there is no object with a PDF and {reference}")
     table = pd.DataFrame({"z_reference": z_reference[known], "z_median": z_median[known]})
     edges = np.linspace(0, z_max, bins + 1)
     found = pixels(table["z_reference"], table["z_median"], np.ones(len(table)), edges, edges)
@@ -73,7 +76,7 @@ def redshift_scatter(
     limits = (0.0, z_max)
     shown = panel(layers, label, reference, "predicted redshift (median)", limits, limits, aspect=1)
     plot = grid([shown], columns=1, inches=5)
-    return Figure("redshifts", f"{title} against {reference}", plot, table)
+    return Figure("redshifts", heading, plot, table)
 
 
 def colour_image(stamps: NDArray[np.floating], noise: NDArray[np.floating]) -> NDArray[np.float64]:
@@ -122,6 +125,9 @@ def stamps_and_pdfs(
         Table: ``mag_i``, ``z_median`` and the reference of the objects.
     """
     load_backends()
+    if not len(rows):
+        return nothing("examples", "Stamps and PDFs", "there is no object to show")
+    reference = reference if reference in cube else None
     bands = [str(b) for b in store["band"].values]
     rgb = (
         [bands.index(b) for b in ("z", "i", "g")]
@@ -135,9 +141,9 @@ def stamps_and_pdfs(
         title = f"i = {float(cube['mag_i'][row]):.1f}"
         pictures.append(panel([colour_picture(picture)], title, bare=True, aspect=1, width_px=100))
         density = cube["pdf"][row].values
-        top = 1.1 * float(density.max())
+        top = 1.1 * float(np.nan_to_num(density.max(), nan=1.0))
         marks = [line(cube["z"].values, density, colour(BASELINE), width=1.2)]
-        if reference and np.isfinite(cube[reference][row]):
+        if reference and has_redshift(cube[reference][row]):
             z = float(cube[reference][row])
             marks.append(strokes([(z, 0, z, top)], KNOWN, 1.0, "dashed"))
         title = f"z = {float(cube['z_median'][row]):.2f}"

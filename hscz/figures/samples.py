@@ -10,6 +10,7 @@ import xarray as xr
 
 from hscz.evaluate.judged import is_judged
 from hscz.experiments.compare import POOLED_BINS
+from hscz.figures.figure import Missing
 from hscz.schema import is_usable, known_redshifts
 from hscz.sky.sphere import ra_near
 from hscz.survey import FIELDS
@@ -66,6 +67,20 @@ def judged(cube: xr.Dataset) -> pd.DataFrame:
     [0.5]
     """
     return columns(cube)[is_judged(cube)].reset_index(drop=True)
+
+
+def judged_of(cubes: Mapping[str, xr.Dataset]) -> dict[str, pd.DataFrame]:
+    """Return the judged objects of PDF cubes.
+
+    Raises
+    ------
+    Missing
+        If there is none in any.
+    """
+    tables = {name: judged(cube) for name, cube in cubes.items()}
+    if not any(map(len, tables.values())):
+        raise Missing("there is no PDF of an object outside the training set")
+    return tables
 
 
 def known(table: pd.DataFrame, name: str) -> pd.Series:

@@ -14,7 +14,7 @@ from hscz.experiments.recipes import ADVERSARY, BASELINE
 from hscz.figures.figure import Missing, paper_figure
 from hscz.figures.marks import empty, grey_image, grid, line, panel, strokes, text, texts
 from hscz.figures.palette import KNOWN, colour
-from hscz.figures.samples import FAINT, columns
+from hscz.figures.samples import FAINT, columns, known
 from hscz.schema import WIDE_PDFW
 from hscz.survey import symbol
 
@@ -146,10 +146,11 @@ def _chosen(
     fits = table["mag_i"].between(*FAINT) & table["z_median"].notna()
     fits &= (table["pdf_width"] > WIDE_PDFW) == wide
     if labelled:
-        fits &= ~table["in_training"] & table["z_label"].notna()
+        fits &= ~table["in_training"] & known(table, "z_label").notna()
     rows = np.flatnonzero(fits)
     if wide and not len(rows):
-        raise Missing(f"no galaxy at 24 < i < 25 has a PDF of {ADVERSARY} wider than 1.5")
+        words = f"no galaxy at 24 < i < 25 has a PDF of {ADVERSARY} wider than {WIDE_PDFW:g}"
+        raise Missing(words)
     drawn = np.random.default_rng(seed).permutation(rows)[:n]
     return drawn[np.argsort(-table["z_median"].to_numpy()[drawn])]
 

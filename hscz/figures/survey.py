@@ -9,12 +9,13 @@ import numpy as np
 import pandas as pd
 import xarray as xr
 
-from hscz.figures.figure import Missing, paper_figure
+from hscz.figures.figure import Missing, paper_figure, present
 from hscz.figures.maps import Frame, Pixels, common_limits, pixels, plane_panel, sky_panel
 from hscz.figures.marks import grid, line, panel, points
 from hscz.figures.palette import field_colour, field_dash
 from hscz.figures.samples import FAINT, by_region, known, usable, within
 from hscz.pdf.grid import bin_centres
+from hscz.sky.dust import WAYS
 
 PLANE_EDGES = np.linspace(18, 25, 57), np.linspace(0, 6, 61)
 """Pixels of the plane of i magnitude and redshift."""
@@ -48,12 +49,14 @@ def fig01(stores: Mapping[str, xr.Dataset], seed: int = 1) -> Any:
     """
     if not stores:
         raise Missing("there is no field store; run hscz ingest")
-    regions = by_region({name: usable(store) for name, store in stores.items()})
+    tables = {name: usable(store) for name, store in stores.items()}
+    there, note = present({n: t for n, t in tables.items() if len(t)}, stores, "usable stamp")
+    regions = by_region(there)
     frames = {name: Frame.around(t["ra"], t["dec"]) for name, t in regions.items()}
     maps = {name: _noise_map(table, frames[name]) for name, table in regions.items()}
     planes = {name: _plane(table) for name, table in regions.items()}
     limits, rng = common_limits(maps), np.random.default_rng(seed)
-    busiest = max(1.0, *(float(p.n.max()) for p in planes.values()))
+    busiest = max(2.0, *(float(p.n.max()) for p in planes.values()))
     top, bottom = [], []
     for name, table in regions.items():
         last = name == list(regions)[-1]
@@ -71,7 +74,7 @@ def fig01(stores: Mapping[str, xr.Dataset], seed: int = 1) -> Any:
     drawn = [m.table(region=name, panel="sky") for name, m in maps.items()]
     drawn += [p.table(region=name, panel="plane") for name, p in planes.items()]
     layout = grid([*top, *bottom], columns=len(regions), gap=(0.3, 0.3))
-    return layout, pd.concat(drawn, ignore_index=True), ""
+    return layout, pd.concat(drawn, ignore_index=True), note
 
 
 def _noise_map(table: pd.DataFrame, frame: Frame) -> Pixels:
@@ -121,6 +124,8 @@ def fig02(stores: Mapping[str, xr.Dataset], bins: int = 80) -> Any:
         raise Missing("there is no field store; run hscz ingest")
     values = {name: store["ebv"].values for name, store in stores.items()}
     values = {name: v[np.isfinite(v)] for name, v in values.items()}
+    there = {name: v for name, v in values.items() if len(v)}
+    values, note = present(there, stores, "E(B-V)", f"{WAYS}, and ingest again")
     every = np.concatenate(list(values.values()))
     edges = np.linspace(0.95 * every.min(), 1.05 * every.max(), bins + 1)
     tables, layers = [], []
@@ -145,4 +150,4 @@ def fig02(stores: Mapping[str, xr.Dataset], bins: int = 80) -> Any:
         aspect=1.6,
         width_px=600,
     )
-    return grid([shown], columns=1, inches=7), drawn, ""
+    return grid([shown], columns=1, inches=7), drawn, note

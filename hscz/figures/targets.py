@@ -26,6 +26,7 @@ def _three_tests(
 ) -> tuple[Any, pd.DataFrame, str]:
     """Draw metrics of the spectroscopic sample, n(z) in bins of i and [OII] candidates."""
     found, _ = present({r: c for r, c in cubes.items() if r in SHOWN}, SHOWN, "PDF cube")
+    n_of_z = distributions(samples_of(found, training))
     field = str(next(iter(found.values()))["field"].values[0])
     panels, tables, notes = [], [], [f"the target is {field}"]
     try:
@@ -36,7 +37,6 @@ def _three_tests(
     except Missing as absent:
         notes.append(str(absent))
         panels += [_said(str(absent)), empty(), empty()]
-    n_of_z = distributions(samples_of(found, training))
     panels += n_of_z_panels(n_of_z, (*found, "SED", "truth"), aspect=1.4)
     tables.append(n_of_z.assign(test="n_of_z"))
     try:

@@ -25,6 +25,7 @@ from hscz.figures.maps import (
 from hscz.figures.marks import decades, empty, error_bars, grid, line, panel
 from hscz.figures.palette import field_colour, field_dash
 from hscz.figures.samples import FAINT, by_region, judged, within
+from hscz.pdf.grid import bin_centres
 from hscz.schema import WIDE_PDFW
 
 WIDTH_EDGES = np.linspace(0, 5, 101)
@@ -43,11 +44,14 @@ NO_CUBE = f"there is no PDF cube of {ADVERSARY}; predict a target with it"
 Cubes = Mapping[str, xr.Dataset]
 
 
-def _with_width(cubes: Cubes) -> dict[str, pd.DataFrame]:
+def _with_width(cubes: Cubes) -> tuple[dict[str, pd.DataFrame], str]:
+    """Return the judged objects of each field that has any, and a note of the others."""
     if not cubes:
         raise Missing(NO_CUBE)
     tables = {name: judged(cube) for name, cube in cubes.items()}
-    return {name: table[table["pdf_width"].notna()] for name, table in tables.items()}
+    tables = {name: table[table["pdf_width"].notna()] for name, table in tables.items()}
+    there = {name: table for name, table in tables.items() if len(table)}
+    return present(there, cubes, "PDF of an object outside the training set")
 
 
 def _narrow(table: pd.DataFrame) -> pd.DataFrame:
@@ -77,9 +81,10 @@ def fig20(cubes: Cubes) -> Any:
     >>> fig20({}).note
     'there is no PDF cube of v2; predict a target with it'
     """
-    middle = 0.5 * (WIDTH_EDGES[1:] + WIDTH_EDGES[:-1])
+    middle = bin_centres(WIDTH_EDGES)
+    found, note = _with_width(cubes)
     tables, layers = [], []
-    for name, table in _with_width(cubes).items():
+    for name, table in found.items():
         count, _ = np.histogram(table["pdf_width"], WIDTH_EDGES)
         wide = wide_pdf_fraction(table["pdf_width"], table["mag_i"], (0.0, FAINT[1])).iloc[0]
         place = {"field": name, "pdf_width": middle, "count": count}
@@ -101,7 +106,7 @@ def fig20(cubes: Cubes) -> Any:
         yticks=decades(float(drawn["count"].max())),
         width_px=600,
     )
-    return grid([shown], columns=1, inches=7), drawn, ""
+    return grid([shown], columns=1, inches=7), drawn, note
 
 
 @paper_figure("fig22", "PDF widths on the sky")
@@ -128,7 +133,7 @@ def fig22(cubes: Mapping[str, Cubes]) -> Any:
     """
     there = {recipe: found for recipe, found in cubes.items() if found}
     kept, note = present(there, (BASELINE, ADVERSARY), "PDF cube")
-    tables = {recipe: by_region(_with_width(found)) for recipe, found in kept.items()}
+    tables = {recipe: by_region(_with_width(found)[0]) for recipe, found in kept.items()}
     regions = list(dict.fromkeys(region for found in tables.values() for region in found))
     maps: dict[tuple[str, str], Pixels] = {}
     frames: dict[str, Frame] = {}
@@ -175,8 +180,9 @@ def fig23(cubes: Cubes) -> Any:
     >>> fig23({}).missing
     True
     """
+    found, note = _with_width(cubes)
     rows, layers = [], []
-    for name, table in _with_width(cubes).items():
+    for name, table in found.items():
         for low, high in pairwise(MAG_EDGES.tolist()):
             width = _narrow(within(table, low, high))["pdf_width"]
             n = len(width)
@@ -186,7 +192,7 @@ def fig23(cubes: Cubes) -> Any:
     drawn = pd.DataFrame(
         rows, columns=["field", "low", "high", "n", "mean_width", "mean_width_err"]
     )
-    for name in cubes:
+    for name in found:
         mine = drawn[(drawn["field"] == name) & (drawn["n"] >= LEAST)]
         i = 0.5 * (mine["low"] + mine["high"])
         style: dict[str, Any] = {"dash": field_dash(name), "width": 2.0}
@@ -195,17 +201,18 @@ def fig23(cubes: Cubes) -> Any:
             line(i, mine["mean_width"], field_colour(name), label, **style),
             error_bars(i, mine["mean_width"], mine["mean_width_err"], field_colour(name)),
         ]
+    top = float((drawn["mean_width"] + drawn["mean_width_err"].fillna(0)).max())
     shown = panel(
         layers,
         x="i (mag)",
-        y="mean PDFw (PDFw < 1.5)",
+        y=f"mean PDFw (PDFw < {WIDE_PDFW:g})",
         xlim=(float(MAG_EDGES[0]), float(MAG_EDGES[-1])),
-        ylim=(0, 1.1 * float((drawn["mean_width"] + drawn["mean_width_err"].fillna(0)).max())),
+        ylim=(0, 1.1 * np.nan_to_num(top, nan=1.0)),
         legend="top_left",
         aspect=1.6,
         width_px=600,
     )
-    return grid([shown], columns=1, inches=7), drawn, ""
+    return grid([shown], columns=1, inches=7), drawn, note
 
 
 @paper_figure("fig24", "PDF width in the plane of magnitude and redshift")
@@ -229,7 +236,7 @@ def fig24(cubes: Cubes) -> Any:
     >>> fig24({}).missing
     True
     """
-    tables = _with_width(cubes)
+    tables, note = _with_width(cubes)
     maps = {
         name: pixels(t["mag_i"], t["z_median"], t["pdf_width"], *PLANE_EDGES)
         for name, t in tables.items()
@@ -244,4 +251,4 @@ def fig24(cubes: Cubes) -> Any:
         panels.append(plane_panel(found, values, limits, PDFW, title, last, axis))
     drawn = pd.concat([m.table(field=name) for name, m in maps.items()], ignore_index=True)
     columns = min(3, len(panels))
-    return grid(panels, columns=columns, inches=4.4, gap=(0.35, 0.35)), drawn, ""
+    return grid(panels, columns=columns, inches=4.4, gap=(0.35, 0.35)), drawn, note

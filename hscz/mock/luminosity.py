@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from hscz.mock.cosmology import volume_mpc3_per_deg2
+from hscz.pdf.grid import bin_centres
 
 FloatArray = NDArray[np.float64]
 
@@ -75,8 +76,8 @@ def expected_per_deg2(function: Schechter) -> FloatArray:
     -------
     ndarray, shape (len(Z_EDGES) - 1, len(MAGNITUDE_EDGES) - 1)
     """
-    z = 0.5 * (Z_EDGES[1:] + Z_EDGES[:-1])[:, None]
-    magnitude = 0.5 * (MAGNITUDE_EDGES[1:] + MAGNITUDE_EDGES[:-1])[None]
+    z = bin_centres(Z_EDGES)[:, None]
+    magnitude = bin_centres(MAGNITUDE_EDGES)[None]
     cell = np.diff(Z_EDGES)[:, None] * np.diff(MAGNITUDE_EDGES)[None]
     return function.density(magnitude, z) * volume_mpc3_per_deg2(z) * cell
 

@@ -20,6 +20,7 @@ from hscz.mock.spectra import (
     line_luminosity,
     oii_equivalent_width,
 )
+from hscz.pdf.grid import bin_centres
 from hscz.survey import FIELDS, OPTICAL_BANDS
 
 FloatArray = NDArray[np.float64]
@@ -232,7 +233,7 @@ def _structure_excess(
     expected: dict[bool, FloatArray], structure: clustering.Structure
 ) -> dict[bool, FloatArray]:
     """Return the expected members per cell; quiescent galaxies are in threefold excess."""
-    z = 0.5 * (luminosity.Z_EDGES[1:] + luminosity.Z_EDGES[:-1])
+    z = bin_centres(luminosity.Z_EDGES)
     reach = clustering.STRUCTURE_HALF_WIDTH * (1.0 + structure.redshift)
     near = (np.abs(z - structure.redshift) < reach)[:, None]
     return {

@@ -91,10 +91,10 @@ def _draw(config: RunConfig, name: str, cube: xr.Dataset, reference: str) -> Non
     rows = np.flatnonzero(is_judged(cube, reference))
     figure = redshift_scatter(cube.isel(object=rows), reference, title=name)
     figure.save(stem.with_name(f"{stem.name}_redshifts"))
-    wanted = np.linspace(20.5, 24.8, 8)
-    nearest = np.abs(cube["mag_i"].values[rows, None] - wanted).argmin(axis=0)
+    distance = np.abs(cube["mag_i"].values[rows, None] - np.linspace(20.5, 24.8, 8))
+    chosen = rows[distance.argmin(axis=0)].tolist() if len(rows) else []
     store = open_field(config.field_store(name), lazy=False)
-    figure = stamps_and_pdfs(store, cube, rows[nearest].tolist(), reference)
+    figure = stamps_and_pdfs(store, cube, chosen, reference)
     figure.save(stem.with_name(f"{stem.name}_examples"))
 
 

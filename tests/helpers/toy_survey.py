@@ -5,6 +5,8 @@ from __future__ import annotations
 import numpy as np
 import xarray as xr
 
+from hscz.pdf.grid import bin_centres
+
 FIELDS = ("COSMOS_UDF", "DEEP2", "XMM_UDF")
 N = 600
 EDGES = np.linspace(0, 6, 61)
@@ -55,7 +57,7 @@ def cube(store: xr.Dataset, scatter: float) -> xr.Dataset:
     z_median = (z_true + scatter * (1 + z_true) * rng.normal(size=N)).clip(0.02, 5)
     width = 2 * scatter * (1 + z_true)
     width[::7] = 1.8
-    middle = 0.5 * (EDGES[1:] + EDGES[:-1])
+    middle = bin_centres(EDGES)
     pdf = np.exp(-0.5 * ((middle - z_median[:, None]) / (0.5 * width[:, None])) ** 2) + 1e-9
     pdf /= (pdf * np.diff(EDGES)).sum(axis=1, keepdims=True)
     found = store.drop_vars(["image", "sky_noise", "band"])
