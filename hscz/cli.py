@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from hscz import __version__
-from hscz.errors import ConfigError, HsczError, IncompleteError, InputError
+from hscz.errors import ConfigError, HsczError
 from hscz.extras import needed_by
 
 if TYPE_CHECKING:
@@ -124,7 +124,7 @@ def _run_verb(options: argparse.Namespace) -> int:
     logging.basicConfig(level=logging.WARNING, format="%(message)s", stream=sys.stderr)
     # Our own words alone: libraries have much to say that no user asked for.
     logging.getLogger("hscz").setLevel(logging.INFO)
-    verbs = {"info": _info, "plan": _plan, "dashboard": _dashboard, "figures": _draw_figures}
+    verbs = {"info": _info, "plan": _plan, "dashboard": _dashboard}
     try:
         with needed_by(f"the verb {options.verb}"):
             return verbs.get(options.verb, _run_stages)(options)
@@ -180,71 +180,39 @@ def _config(options: argparse.Namespace) -> RunConfig:
     return load(file, options.set)
 
 
-def _draw_figures(options: argparse.Namespace) -> int:
-    from hscz.report.figures import make_figures, stale_figures
-
-    started = time.monotonic()
-    config = _config(options)
-    names = options.figure or ()
-    stale = stale_figures(config, names, options.force)
-    if options.dry_run:
-        print(f"would draw {', '.join(stale) or 'nothing'}")
-        return 0
-    page = make_figures(config, names, options.force, progress=not options.quiet)
-    print(f"done in {time.monotonic() - started:.0f} s, {len(stale)} figures drawn: {page}")
-    return 0
-
-
 def _run_stages(options: argparse.Namespace) -> int:
-    from hscz.run.stages import embed_stages, stages
+    """Go through the stages of a run and print what becomes of each."""
+    from hscz.run.runner import run
 
     started = time.monotonic()
     config = _config(options)
     if getattr(options, "experiments", False) and not config.experiments.recipes:
         raise ConfigError(f"{config.name}: has no [experiments] with recipes to compare")
-    if getattr(options, "embed", False):
-        found = embed_stages(config)
-    else:
-        found = stages(config, not options.quiet, getattr(options, "overwrite", False))
-    chosen = [
-        stage
-        for stage in found
-        if options.verb in ("run", stage.verb)
-        and (not options.field or stage.field in (None, *options.field))
-    ]
-    if not chosen:
-        raise ConfigError(f"{config.name}: nothing to {options.verb}; see its sections and --field")
-    resume = getattr(options, "resume", options.verb == "run")
-    rewritten: set[Path] = set()
-    lacking: list[IncompleteError] = []
-    for stage in chosen:
-        if stage.verb != "fetch" and any(error.service_lacks for error in lacking):
-            raise InputError(f"{config.name}: stopped before {stage.verb}; fetch the rest first")
-        head = f"{stage.verb:<9}{stage.field or '':<12}"
-        stale = options.force or not stage.up_to_date() or rewritten.intersection(stage.inputs)
-        if not stale:
-            summary = stage.report()
-            print(f"{head}up to date: {stage.output}")
-        elif options.dry_run:
-            rewritten.add(stage.output)
-            summary = stage.preview()
-            print(f"{head}would write {stage.output}")
-        else:
-            begun = time.monotonic()
-            try:
-                summary = stage.make(resume, options.force)
-            except IncompleteError as error:
-                lacking.append(error)
-                summary = f"  {error}"
-            print(f"{head}{time.monotonic() - begun:6.1f} s  {stage.output}")
-        if summary:
-            print(summary)
+    outcomes = []
+    for outcome in run(
+        config,
+        options.verb,
+        getattr(options, "field", None) or (),
+        force=options.force,
+        dry_run=options.dry_run,
+        resume=getattr(options, "resume", options.verb == "run"),
+        overwrite=getattr(options, "overwrite", False),
+        figures=getattr(options, "figure", None) or (),
+        embed=getattr(options, "embed", False),
+        progress=not options.quiet,
+    ):
+        outcomes.append(outcome)
+        if outcome.tells:
+            print(outcome, flush=True)
     if options.dry_run:
         print("a dry run: nothing was written")
         return 0
-    outputs = ", ".join(dict.fromkeys(str(s.output) for s in chosen if s.verb == chosen[-1].verb))
+    last = [one.stage for one in outcomes if one.stage.verb == outcomes[-1].stage.verb]
+    outputs = ", ".join(dict.fromkeys(str(stage.output) for stage in last))
     print(f"done in {time.monotonic() - started:.0f} s: {outputs}")
-    return 1 if lacking else 0
+    states = {one.state for one in outcomes}
+    # A run has made its catalogues even where there was nothing to judge them by.
+    return int("incomplete" in states or ("skipped" in states and options.verb != "run"))
 
 
 if __name__ == "__main__":

@@ -28,6 +28,14 @@ class StoreError(HsczError):
     """A field store, model or PDF cube that is absent, unfinished or breaks its contract."""
 
 
+class BusyError(StoreError):
+    """An artefact that another process is writing."""
+
+
+class UnjudgedError(StoreError):
+    """Redshifts that cannot be judged, since none of their objects has one to compare with."""
+
+
 class DivergedError(HsczError):
     """A training whose loss is no longer a number."""
 

@@ -7,11 +7,9 @@ been written is noted in ``NAME.part/done``; a run that starts again skips it.
 
 from __future__ import annotations
 
-import fcntl
 import shutil
 import subprocess
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from functools import cache
 from pathlib import Path
@@ -24,6 +22,7 @@ import zarr
 from hscz import __version__
 from hscz.errors import StoreError
 from hscz.files.atomic import read_json, replace_folder, write_json, writing
+from hscz.files.fresh import GONE, NOT_YET, Key
 from hscz.schema import FIELD_STORE, PDF_CUBE, Variable, describe, validate
 
 IMAGE_CHUNK = 256
@@ -43,7 +42,7 @@ def create(
     path: Path,
     columns: xr.Dataset,
     bulk: Mapping[str, xr.Variable],
-    key: str,
+    key: Key,
     blocks: Sequence[str],
 ) -> bool:
     """Lay out a store, or find the unfinished one of the same settings.
@@ -57,8 +56,8 @@ def create(
     bulk : mapping of str to xarray.Variable
         Variables to be filled in later, one Dask task a block; only their dimensions, shape,
         type and attributes are read, so they may be Dask arrays of zeros.
-    key : str
-        Fingerprint of settings and inputs.
+    key : Key
+        What the store is made from.
     blocks : sequence of str
         Names of all blocks to be written, from which the rows of each must follow. An
         unfinished store is kept only if key and blocks are the same, since otherwise its rows
@@ -70,14 +69,16 @@ def create(
         True if an unfinished store was found and goes on.
     """
     folder = part(path)
-    plan = {"key": key, "blocks": list(blocks)}
-    if (folder / "store").exists() and read_json(folder / "key.json") == plan:
+    before = _plan(path)
+    same = before.get("fingerprint") == key.fingerprint and before["blocks"] == list(blocks)
+    if same and (folder / "store").exists():
         return True
     with writing(path):
         shutil.rmtree(folder, ignore_errors=True)
         (folder / "done").mkdir(parents=True)
-        _lay_out(folder / "store", columns.assign_attrs(fingerprint=key), bulk)
-    write_json(folder / "key.json", plan)
+        (folder / "borders").mkdir()
+        _lay_out(folder / "store", columns.assign_attrs(fingerprint=key.fingerprint), bulk)
+    write_json(folder / "key.json", key.note(blocks=list(blocks)))
     return False
 
 
@@ -108,8 +109,8 @@ def _lay_out(path: Path, columns: xr.Dataset, bulk: Mapping[str, xr.Variable]) -
 def write_rows(path: Path, start: int, values: Mapping[str, np.ndarray], block: str) -> None:
     """Write the rows of one block of an unfinished store, then note the block as done.
 
-    Blocks need not fall on chunk borders: rows that share a chunk with another block are
-    written under a file lock, which holds across threads and processes and ends with them.
+    Blocks need not fall on chunk borders: rows that share a chunk with another block are laid
+    aside, and `commit` puts them in, so that blocks may be written side by side anywhere.
 
     Parameters
     ----------
@@ -123,6 +124,7 @@ def write_rows(path: Path, start: int, values: Mapping[str, np.ndarray], block: 
         Name of the block, for resuming.
     """
     group = zarr.open_group(part(path) / "store", mode="r+")
+    borders = {}
     with writing(path):
         for name, rows in values.items():
             array = group[name]
@@ -134,8 +136,9 @@ def write_rows(path: Path, start: int, values: Mapping[str, np.ndarray], block: 
                 array[inner:outer] = rows[inner - start : outer - start]
             for first, last in ((start, inner), (outer, stop)):
                 if last > first:
-                    with _lock(path):
-                        array[first:last] = rows[first - start : last - start]
+                    borders[f"{first} {name}"] = rows[first - start : last - start]
+        if borders:
+            np.savez(part(path) / "borders" / f"{block}.npz", allow_pickle=False, **borders)
         (part(path) / "done" / block).touch()
 
 
@@ -153,12 +156,13 @@ def commit(path: Path, contract: Mapping[str, Variable]) -> Path:
         If a block has not been written or a variable is not as it must be.
     """
     whole = part(path) / "store"
-    missing = set(read_json(part(path) / "key.json")["blocks"]) - done_blocks(path)
+    missing = set(_plan(path)["blocks"]) - done_blocks(path)
     if missing:
         raise StoreError(
             f"{part(path)}: {len(missing)} blocks have not been written, such as "
             f"{min(missing)!r}; run the same verb again to go on"
         )
+    _join_blocks(path)
     for stale in whole.rglob("*.partial"):
         # What zarr was writing when a worker was killed; the block was written anew since.
         stale.unlink()
@@ -170,8 +174,49 @@ def commit(path: Path, contract: Mapping[str, Variable]) -> Path:
     with _open(whole) as dataset:
         validate(dataset, contract, str(path))
     replace_folder(whole, path)
+    write_json(_note(path, "fingerprint"), _plan(path))
     shutil.rmtree(part(path))
     return path
+
+
+def _join_blocks(path: Path) -> None:
+    """Put in the rows of chunks that blocks share."""
+    group = zarr.open_group(part(path) / "store", mode="r+")
+    files = (part(path) / "borders" / f"{block}.npz" for block in _plan(path)["blocks"])
+    with writing(path):
+        for file in filter(Path.exists, files):
+            with np.load(file) as borders:
+                for at, rows in borders.items():
+                    first, _, name = at.partition(" ")
+                    array = group[name]
+                    assert isinstance(array, zarr.Array)
+                    array[int(first) : int(first) + len(rows)] = rows
+
+
+def why_stale(path: Path, key: Key, attribute: str = "fingerprint") -> str:
+    """Return why a store, or its labels, must be made again; empty where they are fresh.
+
+    Parameters
+    ----------
+    path : Path
+    key : Key
+    attribute : str
+        ``fingerprint``, or ``labels`` for the columns of `replace_columns`. The store itself
+        knows by which key it was made, and a note beside it what that consisted of.
+    """
+    made, note = attributes(path).get(attribute), read_json(_note(path, attribute))
+    if not made:
+        return GONE if note else NOT_YET
+    return key.why_stale(note if note.get("fingerprint") == made else {"fingerprint": made})
+
+
+def _plan(path: Path) -> dict[str, Any]:
+    """Return what an unfinished store is made from, and its blocks."""
+    return read_json(part(path) / "key.json")
+
+
+def _note(path: Path, attribute: str) -> Path:
+    return path.with_suffix(f".{attribute}.json")
 
 
 def open_field(path: str | Path, lazy: bool = True) -> xr.Dataset:
@@ -202,11 +247,14 @@ def open_cube(path: str | Path, lazy: bool = True) -> xr.Dataset:
     return _open_checked(Path(path), lazy, PDF_CUBE, "PDF cube", "predict")
 
 
-def replace_columns(path: Path, columns: Mapping[str, xr.Variable], attrs: dict[str, Any]) -> None:
-    """Write or replace columns of a finished field store, attributes last.
+def replace_columns(
+    path: Path, columns: Mapping[str, xr.Variable], attribute: str, key: Key
+) -> None:
+    """Write or replace columns of a finished field store.
 
-    Each column is written aside and takes its place whole. The attributes named by `attrs`
-    are removed meanwhile, so a store with only some of its columns does not pass for labelled.
+    Each column is written aside and takes its place whole. The attribute, which becomes the
+    fingerprint of the key, is removed meanwhile, so that a store with only some of its columns
+    does not pass for labelled.
     """
     aside = path.with_name(path.name + ".columns")
     encoding = {name: {"chunks": (min(ROW_CHUNK, len(var)),)} for name, var in columns.items()}
@@ -215,12 +263,12 @@ def replace_columns(path: Path, columns: Mapping[str, xr.Variable], attrs: dict[
             aside, mode="w", encoding=encoding, consolidated=False, zarr_format=3
         )
         group = zarr.open_group(path, mode="r+")
-        for name in attrs:
-            group.attrs.pop(name, None)
+        group.attrs.pop(attribute, None)
         for name in columns:
             replace_folder(aside / name, path / name)
-        group.attrs.update(attrs)
+        group.attrs[attribute] = key.fingerprint
         shutil.rmtree(aside)
+    write_json(_note(path, attribute), key.note())
 
 
 def attributes(path: Path) -> dict[str, Any]:
@@ -268,10 +316,3 @@ def _open_checked(
     except (OSError, KeyError, TypeError, ValueError, zarr.errors.GroupNotFoundError) as error:
         raise StoreError(f"{path}: not a {kind}: {error}; make it with 'hscz {verb}'") from None
     return validate(dataset, contract, str(path))
-
-
-@contextmanager
-def _lock(path: Path) -> Iterator[None]:
-    with open(part(path) / "key.json") as handle:
-        fcntl.flock(handle, fcntl.LOCK_EX)
-        yield

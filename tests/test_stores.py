@@ -12,6 +12,7 @@ import xarray as xr
 from hscz import stores
 from hscz.errors import StoreError
 from hscz.files.atomic import write_atomic
+from hscz.files.fresh import Key
 from hscz.schema import FIELD_STORE, Flag, Variable
 
 CONTRACT = {
@@ -28,7 +29,7 @@ def lay_out(path: Path, key: str = "k", blocks: tuple[str, ...] = ("b0",)) -> bo
         "image": xr.Variable(("object", "band", "y", "x"), np.zeros((N, 2, 4, 4), np.float16)),
         "flags": xr.Variable("object", np.zeros(N, np.int32)),
     }
-    return stores.create(path, columns, bulk, key, blocks)
+    return stores.create(path, columns, bulk, Key({"key": key}), blocks)
 
 
 def fill(path: Path, start: int, stop: int) -> None:
@@ -39,9 +40,9 @@ def fill(path: Path, start: int, stop: int) -> None:
 
 def test_blocks_on_any_border_from_several_threads(tmp_path: Path) -> None:
     path = tmp_path / "s.zarr"
-    assert not lay_out(path)
     rng = np.random.default_rng(1)
     borders = [0, *sorted(rng.choice(np.arange(1, N), 60, replace=False)), N]
+    assert not lay_out(path, blocks=tuple(f"b{start}" for start in borders[:-1]))
     with ThreadPoolExecutor(8) as pool:
         list(pool.map(lambda k: fill(path, borders[k], borders[k + 1]), range(len(borders) - 1)))
     stores.commit(path, CONTRACT)
@@ -100,7 +101,7 @@ def test_the_old_store_stays_until_the_new_one_is_whole(tmp_path: Path) -> None:
     stores.commit(path, CONTRACT)
     lay_out(path, "new")
     with xr.open_zarr(path, consolidated=False) as store:
-        assert store.attrs["fingerprint"] == "k"
+        assert store.attrs["fingerprint"] == Key({"key": "k"}).fingerprint
 
 
 def test_replaced_columns_are_noted_last(tmp_path: Path) -> None:
@@ -110,11 +111,11 @@ def test_replaced_columns_are_noted_last(tmp_path: Path) -> None:
     stores.commit(path, CONTRACT)
     for value in (1.0, 2.0):
         column = xr.Variable("object", np.full(N, value, np.float32))
-        stores.replace_columns(path, {"z_label": column}, {"labels": f"{value}"})
+        stores.replace_columns(path, {"z_label": column}, "labels", Key({"value": value}))
         with xr.open_zarr(path, consolidated=False) as store:
             assert (store["z_label"] == value).all()
-            assert store.attrs["labels"] == f"{value}"
-            assert store.attrs["fingerprint"] == "k"
+            assert store.attrs["labels"] == Key({"value": value}).fingerprint
+            assert store.attrs["fingerprint"] == Key({"key": "k"}).fingerprint
             assert store["z_label"].attrs["ucd"] == "src.redshift"
 
 

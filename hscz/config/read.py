@@ -8,8 +8,6 @@ from __future__ import annotations
 
 import dataclasses
 import difflib
-import hashlib
-import json
 import os
 import tomllib
 import types
@@ -121,25 +119,6 @@ def as_mapping(config: Any) -> dict[str, Any]:
         return [plain(v) for v in value] if isinstance(value, tuple | list) else value
 
     return typing.cast(dict[str, Any], plain(config))
-
-
-def fingerprint(*parts: Any) -> str:
-    """Return a short hash of settings and inputs; equal means that nothing has changed.
-
-    Examples
-    --------
-    >>> from hscz.config.learn import TrainConfig
-    >>> fingerprint(TrainConfig()) == fingerprint(TrainConfig(epochs=50))
-    True
-    """
-    text = json.dumps([as_mapping(part) for part in parts], sort_keys=True, default=str)
-    return hashlib.sha256(text.encode()).hexdigest()[:16]
-
-
-def file_stamps(files: Sequence[str]) -> list[str]:
-    """Return name, size and time of files, by which a changed input is noticed."""
-    stats = [(file, os.stat(file)) for file in files if file and os.path.exists(file)]
-    return [f"{file} {stat.st_size} {stat.st_mtime_ns}" for file, stat in stats]
 
 
 def _override(mapping: dict[str, Any], override: str) -> None:

@@ -12,11 +12,13 @@ from numpy.typing import NDArray
 
 from hscz import stores
 from hscz.config import RunConfig
-from hscz.config.read import fingerprint
+from hscz.config.decisive import key_of
 from hscz.experiments.photometric import Features, features, fit
-from hscz.files.atomic import read_json, write_atomic, write_json
+from hscz.files.atomic import write_atomic
+from hscz.files.fresh import Key, mark_made, why_stale
 from hscz.learn.sample import divide, median_noise
 from hscz.pdf.grid import RedshiftGrid
+from hscz.predict.keys import labelled
 from hscz.schema import LABEL_COLUMNS, is_usable
 
 BLOCK = 16_384
@@ -68,15 +70,14 @@ def estimate_field(config: RunConfig, method: str, name: str) -> Path:
     table = pd.concat(tables, ignore_index=True)
     path = _output(config, name)
     write_atomic(path, partial(table.to_parquet, index=False))
-    write_json(path.with_suffix(".json"), {"fingerprint": _key(config, method, name)})
+    mark_made(path.with_suffix(".json"), estimate_key(config, method, name))
     return path
 
 
-def is_estimated(config: RunConfig, method: str, name: str) -> bool:
-    """Return whether the table of a field is up to date."""
+def why_unestimated(config: RunConfig, method: str, name: str) -> str:
+    """Return why the table of a field must be made; empty where it is up to date."""
     path = _output(config, name)
-    noted = read_json(path.with_suffix(".json")).get("fingerprint")
-    return path.exists() and noted == _key(config, method, name)
+    return why_stale(path.with_suffix(".json"), estimate_key(config, method, name), path.exists())
 
 
 def _output(config: RunConfig, name: str) -> Path:
@@ -84,11 +85,10 @@ def _output(config: RunConfig, name: str) -> Path:
     return stem.with_name(f"{stem.name}_estimates.parquet")
 
 
-def _key(config: RunConfig, method: str, name: str) -> str:
-    fields = (*config.train.fields, name)
-    attrs = [stores.attributes(config.field_store(field)) for field in fields]
-    inputs = [[a.get("fingerprint"), a.get("labels")] for a in attrs]
-    return fingerprint(config.train, method, inputs)
+def estimate_key(config: RunConfig, method: str, name: str) -> Key:
+    """Return what the table of a field is made from."""
+    inputs = labelled(config, [*config.train.fields, name])
+    return key_of(inputs, {"method": method}, train=config.train)
 
 
 def _columns(store: xr.Dataset, rows: NDArray[np.int64]) -> pd.DataFrame:

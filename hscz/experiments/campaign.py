@@ -13,7 +13,7 @@ from hscz.config import RunConfig
 from hscz.errors import HsczError
 from hscz.experiments.experiment import Experiment
 from hscz.extras import require
-from hscz.stores import attributes
+from hscz.stores import why_stale
 
 Task = tuple[Callable[..., Any], tuple[Any, ...]]
 """A function of a module, and its arguments: what another process can be sent."""
@@ -23,7 +23,7 @@ def train_all(
     experiments: Sequence[Experiment], jobs: int, resume: bool, force: bool, progress: bool
 ) -> None:
     """Train the networks of every experiment that are not up to date."""
-    todo = [config for config in trainings(experiments) if force or not _is_trained(config)]
+    todo = [config for config in trainings(experiments) if force or why_untrained([config])]
     # Bars of trainings that run side by side would write over each other.
     alone = progress and jobs == 1
     tasks: list[Task] = [(_train, (config, resume, force, alone)) for config in todo]
@@ -35,7 +35,7 @@ def predict_all(experiments: Sequence[Experiment], jobs: int, force: bool, progr
     tasks: list[Task] = [
         (_predict, (one, name))
         for one, name in predictions(experiments)
-        if force or not is_predicted(one, name)
+        if force or why_unpredicted(one, name)
     ]
     side_by_side(tasks, jobs, "predictions", progress)
 
@@ -51,16 +51,22 @@ def predictions(experiments: Sequence[Experiment]) -> list[tuple[Experiment, str
     return list({e.output(name): (e, name) for e in experiments for name in e.fields}.values())
 
 
-def is_predicted(experiment: Experiment, name: str) -> bool:
-    """Return whether one field of an experiment is up to date."""
+def why_untrained(configs: Sequence[RunConfig]) -> str:
+    """Return why some of these trainings must be done; empty where all are up to date."""
+    from hscz.learn.train import why_stale_models
+
+    return next(filter(None, map(why_stale_models, configs)), "")
+
+
+def why_unpredicted(experiment: Experiment, name: str) -> str:
+    """Return why one field of an experiment must be predicted; empty where it is up to date."""
     if experiment.method == "network":
         from hscz.predict.stage import predict_key
 
-        found = attributes(experiment.output(name)).get("fingerprint")
-        return bool(found == predict_key(experiment.config, name))
-    from hscz.experiments.baseline import is_estimated
+        return why_stale(experiment.output(name), predict_key(experiment.config, name))
+    from hscz.experiments.baseline import why_unestimated
 
-    return is_estimated(experiment.config, experiment.method, name)
+    return why_unestimated(experiment.config, experiment.method, name)
 
 
 def side_by_side(tasks: Sequence[Task], jobs: int, label: str, progress: bool) -> None:
@@ -111,12 +117,6 @@ def _take_share(numbers: Any, jobs: int) -> None:
     dask.config.set(num_workers=threads)
     if torch.cuda.device_count() > 1:
         torch.cuda.set_device(number % torch.cuda.device_count())
-
-
-def _is_trained(config: RunConfig) -> bool:
-    from hscz.learn.train import is_trained
-
-    return is_trained(config)
 
 
 def _train(config: RunConfig, resume: bool, force: bool, progress: bool) -> None:

@@ -17,7 +17,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from hscz.config import EmbedConfig, EvaluateConfig, RunConfig
-from hscz.config.read import fingerprint
+from hscz.config.decisive import key_of
 from hscz.errors import ConfigError
 from hscz.evaluate.tables import write_table
 from hscz.experiments.embed import COMPONENTS, check_method, plane, principal
@@ -25,8 +25,10 @@ from hscz.experiments.experiment import Experiment, planned
 from hscz.experiments.layers import Sample, activations, draw_sample, score
 from hscz.experiments.recipes import with_role
 from hscz.files.atomic import write_atomic
-from hscz.predict.ensemble import Ensemble, in_training, written_ns
-from hscz.stores import attributes, open_field
+from hscz.files.fresh import Key
+from hscz.predict.ensemble import Ensemble, in_training
+from hscz.predict.keys import labelled, trained
+from hscz.stores import open_field
 
 
 @dataclass(frozen=True)
@@ -144,13 +146,17 @@ def look(plan: Sequence[Experiment], embed: EmbedConfig, judged: EvaluateConfig)
     return text
 
 
-def look_key(plan: Sequence[Experiment], embed: EmbedConfig, judged: EvaluateConfig) -> str:
-    """Return the fingerprint of what `look` works from."""
-    stores = [attributes(plan[0].config.field_store(name)) for name in plan[0].fields]
-    marks = [[a.get("fingerprint"), a.get("labels")] for a in stores]
-    weights = written_ns([str(one.config.models[0]) for one in plan])
-    ways = [[one.recipe, one.config.predict.renormalise] for one in plan]
-    return fingerprint(embed, judged.z_edges, marks, weights, ways)
+def look_key(plan: Sequence[Experiment], embed: EmbedConfig, judged: EvaluateConfig) -> Key:
+    """Return what `look` works from."""
+    first = plan[0]
+    inputs = labelled(first.config, first.fields)
+    inputs["train"] = {one.recipe: trained(one.config.models[:1]) for one in plan}
+    ways = {
+        f"{one.recipe}.predict.{key}": getattr(one.config.predict, key)
+        for one in plan
+        for key in ("renormalise", "stand_in")
+    }
+    return key_of(inputs, {"evaluate.z_edges": judged.z_edges} | ways, embed=embed)
 
 
 def draw_samples(plan: Sequence[Experiment], embed: EmbedConfig) -> tuple[Sample, Sample]:

@@ -1,19 +1,22 @@
 """The catalogues of a run: made anew when stale, and never in place of a file of the user's.
 
-A note beside the catalogues lists those the run wrote, with size and time of change. A file
-that the note does not list, or that has changed since, is somebody else's.
+A note beside the catalogues lists those the run wrote, with what they hold. A file that the
+note does not list, or that has changed since, is somebody else's.
 """
 
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 from hscz.config import RunConfig
-from hscz.config.read import fingerprint
+from hscz.config.decisive import key_of
 from hscz.errors import InputError
 from hscz.export import export
 from hscz.export.formats import path_of
 from hscz.files.atomic import read_json, write_json
+from hscz.files.fresh import InputFile, Key, mark_made, why_stale
+from hscz.files.lock import at_work
 from hscz.stores import identity, open_cube
 
 
@@ -38,11 +41,16 @@ def export_field(config: RunConfig, name: str, overwrite: bool = False) -> list[
     InputError
         If there is such a file and it may not be replaced.
     """
+    with at_work(config.results(name)):
+        return _export_field(config, name, overwrite)
+
+
+def _export_field(config: RunConfig, name: str, overwrite: bool) -> list[Path]:
     note, paths, settings = _note(config, name), export_paths(config, name), config.export
     before = read_json(note)
     own = before.get("files", {})
     for path in paths:
-        if not overwrite and path.exists() and own.get(path.name) not in ("begun", _state(path)):
+        if not overwrite and path.exists() and not _is_own(path, own.get(path.name)):
             raise InputError(
                 f"{path}: exists already and is not as this run wrote it; move it away, or "
                 "replace it with hscz export --overwrite"
@@ -64,15 +72,20 @@ def export_field(config: RunConfig, name: str, overwrite: bool = False) -> list[
     except BaseException:
         write_json(note, before)
         raise
-    files = own | {path.name: _state(path) for path in paths}
-    write_json(note, {"fingerprint": _key(config, name), "files": files})
+    files = own | {path.name: InputFile(path).record for path in paths if path.is_file()}
+    mark_made(note, export_key(config, name), files=files)
     return paths
 
 
-def is_exported(config: RunConfig, name: str) -> bool:
-    """Return whether the catalogues of a field are there and up to date."""
+def why_unexported(config: RunConfig, name: str) -> str:
+    """Return why the catalogues of a field must be made; empty where they are up to date."""
     there = all(path.exists() for path in export_paths(config, name))
-    return there and read_json(_note(config, name)).get("fingerprint") == _key(config, name)
+    return why_stale(_note(config, name), export_key(config, name), there)
+
+
+def export_key(config: RunConfig, name: str) -> Key:
+    """Return what the catalogues of a field are made from."""
+    return key_of({"predict": {name: identity(config.cube(name))}}, export=config.export)
 
 
 def _note(config: RunConfig, name: str) -> Path:
@@ -80,10 +93,6 @@ def _note(config: RunConfig, name: str) -> Path:
     return stem.with_name(f"{stem.name}.export.json")
 
 
-def _key(config: RunConfig, name: str) -> str:
-    return fingerprint(config.export, identity(config.cube(name)))
-
-
-def _state(path: Path) -> list[int]:
-    about = path.stat()
-    return [about.st_size, about.st_mtime_ns]
+def _is_own(path: Path, record: Any) -> bool:
+    """Return whether a file is as the run wrote it, or was just being written."""
+    return record == "begun" or InputFile(path).is_as(record)

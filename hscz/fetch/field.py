@@ -13,7 +13,7 @@ import pandas as pd
 from tqdm.auto import tqdm
 
 from hscz.config import RunConfig
-from hscz.config.read import fingerprint
+from hscz.config.read import as_mapping
 from hscz.errors import ConfigError, IncompleteError, InputError
 from hscz.fetch.catalogues import fetch_catalogue
 from hscz.fetch.das import Request, fetch_cutouts, requests_for
@@ -23,6 +23,8 @@ from hscz.fetch.manifest import Manifest
 from hscz.fetch.wanted import PATCH_MB, box_of, image_path, images, tables
 from hscz.files.atomic import write_atomic
 from hscz.files.check import check_file
+from hscz.files.fresh import Key
+from hscz.files.lock import at_work
 from hscz.survey import BANDS, band
 from hscz.tables.read import read_columns
 
@@ -85,6 +87,13 @@ def fetch_field(
         Once all else is there, if files could not be fetched; ``NAME.not_fetched.csv`` among the
         stores lists them with the reasons.
     """
+    with at_work(left_out_path(config, name)):
+        return _fetch_field(config, name, progress, downloader, ask_again)
+
+
+def _fetch_field(
+    config: RunConfig, name: str, progress: bool, downloader: Downloader | None, ask_again: bool
+) -> str:
     downloader = downloader or Downloader(config.fetch)
     manifest = Manifest(manifest_path(config))
     wanted = _tasks(config, name, downloader)
@@ -129,10 +138,12 @@ def fetch_field(
     return report
 
 
-def is_fetched(config: RunConfig, name: str) -> bool:
-    """Return whether everything a field asks for is there."""
+def why_unfetched(config: RunConfig, name: str) -> str:
+    """Return how much of what a field asks for is not there; empty where all is."""
     manifest = Manifest(manifest_path(config))
-    return all(_is_there(task, manifest) for task in _tasks(config, name, Downloader(config.fetch)))
+    wanted = _tasks(config, name, Downloader(config.fetch))
+    lacking = sum(not _is_there(task, manifest) for task in wanted)
+    return f"{lacking} of {len(wanted)} files to fetch" if lacking else ""
 
 
 def preview(config: RunConfig, name: str, downloader: Downloader | None = None) -> str:
@@ -183,14 +194,15 @@ def _tasks(config: RunConfig, name: str, downloader: Downloader) -> list[Task]:
     ]
     for table in tables(config, name):
         archive = table.descriptor.archive
-        source = fingerprint(archive, entry.fetch.box if archive.selects else ())
+        asked = as_mapping(archive) | {"box": entry.fetch.box if archive.selects else ()}
+        source = Key(asked).fingerprint
         get = partial(fetch_catalogue, table.descriptor, table.path, downloader, box_of(entry))
         tasks.append(Task(table.path, f"{archive.service}:{source}", get))
     box = box_of(entry)
     if entry.ebv == "irsa" and box is not None:
         path = config.ebv_image(name)
         get = partial(fetch_ebv_image, box, path, downloader)
-        tasks.append(Task(path, f"E(B-V):{fingerprint(entry.fetch.box)}", get))
+        tasks.append(Task(path, f"E(B-V):{Key({'box': entry.fetch.box}).fingerprint}", get))
     return tasks + _cutouts(config, name, downloader)
 
 
@@ -217,7 +229,7 @@ def _cutouts(config: RunConfig, name: str, downloader: Downloader) -> list[Task]
     tasks = []
     for one in lists:
         path = folder / f"{one.filter_name}-{one.first}.csv"
-        source = f"cut-outs:{fingerprint(one.text)}"
+        source = f"cut-outs:{Key({'list': one.text}).fingerprint}"
         tasks.append(Task(path, source, partial(get, one, path)))
     return tasks
 

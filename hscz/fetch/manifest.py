@@ -1,7 +1,8 @@
 """What has been fetched: one line of JSON a file, added when the file has got its name.
 
 Lines are only ever added, each in one write, so that a killed run leaves the others whole and
-two runs at a time do not undo each other's; of several lines on a file the last counts.
+two runs at a time do not undo each other's; of several lines on a file the last counts. Files
+go by their paths from the manifest's folder, so that all may be moved together.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from hscz.files.atomic import writing
+from hscz.files.fresh import InputFile
 
 
 class Manifest:
@@ -41,26 +43,26 @@ class Manifest:
 
         A file that the archive was found to lack counts as there.
         """
-        entry = self._known.get(str(path))
-        if entry is None or entry["source"] != source:
+        entry = self._known.get(self._name(path), {})
+        if entry.get("source") != source:
             return False
-        return bool(entry.get("absent")) or entry.get("stamp") == _stamp(path)
+        return bool(entry.get("absent")) or InputFile(path).is_as(entry.get("file"))
 
     def owns(self, path: Path) -> bool:
         """Return whether the file on disk is one that was fetched, so may be replaced."""
-        entry = self._known.get(str(path))
+        entry = self._known.get(self._name(path))
         return entry is not None and not entry.get("absent")
 
     def lacks(self, path: Path) -> bool:
         """Return whether the archive was found to have no such file."""
-        return bool(self._known.get(str(path), {}).get("absent"))
+        return bool(self._known.get(self._name(path), {}).get("absent"))
 
     def add(self, path: Path, source: str, absent: bool = False) -> None:
         """Note that a file is there, or that the archive has none."""
-        entry: dict[str, Any] = {"path": str(path), "source": source}
-        entry |= {"absent": True} if absent else {"stamp": _stamp(path)}
+        entry: dict[str, Any] = {"path": self._name(path), "source": source}
+        entry |= {"absent": True} if absent else {"file": InputFile(path).record}
         entry["at"] = datetime.now(UTC).isoformat(timespec="seconds")
-        self._known[str(path)] = entry
+        self._known[entry["path"]] = entry
         line = (json.dumps(entry) + "\n").encode()
         with writing(self.path):
             self.path.parent.mkdir(parents=True, exist_ok=True)
@@ -77,10 +79,5 @@ class Manifest:
             return  # the run was killed while it wrote this line
         self._known[entry["path"]] = entry
 
-
-def _stamp(path: Path) -> list[int] | None:
-    try:
-        found = path.stat()
-    except OSError:
-        return None
-    return [found.st_size, found.st_mtime_ns]
+    def _name(self, path: Path) -> str:
+        return os.path.relpath(path, self.path.parent)

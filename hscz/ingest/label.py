@@ -8,8 +8,10 @@ import xarray as xr
 
 from hscz import stores
 from hscz.config import FieldConfig, LabelConfig, RunConfig, TableConfig
-from hscz.config.read import file_stamps, fingerprint
+from hscz.config.decisive import key_of
 from hscz.errors import ConfigError, InputError
+from hscz.files.fresh import Key, input_files
+from hscz.files.lock import at_work
 from hscz.schema import check_unique_ids
 from hscz.tables.descriptor import CatalogueDescriptor, load_descriptor
 from hscz.tables.labels import (
@@ -26,14 +28,21 @@ C2020 = ("cosmos2020-classic", "cosmos2020-farmer")
 TEXT_COLUMNS = ("z_spec_survey", "label_source")
 
 
-def label_key(config: RunConfig, name: str) -> str:
-    """Return the fingerprint of what a store's labels are made from."""
+def label_key(config: RunConfig, name: str) -> Key:
+    """Return what a store's labels are made from."""
     entry = config.fields[name]
-    tables = [*entry.spec, *([entry.oii] if entry.oii else [])]
-    files = [entry.c2020_classic, entry.c2020_farmer, entry.truth, *(t.file for t in tables)]
-    descriptors = [load_descriptor(name) for name in (*C2020, *(t.catalogue for t in tables))]
-    made_from = stores.attributes(config.field_store(name)).get("fingerprint")
-    return fingerprint(config.label, made_from, descriptors, file_stamps(files))
+    consensus = (entry.c2020_classic, entry.c2020_farmer)
+    files = dict(zip(C2020, consensus, strict=True)) | {"truth": entry.truth}
+    descriptors = dict(zip(C2020, C2020, strict=True)) if any(consensus) else {}
+    tables = {f"spec{number}": table for number, table in enumerate(entry.spec, start=1)}
+    for role, table in (tables | ({"oii": entry.oii} if entry.oii else {})).items():
+        files[role], descriptors[role] = table.file, table.catalogue
+    made_from = {name: stores.attributes(config.field_store(name)).get("fingerprint")}
+    return key_of(
+        {"ingest": made_from, "catalogue": input_files(files)},
+        label=config.label,
+        **{role: load_descriptor(one) for role, one in descriptors.items()},
+    )
 
 
 def label(config: RunConfig, name: str) -> str:
@@ -57,6 +66,11 @@ def label(config: RunConfig, name: str) -> str:
     InputError
         If a catalogue is missing or lacks a column.
     """
+    with at_work(config.field_store(name)):
+        return _label(config, name)
+
+
+def _label(config: RunConfig, name: str) -> str:
     entry, settings, path = config.fields[name], config.label, config.field_store(name)
     store = stores.open_field(path, lazy=False)
     objects = pd.DataFrame({key: store[key].values for key in ("object_id", "ra", "dec")})
@@ -73,7 +87,7 @@ def label(config: RunConfig, name: str) -> str:
     columns["is_oii_candidate"] = xr.Variable("object", candidates)
     if entry.truth:
         columns["z_true"] = xr.Variable("object", _true_redshifts(objects, entry.truth))
-    stores.replace_columns(path, columns, {"labels": label_key(config, name)})
+    stores.replace_columns(path, columns, "labels", label_key(config, name))
     return _report(label_report(labels, store["mag_i"].values))
 
 

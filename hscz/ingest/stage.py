@@ -23,10 +23,12 @@ from numpy.typing import NDArray
 
 from hscz import stores
 from hscz.config import FieldConfig, IngestConfig, RunConfig
-from hscz.config.read import file_stamps, fingerprint
+from hscz.config.decisive import key_of
 from hscz.constants import MAG_PER_RELATIVE_ERROR
 from hscz.errors import InputError
 from hscz.files.atomic import write_atomic
+from hscz.files.fresh import InputFile, Key, input_files
+from hscz.files.lock import at_work
 from hscz.ingest.cutting import blocks_of, cutting_tasks, read_notes, write_places
 from hscz.ingest.lightcheck import light_warnings
 from hscz.progress import show_progress
@@ -76,7 +78,13 @@ def ingest(config: RunConfig, name: str, progress: bool = True) -> Path:
         If a table or column is missing or broken, the selection is empty, or no patch can be
         used.
     """
-    entry, settings, path = config.fields[name], config.ingest, config.field_store(name)
+    path = config.field_store(name)
+    with at_work(path):
+        return _ingest(config, name, path, progress)
+
+
+def _ingest(config: RunConfig, name: str, path: Path, progress: bool) -> Path:
+    entry, settings = config.fields[name], config.ingest
     folder = path.parent / f"{name}.resampled" if entry.resample else None
     with show_progress(f"images {name}", progress and entry.resample):
         region = open_region(
@@ -156,23 +164,36 @@ def ingest_report(path: Path) -> str:
     return "\n".join(f"  {line}" for line in lines)
 
 
-def ingest_key(config: RunConfig, name: str) -> str:
-    """Return the fingerprint of a store's settings and input files, without opening them."""
-    entry = config.fields[name]
-    files = [entry.catalogue.file]
-    for band, pattern in entry.patterns.items():
-        found = [list_files(pattern, band)] + ([list_files(entry.psf, band)] if entry.psf else [])
-        files += sorted(str(path) for paths in found for path in paths)
+def ingest_key(config: RunConfig, name: str) -> Key:
+    """Return what a store is made from: settings and input files, without opening them all."""
+    entry, settings = config.fields[name], config.ingest
     descriptor = load_descriptor(entry.catalogue.catalogue)
-    select_rule = config.ingest.select or descriptor.select
-    images = entry.bands, entry.optional, entry.patterns, entry.zero_points, entry.resample
-    settings = [*images, select_rule, config.ingest.stamp_px]
-    if config.ingest.dust:
-        files += [str(Path(config.ingest.dust) / name) for name in dust.MAPS.values()]
-    if entry.ebv:
-        settings.append(entry.ebv)
-        files += [str(config.ebv_image(name))] if entry.ebv == "irsa" else []
-    return fingerprint(settings, descriptor, file_stamps(files))
+    how = {
+        "ingest.select": settings.select or descriptor.select,
+        "ingest.stamp_px": settings.stamp_px,
+        "bands": entry.bands,
+        "optional": entry.optional,
+        "zero_point": entry.zero_points,
+        "resample": entry.resample,
+        "ebv": entry.ebv,
+    }
+    images: dict[str, InputFile] = {}
+    psfs: dict[str, InputFile] = {}
+    for band, pattern in entry.patterns.items():
+        images |= _named(pattern, band)
+        psfs |= _named(entry.psf, band) if entry.psf else {}
+    inputs = {"image": images, "catalogue": input_files({"": entry.catalogue.file})}
+    inputs["PSF file"] = psfs
+    maps = {file: Path(settings.dust) / file for file in dust.MAPS.values() if settings.dust}
+    maps |= {"irsa": config.ebv_image(name)} if entry.ebv == "irsa" else {}
+    inputs["dust map"] = input_files(maps)
+    return key_of(inputs, how, catalogue=descriptor)
+
+
+def _named(pattern: str, band: str) -> dict[str, InputFile]:
+    """Return the files of one band by what the pattern leaves open, wherever they lie."""
+    found = {path: " ".join(place.values()) for path, place in list_files(pattern, band).items()}
+    return {f"{band} {place} {path.suffix}": InputFile(path) for path, place in found.items()}
 
 
 def tile_px(settings: IngestConfig) -> int:

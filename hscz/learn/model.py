@@ -24,7 +24,8 @@ from hscz.config import RunConfig
 from hscz.config.learn import NetworkConfig
 from hscz.config.read import as_mapping, parse
 from hscz.errors import StoreError
-from hscz.files.atomic import read_json, write_atomic
+from hscz.files.atomic import write_atomic
+from hscz.files.fresh import Key, why_stale
 from hscz.learn.network import Network, on_device
 from hscz.learn.normalise import renormalise
 from hscz.learn.trainer import load_tensors
@@ -184,7 +185,6 @@ def _mag_i_range(folder: Path) -> tuple[float, float]:
     return float(learnt.min()), float(learnt.max())
 
 
-def finished(folder: Path, key: str) -> bool:
-    """Return whether a whole model with this fingerprint is there."""
-    same = read_json(folder / "provenance.json").get("fingerprint") == key
-    return same and (folder / "weights.pt").exists()
+def why_unfinished(folder: Path, key: Key) -> str:
+    """Return why a model must be trained; empty where a whole one of this key is there."""
+    return why_stale(folder / "provenance.json", key, (folder / "weights.pt").exists())

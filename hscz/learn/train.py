@@ -13,15 +13,17 @@ from torch import nn
 
 from hscz import pdf
 from hscz.config import RunConfig
+from hscz.config.decisive import key_of
 from hscz.config.learn import TrainConfig
-from hscz.config.read import fingerprint
 from hscz.errors import DivergedError
 from hscz.evaluate.metrics import bias, outlier_fraction, residual, sigma_mad
-from hscz.files.atomic import read_json, replace_folder, write_atomic, write_json
+from hscz.files.atomic import read_json, replace_folder, write_atomic
+from hscz.files.fresh import Key, mark_made, why_stale
+from hscz.files.lock import at_work
 from hscz.learn.adversary import Adversarial
 from hscz.learn.batches import Epochs
 from hscz.learn.data import Labelled, Unlabelled
-from hscz.learn.model import Model, finished
+from hscz.learn.model import Model, why_unfinished
 from hscz.learn.steps import Step, Supervised, autocast
 from hscz.learn.trainer import Metrics, Trainer, choose_device
 from hscz.stores import attributes, part, provenance
@@ -57,18 +59,27 @@ def train(
     DivergedError
         If more than half of the runs diverge.
     """
-    todo = [k for k in range(len(config.models)) if force or not _settled(config, k)]
+    todo = [k for k in range(len(config.models)) if force or why_untrained(config, k)]
     if todo:
         device = choose_device(config.train.device)
         source = Labelled(config, device)
         for member in todo:
-            _train_member(config, source, member, resume, progress, device)
+            with at_work(config.models[member]):
+                _train_member(config, source, member, resume, progress, device)
     return usable_models(config)
 
 
-def is_trained(config: RunConfig) -> bool:
-    """Return whether every run of a configuration is up to date, finished or diverged."""
-    return all(_settled(config, member) for member in range(len(config.models)))
+def why_stale_models(config: RunConfig) -> str:
+    """Return why some run must be trained; empty where all of them have finished or diverged."""
+    reasons = (why_untrained(config, member) for member in range(len(config.models)))
+    return next(filter(None, reasons), "")
+
+
+def why_untrained(config: RunConfig, member: int) -> str:
+    """Return why one run must be trained; empty where it has come to an end, good or bad."""
+    if _diverged(config, member):
+        return ""
+    return why_unfinished(config.models[member], train_key(config, member))
 
 
 def usable_models(config: RunConfig) -> list[Path]:
@@ -106,40 +117,33 @@ def training_report(config: RunConfig) -> str:
     return "\n".join(lines)
 
 
-def _settled(config: RunConfig, member: int) -> bool:
-    """Return whether a run of these settings has come to an end, good or bad."""
-    done = finished(config.models[member], _train_key(config, member))
-    return done or bool(_diverged(config, member))
-
-
 def _diverged(config: RunConfig, member: int) -> dict[str, str]:
     """Return the note of a run that diverged with these settings; empty where none did."""
-    note = read_json(_divergence(config.models[member]))
-    return note if note.get("fingerprint") == _train_key(config, member) else {}
+    note = _divergence(config.models[member])
+    return {} if why_stale(note, train_key(config, member)) else read_json(note)
 
 
 def _divergence(folder: Path) -> Path:
     return folder.with_name(f"{folder.name}.diverged.json")
 
 
-def _train_key(config: RunConfig, member: int) -> str:
-    # How many runs and folds there are, and what they are called, changes none of them.
-    settings = replace(config.train, runs=1, folds=1, name="")
-    fold, run = divmod(member, config.train.runs)
-    return fingerprint(
-        config.network, settings, config.adapt, config.flatten, fold, run, _inputs(config)
-    )
-
-
-def _inputs(config: RunConfig) -> dict[str, list[str | None]]:
-    """Return the fingerprints of pixels and labels; of targets the pixels only."""
+def train_key(config: RunConfig, member: int) -> Key:
+    """Return what one run of a configuration is made from; of targets, the pixels alone."""
     labelled = (*config.train.fields, *config.train.spec_fields)
-    stores = {name: attributes(config.field_store(name)) for name in labelled}
-    inputs = {name: [a.get("fingerprint"), a.get("labels")] for name, a in stores.items()}
-    for name in config.adapt.targets:
-        pixels = attributes(config.field_store(name)).get("fingerprint")
-        inputs[f"target {name}"] = [pixels]
-    return inputs
+    stores = {
+        name: attributes(config.field_store(name)) for name in (*labelled, *config.adapt.targets)
+    }
+    return key_of(
+        {
+            "ingest": {name: attrs.get("fingerprint") for name, attrs in stores.items()},
+            "label": {name: stores[name].get("labels") for name in labelled},
+        },
+        {"fold": member // config.train.runs, "run": member},
+        network=config.network,
+        train=config.train,
+        adapt=config.adapt,
+        flatten=config.flatten,
+    )
 
 
 def _train_member(
@@ -151,17 +155,16 @@ def _train_member(
     device: torch.device,
 ) -> None:
     """Train one run aside and put it in its place once it is whole."""
-    final, key = config.models[member], _train_key(config, member)
+    final, key = config.models[member], train_key(config, member)
     folder, fold = part(final), member // config.train.runs
-    if not (resume and read_json(folder / "provenance.json").get("fingerprint") == key):
+    if not resume or why_stale(folder / "provenance.json", key):
         shutil.rmtree(folder, ignore_errors=True)
     settings = replace(config.train, seed=1000 * config.train.seed + member)
     network = replace(config.network, masks=bool(settings.hidden))
     model = Model.new(network, settings.bands, source.grid, source.noise, settings.seed)
     model.describe(folder, config)
     write_atomic(folder / "split.parquet", source.folds[fold].to_parquet)
-    note = provenance(fingerprint=key, seed=settings.seed, stores=_inputs(config))
-    write_json(folder / "provenance.json", note)
+    mark_made(folder / "provenance.json", key, **provenance(seed=settings.seed))
     target = Unlabelled.read(config, settings.seed, device) if config.adapt.targets else None
     batches = Epochs.of(config, source, target, fold, settings.seed, device)
     step = _step(config, model, settings, batches.steps, device)
@@ -171,7 +174,7 @@ def _train_member(
     try:
         trainer.fit(batches, _validator(source, fold, settings, device), progress)
     except DivergedError as error:
-        write_json(_divergence(final), {"fingerprint": key, "error": str(error)})
+        mark_made(_divergence(final), key, error=str(error))
         return
     model.save_weights(folder)
     replace_folder(folder, final)

@@ -5,14 +5,15 @@ from __future__ import annotations
 import shutil
 from functools import partial
 from pathlib import Path
-from typing import Any
 
 import dask
 import pandas as pd
 
 from hscz.config.mock import DEPTH_MAG, MockSettings
 from hscz.errors import InputError
-from hscz.files.atomic import read_json, write_atomic, write_json, writing
+from hscz.files.atomic import write_atomic, writing
+from hscz.files.fresh import Key, mark_made, why_stale
+from hscz.files.lock import at_work
 from hscz.mock.catalogue import catalogue_path, write_catalogue
 from hscz.mock.exposure import FieldPlan, write_patch
 from hscz.mock.labels import sed_redshift, write_label_catalogues
@@ -44,7 +45,9 @@ def make_survey(settings: MockSettings, root: Path, progress: bool = True) -> li
     return [make_field(settings, field, root, progress) for field in settings.fields]
 
 
-def make_field(settings: MockSettings, field: str, root: Path, progress: bool = True) -> Path:
+def make_field(
+    settings: MockSettings, field: str, root: Path, progress: bool = True, force: bool = False
+) -> Path:
     """Make one field: coadds, catalogue, label catalogues and truth.
 
     Patches run as one Dask task each on whatever scheduler is active, threads by default. A run
@@ -60,6 +63,8 @@ def make_field(settings: MockSettings, field: str, root: Path, progress: bool = 
         Folder in which the field's folder is made.
     progress : bool
         Show a progress bar.
+    force : bool
+        Make it anew even where it is there.
 
     Returns
     -------
@@ -73,10 +78,18 @@ def make_field(settings: MockSettings, field: str, root: Path, progress: bool = 
     InputError
         If the folder exists but was not made here.
     """
-    folder, record = Path(root) / field, settings.of_field(field)
-    if field_is_made(settings, field, root):
-        return folder
-    _claim(folder, record)
+    folder = Path(root) / field
+    with at_work(folder):
+        if force:
+            shutil.rmtree(folder, ignore_errors=True)
+        if why_unmade(settings, field, root):
+            _make_field(settings, field, folder, progress)
+    return folder
+
+
+def _make_field(settings: MockSettings, field: str, folder: Path, progress: bool) -> None:
+    key = field_key(settings, field)
+    _claim(folder, key)
     plan = FieldPlan.of(settings, field)
     # Delayed once, so that a cluster is sent the truth table once and not with every patch.
     shared = dask.delayed(plan, traverse=False)
@@ -85,14 +98,21 @@ def make_field(settings: MockSettings, field: str, root: Path, progress: bool = 
         files = [path for paths in dask.compute(*tasks) for path in paths]
     files += _write_tables(plan, folder)
     names = sorted(path.relative_to(folder).as_posix() for path in files)
-    write_json(folder / RECORD_NAME, {"settings": record, "files": names})
-    return folder
+    mark_made(folder / RECORD_NAME, key, files=names)
 
 
-def field_is_made(settings: MockSettings, field: str, root: Path) -> bool:
-    """Return whether a field is there, whole and of these settings."""
-    made = read_json(Path(root) / field / RECORD_NAME)
-    return bool(made.get("settings") == settings.of_field(field))
+def why_unmade(settings: MockSettings, field: str, root: Path) -> str:
+    """Return why a field must be made; empty where it is there, whole and of these settings."""
+    return why_stale(Path(root) / field / RECORD_NAME, field_key(settings, field))
+
+
+def field_key(settings: MockSettings, field: str) -> Key:
+    """Return what a field is made from."""
+    asked, usual = (
+        {f"mock.{key}": value for key, value in some.of_field(field).items()}
+        for some in (settings, MockSettings())
+    )
+    return Key(asked, defaults=usual)
 
 
 def _write_tables(plan: FieldPlan, folder: Path) -> list[Path]:
@@ -120,9 +140,9 @@ def _sed_redshifts(plan: FieldPlan) -> pd.DataFrame:
     return pd.DataFrame(table, index=plan.truth.index)
 
 
-def _claim(folder: Path, record: dict[str, Any]) -> None:
+def _claim(folder: Path, key: Key) -> None:
     """Ready a folder for a field, keeping only files begun with the same settings."""
-    if folder.exists() and read_json(folder / _STARTED_NAME) != record:
+    if folder.exists() and why_stale(folder / _STARTED_NAME, key):
         if not (folder / _STARTED_NAME).exists() and any(folder.iterdir()):
             raise InputError(
                 f"{folder}: holds files but no {_STARTED_NAME}, so no mock field was made there; "
@@ -131,4 +151,4 @@ def _claim(folder: Path, record: dict[str, Any]) -> None:
         shutil.rmtree(folder)
     with writing(folder):
         folder.mkdir(parents=True, exist_ok=True)
-    write_json(folder / _STARTED_NAME, record)
+    mark_made(folder / _STARTED_NAME, key)

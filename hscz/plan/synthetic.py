@@ -11,6 +11,7 @@ import xarray as xr
 from hscz import pdf, stores
 from hscz.config import RunConfig
 from hscz.files.atomic import read_json, write_json
+from hscz.files.fresh import Key
 from hscz.learn.model import Model
 from hscz.pdf.grid import RedshiftGrid
 from hscz.schema import FIELD_STORE, PDF_CUBE
@@ -51,19 +52,20 @@ def field_store(
         )
         for key, shape in shapes.items()
     }
-    stores.create(path, columns, bulk, "synthetic", [])
+    blocks = {f"b{start}": start for start in range(0, n, stores.IMAGE_CHUNK)}
+    stores.create(path, columns, bulk, Key(), list(blocks))
     if blank:
         about = stores.part(path) / "store" / "image" / "zarr.json"
         write_json(about, read_json(about) | {"fill_value": 0.0})
     noise = rng.standard_normal((stores.IMAGE_CHUNK, *stamp), np.float32).astype(np.float16)
-    for start in range(0, n, stores.IMAGE_CHUNK):
+    for block, start in blocks.items():
         rows = min(stores.IMAGE_CHUNK, n - start)
-        block = {
+        values = {
             "sky_noise": np.ones((rows, len(bands)), np.float32),
             "psf_fwhm": np.ones((rows, len(bands)), np.float32),
             "flags": np.zeros(rows, np.int32),
         } | ({} if blank else {"image": noise[:rows]})
-        stores.write_rows(path, start, block, f"b{start}")
+        stores.write_rows(path, start, values, block)
     return stores.commit(path, FIELD_STORE)
 
 
@@ -116,10 +118,11 @@ def pdf_cube(path: Path, n_rows: int, n_bins: int = 360) -> Path:
         )
         for key, values in rows.items()
     }
-    stores.create(path, dataset, bulk, "synthetic", [])
-    for start in range(0, n_rows, block):
+    blocks = {f"b{start}": start for start in range(0, n_rows, block)}
+    stores.create(path, dataset, bulk, Key(), list(blocks))
+    for name, start in blocks.items():
         n = min(block, n_rows - start)
-        stores.write_rows(path, start, {key: v[:n] for key, v in rows.items()}, f"b{start}")
+        stores.write_rows(path, start, {key: v[:n] for key, v in rows.items()}, name)
     return stores.commit(path, PDF_CUBE)
 
 

@@ -10,10 +10,11 @@ from numpy.typing import NDArray
 
 from hscz import stores
 from hscz.config import RunConfig
-from hscz.config.read import fingerprint
 from hscz.errors import InputError, StoreError
-from hscz.files.atomic import read_json, write_json
-from hscz.predict.ensemble import Ensemble, in_training, mean_pdf, read_rows, written_ns
+from hscz.files.atomic import read_json
+from hscz.files.fresh import Key, mark_made, why_stale
+from hscz.predict.ensemble import Ensemble, in_training, mean_pdf, read_rows
+from hscz.predict.keys import labelled, trained
 from hscz.predict.recalibrate import Calibration, fit
 from hscz.schema import is_usable
 
@@ -45,14 +46,13 @@ def calibration_of(config: RunConfig) -> Calibration | None:
     """
     if config.predict.calibrate == "none":
         return None
-    key, note = _key(config), read_json(config.calibration)
-    if note.get("fingerprint") != key:
+    key = calibration_key(config)
+    if why_stale(config.calibration, key):
         pdf, edges, z_label = held_out_pdfs(config)
         seed = config.train.seed
         found = fit(config.predict.calibrate, pdf, edges, z_label, np.random.default_rng(seed))
-        note = {"fingerprint": key, "calibration": asdict(found)}
-        write_json(config.calibration, note)
-    return Calibration(**note["calibration"])
+        mark_made(config.calibration, key, calibration=asdict(found))
+    return Calibration(**read_json(config.calibration)["calibration"])
 
 
 def held_out_pdfs(
@@ -114,7 +114,9 @@ def _predicted(
     return np.concatenate(found)
 
 
-def _key(config: RunConfig) -> str:
-    settings, folders = config.predict, tuple(str(folder) for folder in config.models)
-    how = [settings.calibrate, settings.precision, settings.renormalise]
-    return fingerprint(how, list(folders), list(written_ns(folders)), list(config.train.fields))
+def calibration_key(config: RunConfig) -> Key:
+    """Return what the calibration of an ensemble is learnt from."""
+    settings = config.predict
+    how = {key: getattr(settings, key) for key in ("calibrate", "precision", "renormalise")}
+    how |= {"train.seed": config.train.seed}
+    return Key(how, {"train": trained(config.models), **labelled(config, config.train.fields)})

@@ -17,8 +17,10 @@ from numpy.typing import NDArray
 
 from hscz import pdf, stores
 from hscz.config import PredictConfig, RunConfig
-from hscz.config.read import fingerprint
+from hscz.config.decisive import key_of
 from hscz.errors import ConfigError
+from hscz.files.fresh import Key
+from hscz.files.lock import at_work
 from hscz.pdf.flags import RULES, catalogue_flags, pdf_flags
 from hscz.pdf.grid import RedshiftGrid
 from hscz.predict.calibration import calibration_of
@@ -28,8 +30,8 @@ from hscz.predict.ensemble import (
     common_grid,
     in_training,
     mean_pdf,
-    written_ns,
 )
+from hscz.predict.keys import labelled, trained
 from hscz.predict.recalibrate import Calibration
 from hscz.progress import show_progress
 from hscz.schema import FIELD_STORE, LABEL_COLUMNS, PDF_CUBE, describe, is_usable
@@ -115,6 +117,11 @@ def predict_field(config: RunConfig, name: str, progress: bool = True) -> Path:
     StoreError
         If the store or a model is absent or unfinished, or they do not fit each other.
     """
+    with at_work(config.cube(name)):
+        return _predict_field(config, name, progress)
+
+
+def _predict_field(config: RunConfig, name: str, progress: bool) -> Path:
     from hscz.learn.train import usable_models
 
     path, settings = config.cube(name), config.predict
@@ -152,14 +159,10 @@ def predict_field(config: RunConfig, name: str, progress: bool = True) -> Path:
     return stores.commit(path, PDF_CUBE)
 
 
-def predict_key(config: RunConfig, name: str) -> str:
-    """Return the fingerprint of what a field's cube is made from."""
-    settings = config.predict
-    folders = tuple(str(folder) for folder in config.models)
-    attrs = stores.attributes(config.field_store(name))
-    inputs = [attrs.get("fingerprint"), attrs.get("labels")]
-    how = [settings.precision, settings.renormalise, settings.stand_in, settings.calibrate]
-    return fingerprint(how, RULES, inputs, list(folders), list(written_ns(folders)))
+def predict_key(config: RunConfig, name: str) -> Key:
+    """Return what a field's cube is made from."""
+    inputs = {"train": trained(config.models), **labelled(config, [name])}
+    return key_of(inputs, {"rules of the flags": RULES}, predict=config.predict)
 
 
 @dataclass(frozen=True)

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from hscz.config import EvaluateConfig
-from hscz.config.read import file_stamps, fingerprint
+from hscz.config.decisive import key_of
 from hscz.evaluate.tables import write_table
 from hscz.experiments.compare import compare
 from hscz.experiments.experiment import Experiment
@@ -15,6 +15,7 @@ from hscz.experiments.gains import gap_closed
 from hscz.experiments.gather import label_free, read_estimates, training_sample
 from hscz.experiments.verdict import format_comparison
 from hscz.files.atomic import write_atomic
+from hscz.files.fresh import Key, input_files
 from hscz.stores import identity
 
 
@@ -57,8 +58,13 @@ def compare_experiments(plan: Sequence[Experiment], settings: EvaluateConfig, fo
     return text
 
 
-def comparison_key(plan: Sequence[Experiment], settings: EvaluateConfig) -> str:
-    """Return the fingerprint of what a comparison is made from."""
-    outputs = [one.output(name) for one in plan for name in one.fields]
-    cubes = [identity(path) for path in outputs]
-    return fingerprint(settings, cubes, file_stamps([str(p) for p in outputs if p.is_file()]))
+def comparison_key(plan: Sequence[Experiment], settings: EvaluateConfig) -> Key:
+    """Return what a comparison is made from."""
+    outputs = {
+        f"{one.recipe} of {name} for {one.target}, seed {one.seed}": one.output(name)
+        for one in plan
+        for name in one.fields
+    }
+    tables = {name: path for name, path in outputs.items() if path.suffix == ".parquet"}
+    cubes = {name: identity(path) for name, path in outputs.items() if name not in tables}
+    return key_of({"predict": cubes, "table": input_files(tables)}, evaluate=settings)

@@ -9,7 +9,7 @@ import pandas as pd
 import xarray as xr
 
 from hscz.config import EvaluateConfig, RunConfig
-from hscz.errors import StoreError
+from hscz.errors import UnjudgedError
 from hscz.evaluate.calibration import (
     calibration_table,
     coverage_table,
@@ -49,7 +49,7 @@ def evaluate_field(config: RunConfig, name: str) -> str:
 
     Raises
     ------
-    StoreError
+    UnjudgedError
         If no object has a redshift to compare with.
     """
     cube = open_cube(config.cube(name), lazy=False)
@@ -60,11 +60,7 @@ def evaluate_field(config: RunConfig, name: str) -> str:
         if reference in cube and (table := evaluate(cube, reference, config.evaluate)) is not None
     }
     if not tables:
-        raise StoreError(
-            f"{config.cube(name)}: no object outside the training set has any of "
-            f"{', '.join(config.evaluate.reference)}; label the field store first, or leave "
-            "the field out of evaluate.fields"
-        )
+        raise UnjudgedError(_unjudged(config, name, cube))
     frame = pd.concat(tables, names=["reference"]).reset_index(level=0)
     write_table(frame, stem.with_name(f"{stem.name}_metrics.parquet"))
     texts = [f"{name} against {ref}\n{format_table(table)}\n" for ref, table in tables.items()]
@@ -81,6 +77,21 @@ def evaluate_field(config: RunConfig, name: str) -> str:
         _draw(config, name, cube, first)
     shown = format_table(table[table["by"] != "z"], PAPER_METRICS)
     return f"{name} against {first}, objects not trained on (more in {text_path})\n{shown}"
+
+
+def _unjudged(config: RunConfig, name: str, cube: xr.Dataset) -> str:
+    """Return why there is nothing to judge redshifts by, and what to do."""
+    there = [reference for reference in config.evaluate.reference if reference in cube]
+    if not there:
+        return (
+            f"{name} is not judged: its field store has no labels; give it catalogues of "
+            "redshifts, or leave it out of evaluate.fields"
+        )
+    return (
+        f"{name} is not judged: no object outside the training set has "
+        f"a redshift to compare with ({', '.join(there)}); check that its "
+        "catalogues of redshifts lie on its images, or leave it out of evaluate.fields"
+    )
 
 
 def _draw(config: RunConfig, name: str, cube: xr.Dataset, reference: str) -> None:

@@ -15,7 +15,9 @@ from hscz.errors import ConfigError
 from hscz.experiments.campaign import Task, side_by_side
 from hscz.figures.figure import FORMATS, Figure
 from hscz.figures.leaves import Section, write_leaves
-from hscz.files.atomic import read_json, write_atomic, write_json
+from hscz.files.atomic import read_json, write_atomic
+from hscz.files.fresh import FORCED, Key, mark_made, why_stale
+from hscz.files.lock import at_work
 from hscz.report.results import INPUTS, Results
 
 
@@ -54,29 +56,34 @@ def make_figures(
     folder, key = figures_folder(config), Results.of(config).key()
     todo = stale_figures(config, names, force)
     tasks: list[Task] = [(draw_figure, (config, name, folder, key)) for name in todo]
-    try:
-        side_by_side(tasks, min(config.figures.jobs, max(1, len(tasks))), "figures", progress)
-    finally:
-        page = write_page(folder, f"Figures of {config.name}", list(INPUTS))
+    with at_work(folder):
+        try:
+            side_by_side(tasks, min(config.figures.jobs, max(1, len(tasks))), "figures", progress)
+        finally:
+            page = write_page(folder, f"Figures of {config.name}", list(INPUTS))
     return page
 
 
-def stale_figures(config: RunConfig, names: Sequence[str] = (), force: bool = False) -> list[str]:
-    """Return the figures that `make_figures` would draw."""
+def stale_figures(
+    config: RunConfig, names: Sequence[str] = (), force: bool = False
+) -> dict[str, str]:
+    """Return the figures that `make_figures` would draw, and why."""
     _known(config.figures.formats, FORMATS, "figures.formats:")
     names = _known(names or tuple(INPUTS), list(INPUTS), "figure")
     folder, key = figures_folder(config), Results.of(config).key()
-    return [name for name in names if force or not is_drawn(folder, name, key)]
+    return {
+        name: why or FORCED for name in names if (why := why_undrawn(folder, name, key)) or force
+    }
 
 
-def is_drawn(folder: Path, name: str, key: str) -> bool:
-    """Return whether a figure is up to date."""
-    note = read_json(folder / f"{name}.json")
-    whole = all((folder / file).exists() for file in note.get("files", []))
-    return note.get("fingerprint") == key and whole
+def why_undrawn(folder: Path, name: str, key: Key) -> str:
+    """Return why a figure must be drawn; empty where it is up to date."""
+    note = folder / f"{name}.json"
+    whole = all((folder / file).exists() for file in read_json(note).get("files", []))
+    return why_stale(note, key, whole)
 
 
-def draw_figure(config: RunConfig, name: str, folder: Path, key: str) -> None:
+def draw_figure(config: RunConfig, name: str, folder: Path, key: Key) -> None:
     """Draw one figure of a survey into a folder, its note last."""
     begun = time.monotonic()
     function = getattr(figures, name)
@@ -88,8 +95,7 @@ def draw_figure(config: RunConfig, name: str, folder: Path, key: str) -> None:
         files.append(write_atomic(table, lambda path: figure.table.to_csv(path, index=False)))
     note: dict[str, Any] = {"title": figure.title, "note": figure.note, "missing": figure.missing}
     note |= {"caption": caption(function), "files": [file.name for file in files]}
-    note |= {"seconds": round(time.monotonic() - begun, 2), "fingerprint": key}
-    write_json(folder / f"{name}.json", note)
+    mark_made(folder / f"{name}.json", key, **note, seconds=round(time.monotonic() - begun, 2))
 
 
 def caption(function: Any) -> str:

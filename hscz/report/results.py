@@ -13,14 +13,15 @@ import pandas as pd
 import xarray as xr
 
 from hscz import __version__
-from hscz.config import PlanConfig, RunConfig
-from hscz.config.read import file_stamps, fingerprint
+from hscz.config import RunConfig
+from hscz.config.decisive import key_of
 from hscz.experiments.experiment import Experiment, planned, seeded
 from hscz.experiments.insight import planes_file
 from hscz.experiments.recipes import ADVERSARY, BASELINE, SWAPPED
 from hscz.figures.samples import columns
-from hscz.files.atomic import read_json
-from hscz.stores import attributes, identity, open_cube, open_field
+from hscz.files.fresh import Key, input_files
+from hscz.predict.keys import labelled, trained
+from hscz.stores import identity, open_cube, open_field
 from hscz.survey import equivalents
 
 MAIN_TARGET = "DEEP2"
@@ -159,15 +160,30 @@ class Results:
             found |= {"adversary": watching.adversary, "layer": watching.layer}
         return found
 
-    def key(self) -> str:
-        """Return the fingerprint of everything that the figures are drawn from."""
-        stores = [attributes(self.config.field_store(name)) for name in self.config.fields]
-        cubes = [identity(one.output(n)) for one in self.plan for n in one.fields]
-        models = [read_json(f / "provenance.json") for one in self.plan for f in one.config.models]
-        marks = [[a.get("fingerprint"), a.get("labels")] for a in (*stores, *models)]
-        planes = file_stamps([str(planes_file(self.config, self.main))])
-        settings = replace(self.config, plan=PlanConfig())
-        return fingerprint(settings, marks, cubes, planes, __version__)
+    def key(self) -> Key:
+        """Return everything that the figures are drawn from."""
+        config = self.config
+        models = {f for one in self.plan for f in one.config.models}
+        inputs = labelled(config, config.fields)
+        inputs["train"] = {f"{f.parent.name} {f.name}": trained([f]) for f in models}
+        inputs["predict"] = {
+            f"{name} ({one.recipe})": identity(one.output(name))
+            for one in self.plan
+            for name in one.fields
+        }
+        planes = planes_file(config, self.main)
+        inputs["table of layers"] = input_files({self.main: planes})
+        others: dict[str, Any] = {"hscz": __version__, "recipes": config.recipes}
+        others["experiments"] = [[one.recipe, one.target] for one in self.plan]
+        return key_of(
+            inputs,
+            others,
+            network=config.network,
+            train=config.train,
+            flatten=config.flatten,
+            adapt=config.adapt,
+            figures=config.figures,
+        )
 
     def _split(self) -> pd.DataFrame | None:
         if not self.plan or not (self.plan[0].config.models[0] / "split.parquet").exists():

@@ -1,27 +1,25 @@
-"""The stages of a run in their order, each knowing whether its output is up to date.
-
-A stage's output carries the fingerprint of the settings and inputs it was made from; a stage
-whose fingerprint is still the same is skipped.
-"""
+"""The stages of a run in their order, each knowing why its output is stale, if it is."""
 
 from __future__ import annotations
 
-import shutil
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
 from hscz.config import RunConfig
+from hscz.config.decisive import key_of
 from hscz.config.mock import MockSettings
-from hscz.config.read import fingerprint
 from hscz.errors import ConfigError
 from hscz.experiments.experiment import Experiment
-from hscz.files.atomic import read_json, write_json
+from hscz.files.atomic import read_json
+from hscz.files.fresh import Key, mark_made, why_stale
+from hscz.files.lock import at_work
 from hscz.stores import attributes, identity
+from hscz.stores import why_stale as why_stale_store
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Stage:
     """One verb on one field.
 
@@ -32,10 +30,10 @@ class Stage:
         None for training, which takes several fields.
     output : Path
         The artefact it writes.
-    inputs : tuple of Path
-        Outputs of other stages that it reads.
-    up_to_date : callable
-        Whether the artefact is there and its inputs have not changed.
+    after : tuple of Stage
+        Stages whose output it reads: once one of them is made again, it is stale.
+    why_stale : callable
+        Why the artefact must be made, empty where it is up to date.
     make : callable
         ``make(resume, force)`` writes the artefact and returns a report to print, or None.
     report : callable
@@ -47,11 +45,16 @@ class Stage:
     verb: str
     field: str | None
     output: Path
-    inputs: tuple[Path, ...]
-    up_to_date: Callable[[], bool]
+    after: tuple[Stage, ...]
+    why_stale: Callable[[], str]
     make: Callable[[bool, bool], str | None]
     report: Callable[[], str | None] = lambda: None
     preview: Callable[[], str | None] = lambda: None
+
+    @property
+    def name(self) -> str:
+        """Verb and field."""
+        return f"{self.verb} {self.field}" if self.field else self.verb
 
 
 def stages(config: RunConfig, progress: bool = True, overwrite: bool = False) -> Iterator[Stage]:
@@ -68,28 +71,43 @@ def stages(config: RunConfig, progress: bool = True, overwrite: bool = False) ->
     if config.experiments.recipes:
         yield from _experiment_stages(config, progress, overwrite)
         return
-    yield from _field_stages(config, progress, config.fields)
-    yield _train(config, progress)
+    fields = _field_stages(config, progress, config.fields)
+    yield from _in_order(fields)
+    train = _train(config, progress, fields)
+    yield train
+    cubes = {}
     for name in config.predict_fields:
-        yield _predict(config, name, progress)
+        cubes[name] = _predict(config, name, progress, (*fields.get(name, ()), train))
+    yield from cubes.values()
     for name in config.evaluate_fields:
-        yield _evaluate(config, name)
+        yield _evaluate(config, name, tuple(filter(None, [cubes.get(name)])))
     for name in config.predict_fields:
-        yield _export(config, name, overwrite)
+        yield _export(config, name, overwrite, (cubes[name],))
 
 
-def _field_stages(config: RunConfig, progress: bool, names: Iterable[str]) -> Iterator[Stage]:
+Fields = dict[str, tuple[Stage, ...]]
+"""Stages by field, each after those before it."""
+
+
+def _field_stages(config: RunConfig, progress: bool, names: Iterable[str]) -> Fields:
+    found = {}
     for name in names:
+        entry, of_field = config.fields[name], tuple[Stage, ...]()
         if config.mock is not None and name in config.mock.fields:
-            yield _mock(config, config.mock, name, progress)
-    for name in names:
-        if config.fields[name].fetch is not None:
-            yield _fetch(config, name, progress)
-    for name in names:
-        yield _ingest(config, name, progress)
-    for name in names:
-        if config.fields[name].has_labels:
-            yield _label(config, name)
+            of_field += (_mock(config, config.mock, name, progress),)
+        if entry.fetch is not None:
+            of_field += (_fetch(config, name, progress),)
+        of_field += (_ingest(config, name, progress, of_field),)
+        if entry.has_labels:
+            of_field += (_label(config, name, of_field),)
+        found[name] = of_field
+    return found
+
+
+def _in_order(fields: Fields) -> Iterator[Stage]:
+    """Yield the stages of fields, verb by verb."""
+    for verb in ("mock", "fetch", "ingest", "label"):
+        yield from (stage for some in fields.values() for stage in some if stage.verb == verb)
 
 
 def _experiment_stages(config: RunConfig, progress: bool, overwrite: bool) -> Iterator[Stage]:
@@ -98,14 +116,24 @@ def _experiment_stages(config: RunConfig, progress: bool, overwrite: bool) -> It
 
     repeats = list(seeded(config))
     plans = [experiments(each) for each in repeats]
+    cubes = []
     for each, plan in zip(repeats, plans, strict=True):
-        yield from _field_stages(each, progress, fields_of(plan))
-        yield _train_experiments(each, plan, progress)
-        yield _predict_experiments(each, plan, progress)
-    yield _compare(config, [one for plan in plans for one in plan])
-    for one in (one for plan in plans for one in plan):
-        if one.recipe == config.experiments.publish:
-            yield _export(one.config, one.target, overwrite)
+        fields = _field_stages(each, progress, fields_of(plan))
+        yield from _in_order(fields)
+        train = _train_experiments(each, plan, progress, _all(fields))
+        yield train
+        cubes.append(_predict_experiments(each, plan, progress, (*_all(fields), train)))
+        yield cubes[-1]
+    yield _compare(config, [one for plan in plans for one in plan], tuple(cubes))
+    for plan, cube in zip(plans, cubes, strict=True):
+        for one in plan:
+            if one.recipe == config.experiments.publish:
+                yield _export(one.config, one.target, overwrite, (cube,))
+
+
+def _all(fields: Fields, names: Iterable[str] | None = None) -> tuple[Stage, ...]:
+    wanted = fields if names is None else names
+    return tuple(stage for name in wanted for stage in fields.get(name, ()))
 
 
 def fields_of(plan: Sequence[Experiment]) -> list[str]:
@@ -119,7 +147,9 @@ def fields_of(plan: Sequence[Experiment]) -> list[str]:
     )
 
 
-def _train_experiments(config: RunConfig, plan: list[Experiment], progress: bool) -> Stage:
+def _train_experiments(
+    config: RunConfig, plan: list[Experiment], progress: bool, after: tuple[Stage, ...]
+) -> Stage:
     jobs = config.experiments.jobs
 
     def make(resume: bool, force: bool) -> None:
@@ -127,17 +157,17 @@ def _train_experiments(config: RunConfig, plan: list[Experiment], progress: bool
 
         train_all(plan, jobs, resume, force, progress)
 
-    def up_to_date() -> bool:
-        from hscz.experiments.campaign import trainings
-        from hscz.learn.train import is_trained
+    def why_stale() -> str:
+        from hscz.experiments.campaign import trainings, why_untrained
 
-        return all(is_trained(each) for each in trainings(plan))
+        return why_untrained(trainings(plan))
 
-    inputs = tuple(config.field_store(name) for name in fields_of(plan))
-    return Stage("train", None, config.root / "models", inputs, up_to_date, make)
+    return Stage("train", None, config.root / "models", after, why_stale, make)
 
 
-def _predict_experiments(config: RunConfig, plan: list[Experiment], progress: bool) -> Stage:
+def _predict_experiments(
+    config: RunConfig, plan: list[Experiment], progress: bool, after: tuple[Stage, ...]
+) -> Stage:
     jobs = config.experiments.jobs
 
     def make(resume: bool, force: bool) -> None:
@@ -145,23 +175,23 @@ def _predict_experiments(config: RunConfig, plan: list[Experiment], progress: bo
 
         predict_all(plan, jobs, force, progress)
 
-    def up_to_date() -> bool:
-        from hscz.experiments.campaign import is_predicted, predictions
+    def why_stale() -> str:
+        from hscz.experiments.campaign import predictions, why_unpredicted
 
-        return all(is_predicted(one, name) for one, name in predictions(plan))
+        reasons = (why_unpredicted(one, name) for one, name in predictions(plan))
+        return next(filter(None, reasons), "")
 
-    inputs = (config.root / "models",)
-    return Stage("predict", None, config.root / "pdfs", inputs, up_to_date, make)
+    return Stage("predict", None, config.root / "pdfs", after, why_stale, make)
 
 
-def _compare(config: RunConfig, plan: list[Experiment]) -> Stage:
+def _compare(config: RunConfig, plan: list[Experiment], after: tuple[Stage, ...]) -> Stage:
     from hscz.report.comparison import compare_experiments, comparison_key
 
     output = config.root / "comparisons" / config.name / "comparison.parquet"
     return _evaluation(
         None,
         output,
-        tuple({one.config.root / "pdfs" for one in plan}),
+        after,
         output.with_suffix(".json"),
         partial(comparison_key, plan, config.evaluate),
         partial(compare_experiments, plan, config.evaluate, output.parent),
@@ -171,25 +201,26 @@ def _compare(config: RunConfig, plan: list[Experiment]) -> Stage:
 def _evaluation(
     name: str | None,
     output: Path,
-    inputs: tuple[Path, ...],
+    after: tuple[Stage, ...],
     note: Path,
-    key: Callable[[], str],
+    key: Callable[[], Key],
     write: Callable[[], str],
 ) -> Stage:
-    """Return a stage that writes tables, and its report with the fingerprint into `note`."""
+    """Return a stage that writes tables, and its report into `note`."""
 
     def make(resume: bool, force: bool) -> str:
-        report = write()
-        write_json(note, {"fingerprint": key(), "report": report})
+        with at_work(output):
+            report = write()
+            mark_made(note, key(), report=report)
         return report
 
-    def up_to_date() -> bool:
-        return output.exists() and read_json(note).get("fingerprint") == key()
+    def why() -> str:
+        return why_stale(note, key(), output.exists())
 
     def report() -> str | None:
         return read_json(note).get("report")
 
-    return Stage("evaluate", name, output, inputs, up_to_date, make, report)
+    return Stage("evaluate", name, output, after, why, make, report)
 
 
 def embed_stages(config: RunConfig) -> Iterator[Stage]:
@@ -211,18 +242,35 @@ def _embed(config: RunConfig, target: str, plan: list[Experiment]) -> Stage:
     return _evaluation(target, output, (), output.with_suffix(".json"), key, write)
 
 
+def figures_stage(config: RunConfig, names: Sequence[str] = (), progress: bool = True) -> Stage:
+    """Return the stage that draws the figures of a run, or those of some names."""
+    from hscz.report.figures import figures_folder, make_figures, stale_figures
+
+    def why() -> str:
+        stale = stale_figures(config, names)
+        return f"{len(stale)} figures, {next(iter(stale.values()))}" if stale else ""
+
+    def make(resume: bool, force: bool) -> str:
+        drawn = stale_figures(config, names, force)
+        make_figures(config, names, force, progress)
+        return f"  {len(drawn)} figures drawn"
+
+    def preview() -> str:
+        return f"  would draw {', '.join(stale_figures(config, names)) or 'all'}"
+
+    output = figures_folder(config) / "index.html"
+    return Stage("figures", None, output, (), why, make, preview=preview)
+
+
 def _mock(config: RunConfig, settings: MockSettings, name: str, progress: bool) -> Stage:
-    from hscz.mock.survey import field_is_made, make_field
+    from hscz.mock.survey import make_field, why_unmade
 
     root = config.root / "mock"
 
     def make(resume: bool, force: bool) -> None:
-        if force:
-            shutil.rmtree(root / name, ignore_errors=True)
-        make_field(settings, name, root, progress=progress)
+        make_field(settings, name, root, progress, force)
 
-    up_to_date = partial(field_is_made, settings, name, root)
-    return Stage("mock", name, root / name, (), up_to_date, make)
+    return Stage("mock", name, root / name, (), partial(why_unmade, settings, name, root), make)
 
 
 def _fetch(config: RunConfig, name: str, progress: bool) -> Stage:
@@ -233,12 +281,12 @@ def _fetch(config: RunConfig, name: str, progress: bool) -> Stage:
     def make(resume: bool, force: bool) -> str:
         return field.fetch_field(config, name, progress, ask_again=force)
 
-    up_to_date = partial(field.is_fetched, config, name)
+    why = partial(field.why_unfetched, config, name)
     preview = partial(field.preview, config, name)
-    return Stage("fetch", name, output, (), up_to_date, make, preview=preview)
+    return Stage("fetch", name, output, (), why, make, preview=preview)
 
 
-def _ingest(config: RunConfig, name: str, progress: bool) -> Stage:
+def _ingest(config: RunConfig, name: str, progress: bool, after: tuple[Stage, ...]) -> Stage:
     from hscz.ingest.stage import ingest, ingest_key, ingest_report
 
     path = config.field_store(name)
@@ -246,13 +294,13 @@ def _ingest(config: RunConfig, name: str, progress: bool) -> Stage:
     def make(resume: bool, force: bool) -> str:
         return ingest_report(ingest(config, name, progress))
 
-    def up_to_date() -> bool:
-        return attributes(path).get("fingerprint") == ingest_key(config, name)
+    def why() -> str:
+        return why_stale_store(path, ingest_key(config, name))
 
-    return Stage("ingest", name, path, (config.root / "mock" / name,), up_to_date, make)
+    return Stage("ingest", name, path, after, why, make)
 
 
-def _label(config: RunConfig, name: str) -> Stage:
+def _label(config: RunConfig, name: str, after: tuple[Stage, ...]) -> Stage:
     from hscz.ingest.label import label, label_key
 
     path = config.field_store(name)
@@ -260,13 +308,13 @@ def _label(config: RunConfig, name: str) -> Stage:
     def make(resume: bool, force: bool) -> str:
         return label(config, name)
 
-    def up_to_date() -> bool:
-        return attributes(path).get("labels") == label_key(config, name)
+    def why() -> str:
+        return why_stale_store(path, label_key(config, name), "labels")
 
-    return Stage("label", name, path, (path,), up_to_date, make)
+    return Stage("label", name, path, after, why, make)
 
 
-def _train(config: RunConfig, progress: bool) -> Stage:
+def _train(config: RunConfig, progress: bool, fields: Fields) -> Stage:
     def make(resume: bool, force: bool) -> str:
         from hscz.learn.train import train, training_report
 
@@ -279,17 +327,16 @@ def _train(config: RunConfig, progress: bool) -> Stage:
         train(config, resume, force, progress)
         return training_report(config)
 
-    def up_to_date() -> bool:
-        from hscz.learn.train import is_trained
+    def why() -> str:
+        from hscz.learn.train import why_stale_models
 
-        return is_trained(config)
+        return why_stale_models(config)
 
     names = {*config.train.fields, *config.train.spec_fields, *config.adapt.targets}
-    inputs = tuple(config.field_store(name) for name in sorted(names))
-    return Stage("train", None, config.models[0].parent, inputs, up_to_date, make)
+    return Stage("train", None, config.models[0].parent, _all(fields, names), why, make)
 
 
-def _predict(config: RunConfig, name: str, progress: bool) -> Stage:
+def _predict(config: RunConfig, name: str, progress: bool, after: tuple[Stage, ...]) -> Stage:
     from hscz.predict.stage import predict_field, predict_key
 
     path = config.cube(name)
@@ -297,34 +344,30 @@ def _predict(config: RunConfig, name: str, progress: bool) -> Stage:
     def make(resume: bool, force: bool) -> None:
         predict_field(config, name, progress)
 
-    def up_to_date() -> bool:
-        return attributes(path).get("fingerprint") == predict_key(config, name)
+    def why() -> str:
+        return why_stale_store(path, predict_key(config, name))
 
-    inputs = config.field_store(name), config.models[0].parent
-    return Stage("predict", name, path, inputs, up_to_date, make)
+    return Stage("predict", name, path, after, why, make)
 
 
-def _evaluate(config: RunConfig, name: str) -> Stage:
+def _evaluate(config: RunConfig, name: str, after: tuple[Stage, ...]) -> Stage:
     from hscz.report.field import evaluate_field
 
     stem, cube = config.results(name), config.cube(name)
     output = stem.with_name(f"{stem.name}_metrics.parquet")
     note = stem.with_name(f"{stem.name}.evaluate.json")
 
-    def key() -> str:
-        settings = replace(config.evaluate, fields=())
-        return fingerprint(settings, identity(cube))
+    def key() -> Key:
+        return key_of({"predict": {name: identity(cube)}}, evaluate=config.evaluate)
 
-    return _evaluation(name, output, (cube,), note, key, partial(evaluate_field, config, name))
+    return _evaluation(name, output, after, note, key, partial(evaluate_field, config, name))
 
 
-def _export(config: RunConfig, name: str, overwrite: bool) -> Stage:
-    from hscz.export.stage import export_field, export_paths, is_exported
+def _export(config: RunConfig, name: str, overwrite: bool, after: tuple[Stage, ...]) -> Stage:
+    from hscz.export.stage import export_field, export_paths, why_unexported
 
     def make(resume: bool, force: bool) -> None:
         export_field(config, name, overwrite)
 
     output = export_paths(config, name)[0]
-    return Stage(
-        "export", name, output, (config.cube(name),), partial(is_exported, config, name), make
-    )
+    return Stage("export", name, output, after, partial(why_unexported, config, name), make)

@@ -22,6 +22,7 @@ from scipy.ndimage import maximum_filter
 
 from hscz.errors import InputError
 from hscz.files.atomic import writing
+from hscz.files.fresh import InputFile
 from hscz.sky.fits import BandImage, Window, write_calexp
 from hscz.sky.mosaic import Images, has_survey_pixels, is_aligned
 from hscz.survey import PIXEL_SCALE_ARCSEC
@@ -248,11 +249,8 @@ def _even_side(reach: np.ndarray) -> int:
 
 def _origin(image: BandImage, grid: Grid) -> str:
     """Return a fingerprint of an input file and of the grid it is resampled to."""
-    status = image.path.stat()
     facts = (
-        str(image.path.resolve()),
-        status.st_size,
-        status.st_mtime_ns,
+        InputFile(image.path).content,
         image.zero_point,
         grid.shape,
         grid.wcs.to_header_string(),

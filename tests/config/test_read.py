@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from hscz.config.learn import NETWORK_PRESETS, TrainConfig
-from hscz.config.read import as_mapping, fingerprint, load, parse
+from hscz.config.read import as_mapping, load, parse
 from hscz.errors import ConfigError
 
 FIELD = {
@@ -83,11 +83,6 @@ def test_broken_toml_names_the_file(tmp_path: Path, text: str) -> None:
 def test_a_missing_file_is_named(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match=r"none\.toml: no such configuration"):
         load(tmp_path / "none.toml")
-
-
-def test_a_fingerprint_follows_the_settings() -> None:
-    first, same, other = TrainConfig(), TrainConfig(epochs=50), TrainConfig(epochs=51)
-    assert fingerprint(first) == fingerprint(same) != fingerprint(other)
 
 
 def test_settings_survive_a_round_trip() -> None:

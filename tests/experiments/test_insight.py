@@ -20,6 +20,7 @@ from hscz.config.read import load
 from hscz.errors import StoreError
 from hscz.experiments.insight import MAGNITUDE, best_layer, draw_samples, folder, looked_at
 from hscz.experiments.layers import activations, draw_sample
+from hscz.files.fresh import Key
 from hscz.learn import model as model_module
 from hscz.learn.model import Model
 from hscz.pdf.grid import RedshiftGrid
@@ -93,7 +94,8 @@ def _write_store(path: Path, noise: float) -> None:
         assert isinstance(array, zarr.Array)
         array[:] = values.astype(array.dtype)
     spec = np.where(np.arange(N) % 2, z, np.nan)
-    replace_columns(path, {"z_spec": xr.Variable("object", spec)}, {"labels": "random"})
+    key = Key({"made": "random"})
+    replace_columns(path, {"z_spec": xr.Variable("object", spec)}, "labels", key)
 
 
 @pytest.fixture(scope="module")

@@ -21,6 +21,7 @@ from hscz.errors import ConfigError, DivergedError, HsczError, StoreError
 from hscz.experiments.campaign import side_by_side, trainings
 from hscz.experiments.experiment import Experiment, experiments, seeded
 from hscz.experiments.recipes import RECIPES
+from hscz.files.fresh import Key
 from hscz.learn import train as train_module
 from hscz.learn.batches import Epochs
 from hscz.learn.data import Labelled, Unlabelled
@@ -161,7 +162,7 @@ def test_no_label_of_the_target_reaches_the_training(
         if name in store
     }
     assert "z_true" in poison
-    replace_columns(path, poison, {"labels": "poisoned"})
+    replace_columns(path, poison, "labels", Key({"made": "poisoned"}))
     for recipe in ("recommended", "v2"):
         one = replace(plan[recipe].config, stores=str(tmp_path))
         clean = weights(plan[recipe].config.models[0])
@@ -253,7 +254,7 @@ def test_a_diverged_run_is_named_and_left_out(
     report = train_module.training_report(one)
     assert "run1: left out" in report
     assert "the checkpoint of epoch 1 is kept" in report
-    assert train_module.is_trained(one)
+    assert not train_module.why_stale_models(one)
     alone = replace(one, train=replace(one.train, runs=2, seed=9))
     monkeypatch.setattr(
         Supervised, "__call__", lambda *a: {"loss": real(*a)["loss"] * float("nan")}
@@ -332,7 +333,7 @@ def test_a_field_without_spectra_cannot_join(
     path = bare.field_store("DEEP2")
     n = open_field(path, lazy=False).sizes["object"]
     empty = {"z_spec": xr.Variable("object", np.full(n, np.nan, np.float32))}
-    replace_columns(path, empty, {"labels": "none"})
+    replace_columns(path, empty, "labels", Key({"made": "none"}))
     with pytest.raises(StoreError, match="DEEP2: no usable object has a spectroscopic redshift"):
         train_module.train(replace(plan["v3"].config, stores=bare.stores), progress=False)
 

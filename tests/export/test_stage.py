@@ -12,7 +12,7 @@ import xarray as xr
 from hscz.cli import main
 from hscz.config import ExportConfig, PredictConfig, RunConfig
 from hscz.errors import InputError
-from hscz.export.stage import export_field, export_paths, is_exported
+from hscz.export.stage import export_field, export_paths, why_unexported
 from hscz.files.atomic import read_json, write_json
 
 CONFIG = """
@@ -47,13 +47,13 @@ def config_of(root: Path, **settings) -> RunConfig:
 
 def test_a_stale_catalogue_of_the_run_is_made_again(root: Path) -> None:
     config = config_of(root)
-    assert not is_exported(config, "A")
+    assert why_unexported(config, "A")
     parquet, _ = export_field(config, "A")
-    assert is_exported(config, "A")
+    assert not why_unexported(config, "A")
     other = config_of(root, select="mag_i < 23")
-    assert not is_exported(other, "A")
+    assert why_unexported(other, "A")
     export_field(other, "A")
-    assert is_exported(other, "A")
+    assert not why_unexported(other, "A")
     assert pd.read_parquet(parquet)["mag_i"].max() < 23
 
 
@@ -78,9 +78,9 @@ def test_a_run_killed_between_two_files_goes_on(root: Path) -> None:
     note = export_field(config, "A")[0].with_name("A.export.json")
     files = read_json(note)["files"]
     write_json(note, {"files": dict.fromkeys(files, "begun")})
-    assert not is_exported(config, "A")
+    assert why_unexported(config, "A")
     export_field(config, "A")
-    assert is_exported(config, "A")
+    assert not why_unexported(config, "A")
 
 
 def test_a_failure_forgets_no_catalogue(root: Path) -> None:
@@ -88,7 +88,7 @@ def test_a_failure_forgets_no_catalogue(root: Path) -> None:
     export_field(config, "A")
     with pytest.raises(InputError, match="keeps none"):
         export_field(config_of(root, select="mag_i < 1"), "A")
-    assert is_exported(config, "A")
+    assert not why_unexported(config, "A")
 
 
 def test_the_command_line_overwrites_only_when_told(

@@ -13,7 +13,7 @@ from hscz.config.read import load
 from hscz.errors import ConfigError, InputError
 from hscz.fetch.box import SkyBox
 from hscz.fetch.dust import fetch_ebv_image
-from hscz.fetch.field import fetch_field, is_fetched
+from hscz.fetch.field import fetch_field, why_unfetched
 from hscz.fetch.http import Downloader
 from hscz.fetch.wanted import expected
 from hscz.sky.dust import ebv_of_image
@@ -129,12 +129,12 @@ def test_the_verb_fetches_the_image_once(run, archive, tmp_path):
     path = config.ebv_image("A")
     assert path == tmp_path / "stores/dust/A.fits"
     assert path.exists()
-    assert is_fetched(config, "A")
+    assert not why_unfetched(config, "A")
     asked = len(archive.asked)
     assert "0 files fetched" in fetch_field(config, "A", progress=False)
     assert len(archive.asked) == asked
     wider = load(run, ["fields.A.fetch.box=[148.0, 152.0, 1.0, 3.0]"])
-    assert not is_fetched(wider, "A")
+    assert why_unfetched(wider, "A")
 
 
 @pytest.mark.parametrize(

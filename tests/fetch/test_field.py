@@ -23,8 +23,8 @@ from hscz.fetch import field
 from hscz.fetch.credentials import login_for
 from hscz.fetch.field import (
     fetch_field,
-    is_fetched,
     left_out_path,
+    why_unfetched,
 )
 from hscz.fetch.http import Downloader, MissingFileError, ServiceError
 from hscz.files.check import check_file
@@ -49,7 +49,7 @@ def test_patches_land_where_the_field_has_its_images(write_config, archive, fits
     assert files[0].name == "4,4.fits"
     n_asked = len(archive.asked)
     assert "0 files fetched, 5 there already" in fetch_field(config, "A", False)
-    assert is_fetched(config, "A")
+    assert not why_unfetched(config, "A")
     assert len(archive.asked) == n_asked
 
 
@@ -247,7 +247,7 @@ def test_a_bad_cutout_is_named_and_the_others_come(cutout_config, archive, fits_
         fetch_field(cutout_config, "A", False)
     names = sorted(path.name for path in (tmp_path / "images/HSC-I/9813").iterdir())
     assert names == ["0.fits", "2.fits"]
-    assert not is_fetched(cutout_config, "A")
+    assert why_unfetched(cutout_config, "A")
 
 
 def test_a_stream_of_unknown_length_that_was_cut_is_asked_for_again(

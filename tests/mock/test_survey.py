@@ -18,7 +18,7 @@ from hscz.errors import InputError
 from hscz.mock import survey as mock_survey
 from hscz.mock.exposure import FieldPlan, calexp_path
 from hscz.mock.photometry import merge_blends
-from hscz.mock.survey import field_is_made, make_field, make_survey
+from hscz.mock.survey import make_field, make_survey, why_unmade
 
 SETTINGS = MockSettings(
     seed=3, fields={"XMM_DEEP": (2, 1)}, patch_px=500, overlap_px=100, trails_per_deg2=300.0
@@ -45,7 +45,7 @@ def truth(root) -> pd.DataFrame:
 def test_the_record_lists_the_files_that_are_there(root):
     folder = root / "XMM_DEEP"
     record = json.loads((folder / "mock.json").read_text())
-    assert record["settings"]["seed"] == 3
+    assert record["made_from"]["settings"]["mock.seed"] == 3
     assert all((folder / name).is_file() for name in record["files"])
     coadds = [name for name in record["files"] if name.startswith("deepCoadd-results/")]
     assert len(coadds) == 2 * 6
@@ -142,7 +142,7 @@ def test_objects_on_trails_say_so(catalogue):
 def test_a_finished_field_is_left_alone(root):
     path = next((root / "XMM_DEEP").rglob("calexp-*.fits"))
     before = path.stat().st_mtime_ns
-    assert field_is_made(SETTINGS, "XMM_DEEP", root)
+    assert not why_unmade(SETTINGS, "XMM_DEEP", root)
     make_field(SETTINGS, "XMM_DEEP", root, progress=False)
     assert path.stat().st_mtime_ns == before
 
@@ -175,7 +175,7 @@ def test_a_stopped_run_goes_on_and_ends_as_an_unbroken_one(tmp_path, monkeypatch
             make_field(TINY, "ELAIS", tmp_path / "broken", progress=False)
     first = next((tmp_path / "broken").rglob("calexp-HSC-I-*.fits"))
     before = first.stat().st_mtime_ns
-    assert not field_is_made(TINY, "ELAIS", tmp_path / "broken")
+    assert why_unmade(TINY, "ELAIS", tmp_path / "broken")
     make_field(TINY, "ELAIS", tmp_path / "broken", progress=False)
     assert first.stat().st_mtime_ns == before
     whole = make_field(TINY, "ELAIS", tmp_path / "whole", progress=False)
@@ -190,7 +190,8 @@ def test_other_settings_make_the_field_anew(tmp_path):
     old = next(folder.rglob("calexp-HSC-I-*.fits")).read_bytes()
     make_field(replace(one, seed=2), "ELAIS", tmp_path, progress=False)
     assert next(folder.rglob("calexp-HSC-I-*.fits")).read_bytes() != old
-    assert json.loads((folder / "mock.json").read_text())["settings"]["seed"] == 2
+    made_from = json.loads((folder / "mock.json").read_text())["made_from"]
+    assert made_from["settings"]["mock.seed"] == 2
 
 
 def test_a_folder_of_something_else_is_not_touched(tmp_path):

@@ -33,7 +33,7 @@ def test_what_comes_of_a_cube_is_stale_when_it_was_made_again(copy: Path) -> Non
     results = [one for one in stages(config) if one.verb in ("evaluate", "export")]
 
     def stale() -> set[tuple[str, str | None]]:
-        return {(one.verb, one.field) for one in results if not one.up_to_date()}
+        return {(one.verb, one.field) for one in results if one.why_stale()}
 
     assert stale() == set()
     predict_field(config, "DEEP2", progress=False)
