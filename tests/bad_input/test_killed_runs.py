@@ -182,7 +182,7 @@ def test_a_store_is_never_half_replaced(
         real(old, new)
 
     monkeypatch.setattr(os, "replace", killed_before_the_new_name)
-    assert "stopped" in fails(made, "ingest", "--field", "A")
+    assert "stopped" in fails(made, "ingest", "--field", "A", "--force")
     assert not path.exists()
     monkeypatch.undo()
     succeeds(made, "ingest", "--field", "A")
