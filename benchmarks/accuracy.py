@@ -5,7 +5,6 @@ Needs the stores of examples/benchmark.toml, which `hscz run` makes; run() does 
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 
 import numpy as np
@@ -16,7 +15,8 @@ from hscz.config.read import load
 from hscz.evaluate.judged import is_unseen
 from hscz.evaluate.metrics import metrics_table
 from hscz.experiments.photometric import METHODS, estimate, features
-from hscz.learn.model import Model, training_part
+from hscz.learn.folder import ModelFolder
+from hscz.learn.model import Model
 from hscz.pdf.grid import RedshiftGrid
 from hscz.schema import has_redshift, is_usable
 from hscz.stores import open_cube, open_field
@@ -29,14 +29,14 @@ def run() -> dict[str, float]:
     """Return sigma_MAD and eta of each method on unseen galaxies, against the truth."""
     if main(["run", str(CONFIG), "--quiet"]):
         raise SystemExit("the run of examples/benchmark.toml failed")
-    history = (load(CONFIG).models[0] / "history.jsonl").read_text().splitlines()
+    history = ModelFolder(load(CONFIG).models[0]).epochs()
     config = load(CONFIG)
     store = config.field_store(config.train.fields[0])
     n = open_field(store).sizes["object"]
     on_disk = sum(path.stat().st_size for path in store.rglob("*") if path.is_file())
     side, bands = config.network.input_px, len(config.train.bands)
     results = {
-        "accuracy, network, training, CPU s": sum(json.loads(h)["cpu_seconds"] for h in history),
+        "accuracy, network, training, CPU s": sum(row["cpu_seconds"] for row in history),
         "bytes a stamp of 7 bands on disk, all columns": on_disk / n,
         "bytes a stamp of 6 bands in training memory": 2.0 * bands * side**2,
     }
@@ -56,7 +56,7 @@ def compare() -> dict[str, pd.DataFrame]:
     name = config.train.fields[0]
     store = open_field(config.field_store(name), lazy=False)
     cube = open_cube(config.cube(name), lazy=False)
-    learnt = training_part(config.models[0]).query("used")["object_id"]
+    learnt = ModelFolder(config.models[0]).training_part().query("used")["object_id"]
     known = np.flatnonzero(np.isin(store["object_id"].values, learnt))
     unseen = is_usable(store["flags"].values) & is_unseen(cube)
     rows = np.flatnonzero(unseen & has_redshift(store["z_true"].values))

@@ -14,6 +14,7 @@ from torch import nn
 from hscz.config import PredictConfig, RunConfig
 from hscz.config.learn import NETWORK_PRESETS, AdaptConfig, TrainConfig
 from hscz.learn.adversary import Adversarial
+from hscz.learn.folder import ModelFolder
 from hscz.learn.loader import Stamps
 from hscz.learn.model import Model
 from hscz.learn.steps import Batch, Supervised, autocast
@@ -57,12 +58,13 @@ def training(n: int, size: str, device: torch.device) -> dict[str, float]:
 
     with tempfile.TemporaryDirectory() as folder:
         step = Supervised(model.network, settings, 10**9, device)
-        trainer = Trainer(model.network, step, settings, steps, Path(folder), device)
+        trainer = Trainer(model.network, step, settings, steps, ModelFolder(Path(folder)), device)
 
         def batches(generator: torch.Generator) -> Iterator[Batch]:
             order = torch.randperm(n, generator=generator)[: steps * settings.batch_size]
             for rows in order.split(settings.batch_size):
-                yield data.turned(rows, generator, device), bare_targets[rows.to(device)]
+                stamps = data.turned(rows, generator, device)
+                yield Batch(stamps, bare_targets[rows.to(device)])
 
         def ours() -> None:
             trainer.settings = dataclasses.replace(settings, epochs=trainer.epoch + 1)
@@ -90,16 +92,16 @@ def adversarial(
     source, target = (x.contiguous(memory_format=torch.channels_last) for x in (source, target))
     masses = torch.softmax(torch.randn(settings.batch_size, 360, device=device), 1)
     swap = torch.arange(settings.batch_size, device=device) % 2 == 0
-    valid = torch.ones_like(swap)
+    batch = Batch(source, masses, target_stamps=target, swap=swap, valid=torch.ones_like(swap))
     steps = max(1, n // settings.batch_size)
 
     def ours() -> None:
         for _ in range(steps):
-            paired((source, masses, target, swap, valid), 0.5)
+            paired(batch, 0.5)
 
     def alone() -> None:
         for _ in range(steps):
-            plain((source, masses), 0.5)
+            plain(batch, 0.5)
 
     seconds = in_turn({"adversarial": ours, "plain": alone}, device)
     done = steps * settings.batch_size

@@ -46,8 +46,8 @@ if len(sys.argv) > 1:
     adapt = AdaptConfig(targets=("TARGET",), adversary="inverted")
     config = RunConfig(stores=sys.argv[1], train=TrainConfig(fields=("SOURCE",)), adapt=adapt)
     cpu = torch.device("cpu")
-    source, target = Labelled(config, cpu), Unlabelled.read(config, 1, cpu)
-    for _ in Epochs.of(config, source, target, 0, 1, cpu)(torch.Generator().manual_seed(1)):
+    source, target = Labelled(config, cpu), Unlabelled.read(config, cpu)
+    for _ in Epochs.of(config, source, target, 0, cpu)(torch.Generator().manual_seed(1)):
         pass
 """
 

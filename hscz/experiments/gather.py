@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 
 import numpy as np
@@ -16,6 +15,7 @@ from hscz.evaluate.scores import choose, label_free_scores
 from hscz.experiments.compare import Estimates
 from hscz.experiments.experiment import Experiment
 from hscz.experiments.recipes import with_role
+from hscz.learn.folder import ModelFolder
 from hscz.stores import open_cube
 
 COLUMNS = (
@@ -67,18 +67,8 @@ def _judged(experiment: Experiment, name: str) -> xr.Dataset:
 
 
 def training_sample(experiment: Experiment) -> pd.DataFrame:
-    """Return an epoch's draw of the training galaxies: ``z_label`` and ``mag_i``."""
-    from hscz.learn.flatten import flatten
-
-    config = experiment.config
-    split = pd.read_parquet(config.models[0] / "split.parquet")
-    used = split[(split["part"] == "training") & split["used"]]
-    if not config.flatten.enabled:
-        return used[["z_label", "mag_i"]]
-    rng = np.random.default_rng(experiment.seed)
-    z, mag_i, ra, dec = (used[key].to_numpy(float) for key in ("z_label", "mag_i", "ra", "dec"))
-    drawn = flatten(z, mag_i, ra, dec, config.flatten, rng).draw(rng)
-    return used.iloc[drawn][["z_label", "mag_i"]]
+    """Return the first epoch of the first network: ``z_label`` and ``mag_i``."""
+    return ModelFolder(experiment.config.models[0]).drawn()[["z_label", "mag_i"]]
 
 
 def label_free(plan: Sequence[Experiment]) -> pd.DataFrame:
@@ -108,11 +98,7 @@ def _scores(experiment: Experiment) -> dict[str, object]:
     target, source = (_sampled(_judged(experiment, name), rng) for name in experiment.fields[:2])
     if min(target.sizes["object"], source.sizes["object"]) < SCORED_FROM:
         return {}
-    histories = [
-        json.loads((folder / "history.jsonl").read_text().splitlines()[-1])
-        for folder in config.models
-        if folder.exists()
-    ]
+    histories = [ModelFolder(folder).epochs()[-1] for folder in config.models if folder.exists()]
     kept = ("validation_loss", "adversary_accuracy")
     means = {k: np.mean([h[k] for h in histories]) for k in kept if k in histories[0]}
     scores = label_free_scores(

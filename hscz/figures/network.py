@@ -97,9 +97,9 @@ def layer_table(network: Network) -> pd.DataFrame:
 
     Examples
     --------
-    >>> from hscz.learn.network import Network
+    >>> from hscz.learn.multimodal import multimodal
     >>> from hscz.config.learn import NETWORK_PRESETS
-    >>> table = layer_table(Network(NETWORK_PRESETS["compact"], [1.0] * 6, 360))
+    >>> table = layer_table(multimodal(NETWORK_PRESETS["compact"], [1.0] * 6, 360))
     >>> table[["layer", "branches", "maps", "side_px"]].iloc[:2].values.tolist()
     [['conv1', 5, 80, 16], ['conv2', 5, 80, 16]]
     """
@@ -107,12 +107,11 @@ def layer_table(network: Network) -> pd.DataFrame:
     from torch import nn
 
     scaling = network.scaling
-    blank = torch.zeros(1, scaling.noise.shape[1], scaling.input_px, scaling.input_px)
     was_training = network.training
     rows, pairs = [], max(1, scaling.noise.shape[1] - 1)
     with torch.no_grad():
         network.eval()
-        maps = scaling(blank)
+        maps = scaling(scaling.blank())
         merged = pairs == 1
         for name, layer in network.body.named_children():
             kernels = [m for m in layer.modules() if isinstance(m, nn.Conv2d)]
@@ -135,11 +134,10 @@ def _adversary_table(network: Network, adversary: Adversary, layer: str) -> pd.D
     import torch
     from torch import nn
 
-    px, n_bands = network.scaling.input_px, network.scaling.noise.shape[1]
     was_training = network.training, adversary.training
     rows: list[dict[str, Any]] = []
     with torch.no_grad():
-        one = network.eval().activations(torch.zeros(1, n_bands, px, px), layer)
+        one = network.eval().activations(network.scaling.blank(), layer)
         maps = torch.cat([one, one], 3)
         adversary.eval()
         for module in adversary.layers:

@@ -8,19 +8,27 @@ same loss with inverted labels. Both moves are made from the same forward pass.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from itertools import pairwise
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 from torch.nn.functional import cross_entropy, log_softmax
 
 from hscz.config.learn import AdaptConfig, TrainConfig
 from hscz.errors import ConfigError
+from hscz.learn.adapt import Adaptation, Draw, IntArray
 from hscz.learn.network import Network, on_device
 from hscz.learn.normalise import running_statistics_kept
+from hscz.learn.pairs import draw_pairs, source_only
 from hscz.learn.steps import Batch, Descent, Losses, autocast
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from hscz.learn.data import Unlabelled
 
 Judgement = Callable[[Tensor, Tensor], Tensor]
 
@@ -166,7 +174,8 @@ class Adversarial:
         device: torch.device,
     ) -> None:
         if adapt.adversary not in CONFUSION:
-            raise ConfigError(f"adapt.adversary is {adapt.adversary!r}; use {_names(CONFUSION)}")
+            names = ", ".join(CONFUSION)
+            raise ConfigError(f"adapt.adversary is {adapt.adversary!r}; an adversary has {names}")
         if adapt.statistics not in ("apart", "mixed"):
             raise ConfigError(f"adapt.statistics is {adapt.statistics!r}; use apart or mixed")
         if adapt.ramp not in RAMPS:
@@ -180,16 +189,18 @@ class Adversarial:
         }
 
     def __call__(self, batch: Batch, progress: float) -> Losses:
-        """Descend on a batch of source stamps, their masses, target stamps, swap and valid."""
-        images, targets, others, swap, valid = batch
-        n = len(images)
+        """Descend on a batch whose source and target stamps are paired."""
+        assert batch.target_stamps is not None
+        assert batch.swap is not None
+        assert batch.valid is not None
+        n = len(batch.stamps)
         same = torch.arange(n, device=self.device) // (n // 2)
         with autocast(self.settings.precision, self.device):
-            maps = self._maps(images, others)
-            loss = cross_entropy(self.network.logits(maps[0], self.layer), targets)
+            maps = self._maps(batch.stamps, batch.target_stamps)
+            loss = cross_entropy(self.network.logits(maps[0], self.layer), batch.masses)
             watched = (maps[0].detach().requires_grad_(), maps[1].detach().requires_grad_())
-            verdict = self.adversary(pair_maps(*watched, swap)).float()
-        share = valid / valid.sum().clamp(min=1)
+            verdict = self.adversary(pair_maps(*watched, batch.swap)).float()
+        share = batch.valid / batch.valid.sum().clamp(min=1)
         judged = (cross_entropy(verdict, same, reduction="none") * share).sum()
         confused = (CONFUSION[self.adapt.adversary](verdict, same) * share).sum()
         own = list(self.adversary.parameters())
@@ -235,15 +246,36 @@ def _new_adversary(
     network: Network, layer: str, adapt: AdaptConfig, settings: TrainConfig
 ) -> Adversary:
     """Make an adversary that fits a layer, its weights drawn from the run's seed."""
-    side, bands = network.scaling.input_px, network.scaling.noise.shape[1]
-    blank = torch.zeros(1, bands, side, side, device=network.scaling.noise.device)
     with torch.no_grad():
-        maps = network.eval().activations(blank, layer)
+        maps = network.eval().activations(network.scaling.blank(), layer)
     network.train()
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(settings.seed)
         return Adversary(maps.shape[1], maps.shape[2], adapt.kernels, adapt.dense, network.norm)
 
 
-def _names(choices: dict[str, Judgement]) -> str:
-    return ", ".join(("none", *choices))
+class WithAdversary(Adaptation):
+    """An adversary watches a layer; batches are pairs matched in magnitude."""
+
+    shows_target = True
+
+    @property
+    def keeps_apart(self) -> bool:
+        """Whether each field is normalised by its own statistics."""
+        return self.config.adapt.keeps_apart
+
+    def draws(
+        self, order: IntArray, learnt: pd.DataFrame, target: Unlabelled, rng: np.random.Generator
+    ) -> Iterator[Draw]:
+        """Yield an epoch in pairs; those that hold a labelled galaxy of a target do not count."""
+        train, adapt = self.config.train, self.config.adapt
+        mag_i = learnt["mag_i"].to_numpy(np.float64)
+        pairs = draw_pairs(order, mag_i, target.mag_i, train.batch_size, rng, adapt, target.field)
+        ours = learnt["field"].isin(train.fields).to_numpy()
+        valid = pairs.valid & source_only(ours[pairs.source])
+        for row in zip(pairs.source, pairs.target, pairs.swap, valid, strict=True):
+            yield Draw(*row)
+
+    def step(self, network: Network, total_steps: int, device: torch.device) -> Adversarial:
+        """Return the step of the network and its adversary."""
+        return Adversarial(network, self.config.train, self.config.adapt, total_steps, device)

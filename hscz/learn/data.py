@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -11,17 +12,15 @@ from numpy.typing import NDArray
 
 from hscz.config import RunConfig
 from hscz.config.learn import TrainConfig
-from hscz.errors import ConfigError, StoreError
+from hscz.errors import StoreError
+from hscz.learn.adapt import adaptations, margin_px
 from hscz.learn.degrade import Conditions
 from hscz.learn.loader import Stamps
 from hscz.learn.sample import Fields, divide, median_noise, read_images
-from hscz.learn.targets import mixture_target, one_hot_target, soft_target
 from hscz.pdf.grid import RedshiftGrid
-from hscz.schema import C2020_ESTIMATES, is_usable
+from hscz.schema import is_usable
+from hscz.seams import LABEL_TREATMENTS
 from hscz.stores import open_field
-
-MARGIN_PX = 4
-"""Pixels held beyond those that the network sees where stamps are to be smoothed."""
 
 
 class Labelled:
@@ -34,7 +33,7 @@ class Labelled:
     objects : pandas.DataFrame
         The objects whose labels are used in any fold, in the order of the stamps.
     stamps : Stamps
-    targets : Tensor, shape (n, bins), float32
+    masses : Tensor, shape (n, bins), float32
         Probability mass of the label in each redshift bin.
     conditions : Conditions or None
         Noise, seeing and dust of the stamps, where they are to be degraded.
@@ -53,16 +52,22 @@ class Labelled:
         bands, optional = settings.bands, settings.optional
         images = read_images(stores, self.objects, bands, side_px(config, stores), optional)
         self.stamps = Stamps(torch.from_numpy(images)).to(device)
-        self.targets = torch.from_numpy(_targets(self.objects, self.grid, settings)).to(device)
+        treatment = LABEL_TREATMENTS.load(settings.targets)
+        masses = treatment.masses(self.objects, self.grid, settings)
+        self.masses = torch.from_numpy(masses).to(device)
         self.noise = median_noise(stores, self.objects, bands, optional)
         self.conditions = (
-            _conditions(stores, self.objects, settings) if config.adapt.degrade else None
+            _conditions(stores, self.objects, settings) if _needs_conditions(config) else None
         )
 
-    def rows(self, fold: int, part: str) -> NDArray[np.int64]:
-        """Return where the training or validation galaxies of a fold stand in the stamps."""
+    def places(self, rows: Any) -> NDArray[np.int64]:
+        """Return where objects stand in the stamps, by their rows in the tables of `folds`."""
+        return self._place[rows]
+
+    def held_out(self, fold: int) -> NDArray[np.int64]:
+        """Return where the validation galaxies of a fold stand in the stamps."""
         table = self.folds[fold]
-        return self._place[(table["part"] == part) & table["used"]]
+        return self._place[(table["part"] == "validation") & table["used"]]
 
 
 @dataclass(frozen=True)
@@ -84,7 +89,7 @@ class Unlabelled:
     conditions: Conditions | None
 
     @classmethod
-    def read(cls, config: RunConfig, seed: int, device: torch.device) -> Unlabelled:
+    def read(cls, config: RunConfig, device: torch.device) -> Unlabelled:
         """Draw ``adapt.n_targets`` usable galaxies of each target field.
 
         Raises
@@ -95,7 +100,7 @@ class Unlabelled:
         adapt, bands = config.adapt, config.train.bands
         stores = {name: open_field(config.field_store(name), lazy=False) for name in adapt.targets}
         parts = [
-            _drawn(name, store["flags"].values, adapt.n_targets, [seed, number])
+            _drawn(name, store["flags"].values, adapt.n_targets, [config.train.seed, number])
             for number, (name, store) in enumerate(stores.items())
         ]
         sample = pd.concat(parts, ignore_index=True)
@@ -105,7 +110,9 @@ class Unlabelled:
             Stamps(torch.from_numpy(images)).to(device),
             np.concatenate(mags).astype(np.float64),
             pd.factorize(sample["field"])[0].astype(np.int64),
-            _conditions(stores, sample, config.train, partial=True) if adapt.degrade else None,
+            _conditions(stores, sample, config.train, partial=True)
+            if _needs_conditions(config)
+            else None,
         )
 
 
@@ -131,28 +138,10 @@ def open_labelled(config: RunConfig) -> Fields:
 
 
 def side_px(config: RunConfig, stores: Fields) -> int:
-    """Return how many central pixels to hold: smoothing needs some beyond the network's."""
+    """Return how many central pixels to hold: a way to adapt may need more than the network."""
     side = config.network.input_px
-    if not config.adapt.degrade:
-        return side
     stored = min(store.sizes["y"] for store in stores.values())
-    return max(side, min(stored, side + 2 * MARGIN_PX))
-
-
-def _targets(
-    objects: pd.DataFrame, grid: RedshiftGrid, settings: TrainConfig
-) -> NDArray[np.float32]:
-    z = objects["z_label"].to_numpy(np.float64)
-    if settings.targets == "one_hot":
-        return one_hot_target(z, grid)
-    if settings.targets == "soft":
-        return soft_target(z, objects["sigma"].to_numpy(), grid, settings.soft_sigma)
-    if settings.targets == "mixture":
-        each = np.array(objects.reindex(columns=list(C2020_ESTIMATES)), np.float64)
-        single = np.isnan(each).all(axis=1)
-        each[single, 0] = z[single]
-        return mixture_target(each, np.nan, grid, settings.soft_sigma)
-    raise ConfigError(f"train.targets is {settings.targets!r}; use one_hot, soft or mixture")
+    return max(side, min(stored, side + 2 * margin_px(config)))
 
 
 def _drawn(name: str, flags: NDArray[np.int64], n: int, seed: list[int]) -> pd.DataFrame:
@@ -164,6 +153,10 @@ def _drawn(name: str, flags: NDArray[np.int64], n: int, seed: list[int]) -> pd.D
 
 def _groups(sample: pd.DataFrame) -> list[tuple[str, pd.DataFrame]]:
     return [(str(name), part) for name, part in sample.groupby("field", sort=False)]
+
+
+def _needs_conditions(config: RunConfig) -> bool:
+    return any(one.needs_conditions for one in adaptations(config))
 
 
 def _conditions(

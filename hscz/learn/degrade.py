@@ -12,6 +12,7 @@ import math
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
 from functools import lru_cache
+from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
@@ -20,9 +21,13 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from hscz.errors import StoreError
+from hscz.learn.adapt import Adaptation
 from hscz.learn.loader import band_index
 from hscz.sky.dust import WAYS
-from hscz.survey import PIXEL_SCALE_ARCSEC
+from hscz.survey import BANDS, PIXEL_SCALE_ARCSEC
+
+if TYPE_CHECKING:
+    from hscz.learn.data import Labelled, Unlabelled
 
 logger = logging.getLogger(__name__)
 
@@ -234,6 +239,34 @@ def degrade(
         scaled = images[:, band] * scale[:, band, None, None]
         out[:, band] = noise.add_(_convolve(scaled, transfer[:, band]))
     return out
+
+
+class Degraded(Adaptation):
+    """Source stamps as noisy, blurred and reddened as a random galaxy of the targets."""
+
+    margin_px = 4
+    needs_conditions = True
+
+    def altered(
+        self,
+        stamps: Tensor,
+        rows: Tensor,
+        source: Labelled,
+        target: Unlabelled,
+        generator: torch.Generator,
+    ) -> Tensor:
+        """Degrade the stamps of a batch, or of none."""
+        adapt = self.config.adapt
+        assert source.conditions is not None
+        assert target.conditions is not None
+        # Whole batches, so that each is normalised by the statistics of one kind of stamps.
+        if adapt.degrade_share < 1 and torch.rand((), generator=generator) >= adapt.degrade_share:
+            return stamps
+        have = source.conditions.take(rows)
+        want = draw(target.conditions, len(rows), adapt.degrade_scatter, generator)
+        extinction = torch.tensor([BANDS[b].extinction_per_ebv for b in self.config.train.bands])
+        scatter = adapt.zero_point_scatter_mag
+        return degrade(stamps, have, want, extinction, generator, scatter)
 
 
 def _normal(shape: tuple[int, ...], generator: torch.Generator, device: torch.device) -> Tensor:

@@ -145,6 +145,24 @@ def draw_pairs(
     )
 
 
+def source_only(ours: NDArray[np.bool_]) -> NDArray[np.bool_]:
+    """Return which pairs hold no labelled galaxy of a target field.
+
+    Parameters
+    ----------
+    ours : ndarray of bool, shape (steps, B)
+        Whether the galaxies at `Pairs.source` are of a source field.
+
+    Returns
+    -------
+    ndarray of bool, shape (steps, B)
+        In the order of `Pairs.valid`.
+    """
+    half, quarter = ours.shape[1] // 2, ours.shape[1] // 4
+    within = ours[:, half : half + quarter] & ours[:, half + quarter :]
+    return np.concatenate([ours[:, :half], within, np.ones_like(within)], axis=1)
+
+
 def nearest_partner(
     values: ArrayLike,
     pool: ArrayLike,

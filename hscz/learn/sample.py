@@ -13,7 +13,8 @@ from hscz.config.learn import TrainConfig
 from hscz.errors import StoreError
 from hscz.learn.loader import band_index, read_stamps
 from hscz.pdf.grid import RedshiftGrid
-from hscz.schema import C2020_ESTIMATES, is_usable
+from hscz.schema import is_usable
+from hscz.seams import LABEL_TREATMENTS
 
 Fields = Mapping[str, xr.Dataset]
 
@@ -38,8 +39,8 @@ def divide(stores: Fields, settings: TrainConfig, fold: int = 0) -> pd.DataFrame
     pandas.DataFrame
         One row per object, by field and row of the store: ``field, row, object_id, ra, dec,
         mag_i, part`` (training or validation), ``used`` (whether its label serves),
-        ``z_label``, ``sigma`` (width of the label, 0 for spectroscopic ones) and the estimates
-        behind labels from COSMOS2020.
+        ``z_label``, ``sigma`` (width of the label, 0 for spectroscopic ones) and what
+        ``settings.targets`` needs besides.
 
     Raises
     ------
@@ -144,13 +145,14 @@ def _candidates(name: str, store: xr.Dataset, settings: TrainConfig) -> pd.DataF
     if settings.label == "z_label" and not spec_only:
         from_c2020 = store["label_source"].values == "c2020"
         sigma = np.nan_to_num(np.where(from_c2020, store["z_c2020_sigma"].values, 0.0))
-        absent = [key for key in C2020_ESTIMATES if key not in store]
-        if absent and settings.targets == "mixture" and from_c2020.any():
+        wanted = LABEL_TREATMENTS.load(settings.targets).columns
+        absent = [key for key in wanted if key not in store]
+        if absent and from_c2020.any():
             raise StoreError(
-                f"{name}: has no {absent[0]}, which train.targets = 'mixture' needs; run "
-                "'hscz label --force'"
+                f"{name}: has no {absent[0]}, which train.targets = {settings.targets!r} needs; "
+                "run 'hscz label --force'"
             )
-        kept = [key for key in C2020_ESTIMATES if key in store]
+        kept = [key for key in wanted if key in store]
         estimates = {key: np.where(from_c2020, store[key].values, np.nan) for key in kept}
     table = pd.DataFrame(
         {

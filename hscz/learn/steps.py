@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from contextlib import AbstractContextManager, nullcontext
+from dataclasses import dataclass
 from typing import Any, Protocol
 
 import torch
@@ -12,8 +13,34 @@ from torch import Tensor, nn
 from hscz.config.learn import TrainConfig
 from hscz.errors import ConfigError
 
-Batch = tuple[Tensor, ...]
 Losses = Mapping[str, Tensor]
+
+
+@dataclass(frozen=True)
+class Batch:
+    """What one step learns from.
+
+    Attributes
+    ----------
+    stamps : Tensor, shape (n, band, y, x), float32
+        Of labelled galaxies, counts; NaN in the bands that one lacks.
+    masses : Tensor, shape (n, bins), float32
+        Probability of their labels in each redshift bin.
+    mag_i : Tensor, shape (n,), float32, optional
+    target_stamps : Tensor, shape (m, band, y, x), float32, optional
+        Of unlabelled galaxies of the target fields, where a way to adapt shows them.
+    target_mag_i : Tensor, shape (m,), float32, optional
+    swap, valid : Tensor of bool, shape (n,), optional
+        How `hscz.learn.pairs` pairs the two.
+    """
+
+    stamps: Tensor
+    masses: Tensor
+    mag_i: Tensor | None = None
+    target_stamps: Tensor | None = None
+    target_mag_i: Tensor | None = None
+    swap: Tensor | None = None
+    valid: Tensor | None = None
 
 
 class Step(Protocol):
@@ -36,7 +63,9 @@ class Step(Protocol):
 
 
 class Supervised:
-    """Cross-entropy of a network's logits with target masses.
+    """Cross-entropy of a network's logits with the masses of the labels.
+
+    Another loss is a subclass with its own `losses`.
 
     Parameters
     ----------
@@ -53,14 +82,17 @@ class Supervised:
         self.descent = Descent(network.parameters(), settings, total_steps)
 
     def __call__(self, batch: Batch, progress: float) -> Losses:
-        """Descend on one batch of stamps and masses."""
-        images, targets = batch
+        """Descend on one batch."""
         with autocast(self.settings.precision, self.device):
-            loss = nn.functional.cross_entropy(self.network(images), targets)
+            losses = self.losses(batch, progress)
         self.descent.zero_grad()
-        loss.backward()
+        losses["loss"].backward()
         self.descent.step()
-        return {"loss": loss.detach()}
+        return {name: value.detach() for name, value in losses.items()}
+
+    def losses(self, batch: Batch, progress: float) -> Losses:
+        """Return the scalars for the history; the network descends on ``loss``."""
+        return {"loss": nn.functional.cross_entropy(self.network(batch.stamps), batch.masses)}
 
     def state_dict(self) -> dict[str, Any]:
         """Return the state of optimiser and schedule."""

@@ -2,12 +2,37 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from dataclasses import dataclass
+
 import numpy as np
+import pandas as pd
 from numpy.typing import ArrayLike, NDArray
 from scipy.special import ndtr
 
+from hscz.config.learn import TrainConfig
 from hscz.errors import InputError
 from hscz.pdf.grid import RedshiftGrid
+from hscz.schema import C2020_ESTIMATES
+
+
+@dataclass(frozen=True)
+class LabelTreatment:
+    """What a network is told of a label, one of `hscz.seams.LABEL_TREATMENTS`.
+
+    Attributes
+    ----------
+    masses : callable
+        Gives the probability of each redshift bin, shape (n, bins), float32, from a table of
+        objects with the columns ``z_label``, ``sigma`` (width of the label, 0 where it is
+        spectroscopic), ``mag_i`` and `columns`, the grid and the settings of the training.
+    columns : tuple of str
+        Columns of the field store that it needs besides, where the label is one of COSMOS2020;
+        NaN for other objects.
+    """
+
+    masses: Callable[[pd.DataFrame, RedshiftGrid, TrainConfig], NDArray[np.float32]]
+    columns: tuple[str, ...] = ()
 
 
 def one_hot_target(z_label: ArrayLike, grid: RedshiftGrid) -> NDArray[np.float32]:
@@ -115,3 +140,28 @@ def _bins_inside(z_label: ArrayLike, grid: RedshiftGrid) -> NDArray[np.int64]:
             "drop these objects or widen the grid"
         )
     return bins
+
+
+def _one_hot(
+    objects: pd.DataFrame, grid: RedshiftGrid, settings: TrainConfig
+) -> NDArray[np.float32]:
+    return one_hot_target(objects["z_label"].to_numpy(np.float64), grid)
+
+
+def _soft(objects: pd.DataFrame, grid: RedshiftGrid, settings: TrainConfig) -> NDArray[np.float32]:
+    z, sigma = objects["z_label"].to_numpy(np.float64), objects["sigma"].to_numpy()
+    return soft_target(z, sigma, grid, settings.soft_sigma)
+
+
+def _mixture(
+    objects: pd.DataFrame, grid: RedshiftGrid, settings: TrainConfig
+) -> NDArray[np.float32]:
+    each = np.array(objects.reindex(columns=list(C2020_ESTIMATES)), np.float64)
+    single = np.isnan(each).all(axis=1)
+    each[single, 0] = objects["z_label"].to_numpy(np.float64)[single]
+    return mixture_target(each, np.nan, grid, settings.soft_sigma)
+
+
+ONE_HOT = LabelTreatment(_one_hot)
+SOFT = LabelTreatment(_soft)
+MIXTURE = LabelTreatment(_mixture, tuple(C2020_ESTIMATES))

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import shutil
 from collections.abc import Callable
 from dataclasses import replace
@@ -17,16 +16,17 @@ from hscz.config.decisive import key_of
 from hscz.config.learn import TrainConfig
 from hscz.errors import DivergedError
 from hscz.evaluate.metrics import bias, outlier_fraction, residual, sigma_mad
-from hscz.files.atomic import read_json, replace_folder, write_atomic
-from hscz.files.fresh import Key, mark_made, why_stale
+from hscz.files.atomic import replace_folder, write_atomic
+from hscz.files.fresh import Key, mark_made
 from hscz.files.lock import at_work
-from hscz.learn.adversary import Adversarial
+from hscz.learn.adapt import adaptations, step_of
 from hscz.learn.batches import Epochs
 from hscz.learn.data import Labelled, Unlabelled
-from hscz.learn.model import Model, why_unfinished
-from hscz.learn.steps import Step, Supervised, autocast
+from hscz.learn.folder import ModelFolder
+from hscz.learn.model import Model
+from hscz.learn.steps import autocast
 from hscz.learn.trainer import Metrics, Trainer, choose_device
-from hscz.stores import attributes, part, provenance
+from hscz.stores import attributes, provenance
 
 
 def train(
@@ -79,7 +79,8 @@ def why_untrained(config: RunConfig, member: int) -> str:
     """Return why one run must be trained; empty where it has come to an end, good or bad."""
     if _diverged(config, member):
         return ""
-    return why_unfinished(config.models[member], train_key(config, member))
+    model = ModelFolder(config.models[member])
+    return model.why_stale(train_key(config, member), there=model.whole)
 
 
 def usable_models(config: RunConfig) -> list[Path]:
@@ -109,22 +110,16 @@ def training_report(config: RunConfig) -> str:
         if note := _diverged(config, member):
             lines.append(f"  {folder.name}: left out, {note['error']}")
             continue
-        rows = (folder / "history.jsonl").read_text().splitlines()
-        numbers = json.loads(rows[-1])
-        seconds = sum(json.loads(row)["cpu_seconds"] for row in rows)
-        shown = ", ".join(f"{k} {v:.4g}" for k, v in numbers.items() if not k.endswith("seconds"))
+        rows = ModelFolder(folder).epochs()
+        seconds = sum(row["cpu_seconds"] for row in rows)
+        shown = ", ".join(f"{k} {v:.4g}" for k, v in rows[-1].items() if not k.endswith("seconds"))
         lines.append(f"  {folder.name}: {seconds:.0f} CPU s, {shown} (validation on source labels)")
     return "\n".join(lines)
 
 
 def _diverged(config: RunConfig, member: int) -> dict[str, str]:
     """Return the note of a run that diverged with these settings; empty where none did."""
-    note = _divergence(config.models[member])
-    return {} if why_stale(note, train_key(config, member)) else read_json(note)
-
-
-def _divergence(folder: Path) -> Path:
-    return folder.with_name(f"{folder.name}.diverged.json")
+    return ModelFolder(config.models[member]).diverged(train_key(config, member))
 
 
 def train_key(config: RunConfig, member: int) -> Key:
@@ -155,46 +150,38 @@ def _train_member(
     device: torch.device,
 ) -> None:
     """Train one run aside and put it in its place once it is whole."""
-    final, key = config.models[member], train_key(config, member)
-    folder, fold = part(final), member // config.train.runs
-    if not resume or why_stale(folder / "provenance.json", key):
-        shutil.rmtree(folder, ignore_errors=True)
-    settings = replace(config.train, seed=1000 * config.train.seed + member)
+    final, key = ModelFolder(config.models[member]), train_key(config, member)
+    folder, fold = final.part, member // config.train.runs
+    if not resume or folder.why_stale(key):
+        shutil.rmtree(folder.path, ignore_errors=True)
+    own = replace(config, train=replace(config.train, seed=1000 * config.train.seed + member))
+    settings = own.train
+    target = Unlabelled.read(own, device) if adaptations(own) else None
+    batches = Epochs.of(own, source, target, fold, device)
     network = replace(config.network, masks=bool(settings.hidden))
     model = Model.new(network, settings.bands, source.grid, source.noise, settings.seed)
     model.describe(folder, config)
-    write_atomic(folder / "split.parquet", source.folds[fold].to_parquet)
-    mark_made(folder / "provenance.json", key, **provenance(seed=settings.seed))
-    target = Unlabelled.read(config, settings.seed, device) if config.adapt.targets else None
-    batches = Epochs.of(config, source, target, fold, settings.seed, device)
-    step = _step(config, model, settings, batches.steps, device)
+    write_atomic(folder.split, batches.sample.noted_in(source.folds[fold]).to_parquet)
+    mark_made(folder.provenance, key, **provenance(seed=settings.seed))
+    step = step_of(own, batches.methods, model.network, batches.steps * settings.epochs, device)
     trainer = Trainer(model.network, step, settings, batches.steps, folder, device)
     if resume:
         trainer.resume()
     try:
         trainer.fit(batches, _validator(source, fold, settings, device), progress)
     except DivergedError as error:
-        mark_made(_divergence(final), key, error=str(error))
+        mark_made(final.divergence, key, error=str(error))
         return
     model.save_weights(folder)
-    replace_folder(folder, final)
-    _divergence(final).unlink(missing_ok=True)
-
-
-def _step(
-    config: RunConfig, model: Model, settings: TrainConfig, steps: int, device: torch.device
-) -> Step:
-    total = steps * settings.epochs
-    if config.adapt.targets and config.adapt.adversary != "none":
-        return Adversarial(model.network, settings, config.adapt, total, device)
-    return Supervised(model.network, settings, total, device)
+    replace_folder(folder.path, final.path)
+    final.divergence.unlink(missing_ok=True)
 
 
 def _validator(
     source: Labelled, fold: int, settings: TrainConfig, device: torch.device
 ) -> Callable[[nn.Module], Metrics]:
     """Return a function that judges a network on the labels held out of its training."""
-    rows = torch.from_numpy(source.rows(fold, "validation"))
+    rows = torch.from_numpy(source.held_out(fold))
     z_label = source.objects["z_label"].to_numpy()[rows]
 
     def validate(network: nn.Module) -> Metrics:
@@ -203,9 +190,9 @@ def _validator(
         logits, loss = [], 0.0
         with torch.inference_mode(), autocast(settings.precision, device):
             for batch in rows.split(settings.batch_size):
-                targets = source.targets[batch.to(source.targets.device)]
+                masses = source.masses[batch.to(source.masses.device)]
                 logits.append(network(source.stamps.take(batch, device)).float())
-                loss += float(nn.functional.cross_entropy(logits[-1], targets, reduction="sum"))
+                loss += float(nn.functional.cross_entropy(logits[-1], masses, reduction="sum"))
         pmf = torch.softmax(torch.cat(logits), 1).cpu().numpy()
         dz = residual(pdf.median(pmf / source.grid.widths, source.grid.edges), z_label)
         return {

@@ -6,7 +6,6 @@ the optimiser and the epoch; a run that was killed therefore goes on exactly as 
 
 from __future__ import annotations
 
-import json
 import time
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
@@ -20,7 +19,9 @@ from tqdm import tqdm
 from hscz.config.learn import TrainConfig
 from hscz.errors import ConfigError, DivergedError, StoreError
 from hscz.files.atomic import write_atomic
+from hscz.learn.folder import ModelFolder
 from hscz.learn.steps import Batch, Losses, Step
+from hscz.learn.training_sample import epoch_seed
 
 Metrics = Mapping[str, float]
 
@@ -70,8 +71,8 @@ class Trainer:
     step : Step
     settings : TrainConfig
     steps_per_epoch : int
-    folder : Path
-        Where ``last.ckpt`` and ``history.jsonl`` go.
+    folder : ModelFolder
+        Where checkpoint and history go.
     device : torch.device
     """
 
@@ -79,7 +80,7 @@ class Trainer:
     step: Step
     settings: TrainConfig
     steps_per_epoch: int
-    folder: Path
+    folder: ModelFolder
     device: torch.device
     epoch: int = 0
 
@@ -108,7 +109,7 @@ class Trainer:
             Whether to draw progress bars.
         """
         while self.epoch < self.settings.epochs:
-            generator = torch.Generator().manual_seed(100_003 * self.settings.seed + self.epoch)
+            generator = torch.Generator().manual_seed(epoch_seed(self.settings.seed, self.epoch))
             started, cpu_started = time.perf_counter(), time.process_time()
             row = self._train_epoch(batches(generator), progress)
             row["seconds"] = time.perf_counter() - started
@@ -116,7 +117,8 @@ class Trainer:
             row |= validate(self.network)
             row["cpu_seconds"] = time.process_time() - cpu_started
             self.epoch += 1
-            self._note(row)
+            rounded = {key: float(f"{value:.6g}") for key, value in row.items()}
+            self.folder.note_epoch({"epoch": self.epoch} | rounded)
             self.save()
         return self.network.eval()
 
@@ -156,23 +158,14 @@ class Trainer:
             "step": self.step.state_dict(),
             "epoch": self.epoch,
         }
-        write_atomic(self.folder / "last.ckpt", lambda path: torch.save(state, path))
+        write_atomic(self.folder.checkpoint, lambda path: torch.save(state, path))
 
     def resume(self) -> bool:
         """Go on from the last checkpoint, if there is one."""
-        path = self.folder / "last.ckpt"
-        if not path.exists():
+        if not self.folder.checkpoint.exists():
             return False
-        state = load_tensors(path, self.device)
+        state = load_tensors(self.folder.checkpoint, self.device)
         self.network.load_state_dict(state["network"])
         self.step.load_state_dict(state["step"])
         self.epoch = state["epoch"]
         return True
-
-    def _note(self, row: Metrics) -> None:
-        """Append to the history; what a killed run noted past its checkpoint is dropped."""
-        path = self.folder / "history.jsonl"
-        lines = path.read_text().splitlines()[: self.epoch - 1] if path.exists() else []
-        rounded = {key: float(f"{value:.6g}") for key, value in row.items()}
-        lines.append(json.dumps({"epoch": self.epoch} | rounded))
-        write_atomic(path, lambda temporary: temporary.write_text("\n".join(lines) + "\n"))

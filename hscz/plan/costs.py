@@ -233,11 +233,10 @@ def cube_mb(config: RunConfig, objects: int) -> float:
 
 def held_px(config: RunConfig) -> int:
     """Return the side of the stamps that training holds; see `hscz.learn.data.side_px`."""
-    from hscz.learn.data import MARGIN_PX
+    from hscz.learn.adapt import margin_px
 
     side = config.network.input_px
-    wanted = side + 2 * MARGIN_PX if config.adapt.degrade else side
-    return max(side, min(config.ingest.stamp_px, wanted))
+    return max(side, min(config.ingest.stamp_px, side + 2 * margin_px(config)))
 
 
 def side_by_side(cost: Cost, jobs: int) -> Cost:

@@ -12,6 +12,7 @@ from hscz import pdf, stores
 from hscz.config import RunConfig
 from hscz.files.atomic import read_json, write_json
 from hscz.files.fresh import Key
+from hscz.learn.folder import ModelFolder
 from hscz.learn.model import Model
 from hscz.pdf.grid import RedshiftGrid
 from hscz.schema import FIELD_STORE, PDF_CUBE
@@ -69,22 +70,20 @@ def field_store(
     return stores.commit(path, FIELD_STORE)
 
 
-def model(folder: Path, config: RunConfig) -> Model:
+def model(path: Path, config: RunConfig) -> Model:
     """Write an untrained model, complete with the files a trained one has."""
     import pandas as pd
 
-    folder.mkdir(parents=True, exist_ok=True)
-    train = config.train
+    folder, train = ModelFolder(path), config.train
+    path.mkdir(parents=True, exist_ok=True)
     grid = RedshiftGrid.make(train.grid, train.n_bins, train.z_max)
     network = replace(config.network, masks=bool(train.hidden))
     fresh = Model.new(network, train.bands, grid, (1.0,) * len(train.bands), seed=1)
     fresh.describe(folder, config)
     split = {"field": [""], "object_id": [0], "ra": [0.0], "dec": [0.0], "used": [True]}
-    pd.DataFrame(split | {"mag_i": [22.0], "part": ["training"]}).to_parquet(
-        folder / "split.parquet"
-    )
+    pd.DataFrame(split | {"mag_i": [22.0], "part": ["training"]}).to_parquet(folder.split)
     fresh.save_weights(folder)
-    return Model.load(folder)
+    return Model.load(path)
 
 
 def pdf_cube(path: Path, n_rows: int, n_bins: int = 360) -> Path:

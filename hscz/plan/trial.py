@@ -6,7 +6,6 @@ Batches grow until they have their full size or take long; the rest of the way i
 
 from __future__ import annotations
 
-import json
 import math
 import resource
 import shutil
@@ -186,6 +185,7 @@ def _train(config: RunConfig, threads: int, store_px: int) -> Rung:
     """Time a full batch of training."""
     import torch
 
+    from hscz.learn.folder import ModelFolder
     from hscz.learn.train import train
 
     torch.set_num_threads(threads)
@@ -195,8 +195,8 @@ def _train(config: RunConfig, threads: int, store_px: int) -> Rung:
         _write_stores(some, batch * batches, store_px)
         train(some, force=True, progress=False)
         # The second epoch: the first one sets up what it needs.
-        rows = (some.models[0] / "history.jsonl").read_text().splitlines()
-        return Rung(batch, json.loads(rows[-1])["seconds"] / batches, *_peaks())
+        last = ModelFolder(some.models[0]).epochs()[-1]
+        return Rung(batch, last["seconds"] / batches, *_peaks())
 
     found = climb(run, config.train.batch_size)
     if found.seconds >= LEAST_SECONDS / 2:

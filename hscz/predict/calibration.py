@@ -13,6 +13,7 @@ from hscz.config import RunConfig
 from hscz.errors import InputError, StoreError
 from hscz.files.atomic import read_json
 from hscz.files.fresh import Key, mark_made, why_stale
+from hscz.learn.folder import ModelFolder
 from hscz.predict.ensemble import Ensemble, in_training, mean_pdf, read_rows
 from hscz.predict.keys import labelled, trained
 from hscz.predict.recalibrate import Calibration, fit
@@ -69,11 +70,10 @@ def held_out_pdfs(
     InputError
         If no galaxy with a label was held out.
     """
-    from hscz.learn.model import held_out
     from hscz.learn.train import usable_models
 
     settings, folders = replace(config.predict, stand_in={}), usable_models(config)
-    rows = pd.concat([held_out(folder) for folder in folders])
+    rows = pd.concat([ModelFolder(folder).held_out() for folder in folders])
     rows = rows.drop_duplicates(["field", "row"])
     rows = rows[rows["field"].isin(config.train.fields)].reset_index(drop=True)
     if rows.empty:

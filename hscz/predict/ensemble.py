@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from hscz import pdf, stores
 from hscz.config import PredictConfig
 from hscz.errors import StoreError
+from hscz.learn.folder import ModelFolder
 from hscz.pdf.grid import RedshiftGrid
 from hscz.schema import central_pixels, is_usable
 from hscz.tables.match import match_one_to_one
@@ -169,11 +170,9 @@ def in_training(store: xr.Dataset, folders: Sequence[str]) -> NDArray[np.bool_]:
     They are found by position: identifiers of different catalogues may be the same number, and
     a galaxy in the overlap of two fields has two.
     """
-    from hscz.learn.model import training_part
-
     found = np.zeros((len(folders), store.sizes["object"]), dtype=bool)
     for model, folder in zip(found, folders, strict=True):
-        seen = training_part(folder)
+        seen = ModelFolder(Path(folder)).training_part()
         rows, _, _ = match_one_to_one(store["ra"], store["dec"], seen["ra"], seen["dec"])
         model[rows] = True
     return found
@@ -181,8 +180,7 @@ def in_training(store: xr.Dataset, folders: Sequence[str]) -> NDArray[np.bool_]:
 
 def written_ns(folders: Sequence[str]) -> tuple[int, ...]:
     """Return when the weights of models were written; 0 where there are none."""
-    weights = [Path(folder) / "weights.pt" for folder in folders]
-    return tuple(w.stat().st_mtime_ns if w.exists() else 0 for w in weights)
+    return tuple(ModelFolder(Path(folder)).written_ns for folder in folders)
 
 
 def common_grid(models: Sequence[Model]) -> RedshiftGrid:

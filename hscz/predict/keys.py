@@ -8,12 +8,13 @@ from typing import Any
 
 from hscz.config import RunConfig
 from hscz.files.fresh import InputFile
+from hscz.learn.folder import ModelFolder
 from hscz.stores import attributes
 
 
 def trained(folders: Iterable[Path]) -> Mapping[str, Any]:
     """Return the models that there are by name, each known by what its weights hold."""
-    weights = {folder.name: folder / "weights.pt" for folder in folders}
+    weights = {folder.name: ModelFolder(folder).weights for folder in folders}
     return {name: InputFile(path).content for name, path in weights.items() if path.exists()}
 
 

@@ -8,7 +8,6 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pandas as pd
 import xarray as xr
 
@@ -20,6 +19,7 @@ from hscz.experiments.insight import planes_file
 from hscz.experiments.recipes import ADVERSARY, BASELINE, SWAPPED
 from hscz.figures.samples import columns
 from hscz.files.fresh import Key, input_files
+from hscz.learn.folder import ModelFolder
 from hscz.predict.keys import labelled, trained
 from hscz.stores import identity, open_cube, open_field
 from hscz.survey import equivalents
@@ -117,20 +117,17 @@ class Results:
         """Return ``z_label`` and ``mag_i`` of an epoch of the first recipe's training."""
         from hscz.experiments.gather import training_sample
 
-        return training_sample(self.plan[0]) if self._split() is not None else None
+        return training_sample(self.plan[0]) if self._first_model() else None
 
     def flattened(self) -> dict[str, Any]:
         """Return the inputs of Figure 5."""
-        from hscz.learn.flatten import flatten
-
-        split, settings = self._split(), self.config.flatten
-        if split is None:
+        model, settings = self._first_model(), self.config.flatten
+        sample = model.training_sample() if model else None
+        if sample is None or sample.flattened is None:
             return {"z": [], "mag_i": [], "flattened": None, "settings": settings}
-        used = split[(split["part"] == "training") & split["used"]]
-        z, mag_i, ra, dec = (used[key].to_numpy(float) for key in ("z_label", "mag_i", "ra", "dec"))
-        rng = np.random.default_rng(self.config.train.seed)
-        flat = flatten(z, mag_i, ra, dec, settings, rng)
-        return {"z": z, "mag_i": mag_i, "flattened": flat, "settings": settings}
+        ours = sample.objects.iloc[: len(sample.flattened.kept)]
+        z, mag_i = (ours[key].to_numpy(float) for key in ("z_label", "mag_i"))
+        return {"z": z, "mag_i": mag_i, "flattened": sample.flattened, "settings": settings}
 
     def planes(self) -> pd.DataFrame | None:
         """Return the planes on which a layer of the networks puts the galaxies of two fields."""
@@ -185,10 +182,9 @@ class Results:
             figures=config.figures,
         )
 
-    def _split(self) -> pd.DataFrame | None:
-        if not self.plan or not (self.plan[0].config.models[0] / "split.parquet").exists():
-            return None
-        return pd.read_parquet(self.plan[0].config.models[0] / "split.parquet")
+    def _first_model(self) -> ModelFolder | None:
+        models = [ModelFolder(one.config.models[0]) for one in self.plan[:1]]
+        return next((model for model in models if model.split.exists()), None)
 
     def _cubes(self, wanted: Mapping[str, tuple[Experiment, str]]) -> dict[str, xr.Dataset]:
         """Return those of the wanted cubes that there are."""

@@ -21,7 +21,7 @@ from hscz.errors import StoreError
 from hscz.experiments.insight import MAGNITUDE, best_layer, draw_samples, folder, looked_at
 from hscz.experiments.layers import activations, draw_sample
 from hscz.files.fresh import Key
-from hscz.learn import model as model_module
+from hscz.learn.folder import ModelFolder
 from hscz.learn.model import Model
 from hscz.pdf.grid import RedshiftGrid
 from hscz.plan import synthetic
@@ -169,7 +169,8 @@ def test_galaxies_of_an_overlap_are_known_by_their_place(config: RunConfig) -> N
     split["object_id"] += 1000
     split.loc[:9, ["ra", "dec"]] = np.stack([target["ra"][50:60], target["dec"][50:60]], axis=-1)
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(model_module, "training_part", lambda _: split[split["part"] == "training"])
+        training = split[split["part"] == "training"]
+        patch.setattr(ModelFolder, "training_part", lambda _: training)
         source, target_sample = draw_samples(plan, replace(config.embed, n=N))
     # The first ten now lie elsewhere, so that the source has them free; the target has not.
     assert set(range(10)) <= set(source.rows.tolist())

@@ -224,10 +224,10 @@ def test_network_is_drawn_from_its_modules() -> None:
     pytest.importorskip("torch")
     from hscz.config.learn import NETWORK_PRESETS
     from hscz.learn.adversary import Adversary
-    from hscz.learn.network import Network
+    from hscz.learn.multimodal import multimodal
 
     bands = ("u", "g", "r", "i", "z", "y")
-    network = Network(NETWORK_PRESETS["compact"], [1.0] * 6, 360)
+    network = multimodal(NETWORK_PRESETS["compact"], [1.0] * 6, 360)
     adversary = Adversary(106, 8, (24, 20), (64,), "batch")
     figure = figures.fig10(network, adversary, "inc2", bands)
     table = figure.table

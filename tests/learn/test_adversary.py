@@ -19,7 +19,8 @@ from hscz.learn.adversary import (
     default_layer,
     pair_maps,
 )
-from hscz.learn.network import Network
+from hscz.learn.multimodal import multimodal
+from hscz.learn.steps import Batch
 
 CPU = torch.device("cpu")
 SMALL = dataclasses.replace(
@@ -34,17 +35,18 @@ ADAPT = AdaptConfig(targets=("B",), adversary="inverted", kernels=(8, 6), dense=
 
 def step_of(adapt: AdaptConfig = ADAPT, train: TrainConfig = TRAIN) -> Adversarial:
     torch.manual_seed(0)
-    network = Network(SMALL, [1.0, 1.0], 5)
+    network = multimodal(SMALL, [1.0, 1.0], 5)
     return Adversarial(network, train, adapt, 100, CPU)
 
 
-def batch_of(seed: int = 1, shift: float = 1.0) -> tuple[Tensor, ...]:
+def batch_of(seed: int = 1, shift: float = 1.0) -> Batch:
     """Source noise and shifted target noise, all pairs valid."""
     generator = torch.Generator().manual_seed(seed)
     source, target = torch.randn(2, 16, 2, 32, 32, generator=generator)
     masses = torch.softmax(torch.randn(16, 5, generator=generator), 1)
     swap = torch.rand(16, generator=generator) < 0.5
-    return source, masses, target + shift, swap, torch.ones(16, dtype=torch.bool)
+    valid = torch.ones(16, dtype=torch.bool)
+    return Batch(source, masses, target_stamps=target + shift, swap=swap, valid=valid)
 
 
 def weights(module: torch.nn.Module) -> list[Tensor]:
@@ -126,9 +128,8 @@ def test_it_learns_to_tell_fields_apart_unless_the_trunk_resists() -> None:
 
 
 def test_pairs_that_are_not_valid_do_not_count() -> None:
-    source, masses, target, swap, _ = batch_of()
-    valid = torch.zeros(16, dtype=torch.bool)
-    losses = step_of()((source, masses, target, swap, valid), 0.5)
+    none = dataclasses.replace(batch_of(), valid=torch.zeros(16, dtype=torch.bool))
+    losses = step_of()(none, 0.5)
     assert float(losses["adversary_loss"]) == 0
 
 
@@ -155,7 +156,7 @@ def test_a_resumed_step_goes_on_as_the_unbroken_one() -> None:
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        ({"adversary": "confused"}, "adapt.adversary is 'confused'; use none, inverted"),
+        ({"adversary": "confused"}, "adapt.adversary is 'confused'; an adversary has inverted"),
         ({"ramp": "steep"}, "adapt.ramp is 'steep'; use constant"),
         ({"layer": "inc9"}, "layer 'inc9' is unknown; there are conv1, conv2"),
         ({"layer": "valid1"}, None),
@@ -175,7 +176,7 @@ def test_maps_too_small_for_the_adversary_are_refused() -> None:
 
 
 def test_the_paper_watches_the_fifth_layer() -> None:
-    assert default_layer(Network(NETWORK_PRESETS["paper"], [1.0] * 6, 360).layer_names) == "inc3"
+    assert default_layer(multimodal(NETWORK_PRESETS["paper"], [1.0] * 6, 360).layer_names) == "inc3"
 
 
 def test_fields_kept_apart_share_no_statistics() -> None:

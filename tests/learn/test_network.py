@@ -9,13 +9,13 @@ import torch
 
 from hscz.config.learn import NETWORK_PRESETS
 from hscz.errors import ConfigError
-from hscz.learn.network import Inception, Network, Smooth
+from hscz.learn.multimodal import Inception, Smooth, multimodal
 
 COMPACT = NETWORK_PRESETS["compact"]
 
 
 def test_paper_size_is_the_reconstruction() -> None:
-    network = Network(NETWORK_PRESETS["paper"], [1.0] * 6, 360)
+    network = multimodal(NETWORK_PRESETS["paper"], [1.0] * 6, 360)
     maps = {name: module for name, module in network.body.named_children()}
     assert isinstance(maps["inc1"], Inception)
     assert maps["inc1"].channels == 522
@@ -28,7 +28,7 @@ def test_paper_size_is_the_reconstruction() -> None:
 def test_a_pair_branch_sees_only_its_two_bands() -> None:
     torch.manual_seed(0)
     config = dataclasses.replace(COMPACT, layers=("conv 4 3 relu", "inc 4"), merge_after=2)
-    network = Network(config, [1.0] * 6, 10).eval()
+    network = multimodal(config, [1.0] * 6, 10).eval()
     image = torch.randn(1, 6, 32, 32)
     changed = image.clone()
     changed[:, 0] += 1  # only in the pair (u, g)
@@ -38,7 +38,7 @@ def test_a_pair_branch_sees_only_its_two_bands() -> None:
 
 
 def test_only_the_central_pixels_count() -> None:
-    network = Network(COMPACT, [1.0] * 3, 10).eval()
+    network = multimodal(COMPACT, [1.0] * 3, 10).eval()
     image = torch.randn(1, 3, 64, 64)
     noisy_rim = image.clone()
     noisy_rim[..., :16, :] += 100
@@ -47,16 +47,16 @@ def test_only_the_central_pixels_count() -> None:
 
 def test_noise_scales_each_band() -> None:
     torch.manual_seed(0)
-    network = Network(COMPACT, [1.0, 2.0, 4.0], 10).eval()
+    network = multimodal(COMPACT, [1.0, 2.0, 4.0], 10).eval()
     torch.manual_seed(0)
-    unit = Network(COMPACT, [1.0, 1.0, 1.0], 10).eval()
+    unit = multimodal(COMPACT, [1.0, 1.0, 1.0], 10).eval()
     image = torch.randn(2, 3, 32, 32)
     scale = torch.tensor([1.0, 2.0, 4.0]).view(1, 3, 1, 1)
     torch.testing.assert_close(network(image * scale), unit(image))
 
 
 def test_one_band_alone_works() -> None:
-    assert Network(COMPACT, [1.0], 10).eval()(torch.zeros(1, 1, 32, 32)).shape == (1, 10)
+    assert multimodal(COMPACT, [1.0], 10).eval()(torch.zeros(1, 1, 32, 32)).shape == (1, 10)
 
 
 def test_smooth_averages_the_pixels_that_exist() -> None:
@@ -76,22 +76,22 @@ def test_smooth_averages_the_pixels_that_exist() -> None:
 )
 def test_bad_settings_are_named(change: dict, message: str) -> None:
     with pytest.raises(ConfigError, match=message):
-        Network(dataclasses.replace(COMPACT, **change), [1.0] * 6, 360)
+        multimodal(dataclasses.replace(COMPACT, **change), [1.0] * 6, 360)
 
 
 def test_unknown_layer_lists_the_known_ones() -> None:
     with pytest.raises(ConfigError, match="conv1, conv2, pool1, inc1"):
-        Network(COMPACT, [1.0] * 6, 10).activations(torch.zeros(1, 6, 32, 32), "inc9")
+        multimodal(COMPACT, [1.0] * 6, 10).activations(torch.zeros(1, 6, 32, 32), "inc9")
 
 
 def test_stamps_smaller_than_the_input_are_refused() -> None:
     with pytest.raises(ConfigError, match="smaller than 32"):
-        Network(COMPACT, [1.0] * 6, 10)(torch.zeros(1, 6, 16, 16))
+        multimodal(COMPACT, [1.0] * 6, 10)(torch.zeros(1, 6, 16, 16))
 
 
 def test_a_missing_band_is_told_from_a_dark_one() -> None:
     config = dataclasses.replace(COMPACT, masks=True)
-    network = Network(config, [1.0] * 3, 10).eval()
+    network = multimodal(config, [1.0] * 3, 10).eval()
     image = torch.randn(2, 3, 32, 32)
     dark, missing, damaged = image.clone(), image.clone(), image.clone()
     dark[:, 1], missing[:, 1], damaged[:, 1, 3, 3] = 0, torch.nan, torch.nan

@@ -10,6 +10,7 @@ from torch import Tensor, nn
 
 from hscz.config.learn import NETWORK_PRESETS
 from hscz.errors import ConfigError, InputError
+from hscz.learn.multimodal import multimodal
 from hscz.learn.network import Network
 from hscz.learn.normalise import renormalise
 
@@ -24,7 +25,7 @@ CONFIG = dataclasses.replace(
 
 def network(norm: str = "batch") -> Network:
     torch.manual_seed(1)
-    return Network(dataclasses.replace(CONFIG, norm=norm), [1.0] * 3, 10)
+    return multimodal(dataclasses.replace(CONFIG, norm=norm), [1.0] * 3, 10)
 
 
 def target_stamps() -> Tensor:

@@ -13,6 +13,7 @@ from torch import nn
 
 from hscz.config.learn import TrainConfig
 from hscz.errors import ConfigError, DivergedError
+from hscz.learn.folder import ModelFolder
 from hscz.learn.loader import Stamps, dihedral
 from hscz.learn.steps import Batch, Losses, Supervised
 from hscz.learn.trainer import Trainer, choose_device
@@ -36,7 +37,7 @@ def noise() -> tuple[Stamps, torch.Tensor]:
 def batches(generator: torch.Generator) -> Iterator[Batch]:
     stamps, targets = noise()
     for rows in torch.randperm(256, generator=generator).split(32):
-        yield stamps.turned(rows, generator, CPU), targets[rows]
+        yield Batch(stamps.turned(rows, generator, CPU), targets[rows])
 
 
 def network() -> nn.Module:
@@ -44,10 +45,10 @@ def network() -> nn.Module:
     return nn.Sequential(nn.Conv2d(2, 8, 3), nn.BatchNorm2d(8), nn.Flatten(), nn.Linear(288, 2))
 
 
-def trainer_in(folder: Path, settings: TrainConfig = SETTINGS) -> Trainer:
+def trainer_in(folder: Path, settings: TrainConfig = SETTINGS, steps: int = 8) -> Trainer:
     module = network()
     step = Supervised(module, settings, 8 * settings.epochs, CPU)
-    return Trainer(module, step, settings, 8, folder, CPU)
+    return Trainer(module, step, settings, steps, ModelFolder(folder), CPU)
 
 
 def fit(folder: Path, resume: bool = False, kill_after: int | None = None) -> nn.Module:
@@ -132,9 +133,8 @@ def test_a_nan_loss_stops_the_run_and_keeps_the_last_checkpoint(tmp_path: Path) 
 
 
 def test_too_few_galaxies_for_a_batch_are_named(tmp_path: Path) -> None:
-    module = network()
     with pytest.raises(ConfigError, match=r"no batch of 32"):
-        Trainer(module, Supervised(module, SETTINGS, 1, CPU), SETTINGS, 0, tmp_path, CPU)
+        trainer_in(tmp_path, steps=0)
 
 
 @pytest.mark.parametrize("key", ["optimiser", "schedule"])

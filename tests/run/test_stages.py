@@ -20,7 +20,8 @@ from hscz.config.read import load
 from hscz.errors import StoreError
 from hscz.info import describe_artefact
 from hscz.learn import train as train_stage
-from hscz.learn.model import Model, training_part
+from hscz.learn.folder import ModelFolder
+from hscz.learn.model import Model
 from hscz.learn.trainer import Trainer
 from hscz.pdf.flags import RULES
 from hscz.predict.stage import predict, predict_field
@@ -102,7 +103,7 @@ def test_labels_come_from_c2020_and_spectra_alone(config: RunConfig) -> None:
 
 
 def test_training_used_only_the_source(config: RunConfig) -> None:
-    part = training_part(config.models[0])
+    part = ModelFolder(config.models[0]).training_part()
     assert set(part["field"]) == {"COSMOS_UDF"}
     store = open_field(config.field_store("COSMOS_UDF"), lazy=False)
     labelled = store["object_id"].values[store["label_source"].values != ""]
