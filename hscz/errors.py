@@ -1,5 +1,10 @@
 """The errors a user can mend, each naming what was found, where, and what to do."""
 
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
 
 class HsczError(Exception):
     """Something in the input or on disk that the user can mend.
@@ -53,3 +58,31 @@ class IncompleteError(InputError):
     def __init__(self, message: str, service_lacks: bool = False):
         super().__init__(message)
         self.service_lacks = service_lacks
+
+
+@contextmanager
+def about(what: object) -> Iterator[None]:
+    """Let the messages of errors raised inside begin with what they are about.
+
+    The exception itself is changed, so that threads and processes do not mix up their labels. A
+    message that begins so already stays as it is.
+
+    Parameters
+    ----------
+    what : object
+        A file, a store or another thing that the user can look at.
+
+    Examples
+    --------
+    >>> with about("a.fits"), about("column 'z'"):
+    ...     raise InputError("has 99 in row 1")
+    Traceback (most recent call last):
+    ...
+    hscz.errors.InputError: a.fits: column 'z': has 99 in row 1
+    """
+    try:
+        yield
+    except HsczError as error:
+        if not str(error).startswith(f"{what}: "):
+            error.args = (f"{what}: {error}", *error.args[1:])
+        raise

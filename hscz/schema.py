@@ -303,7 +303,7 @@ def validate(dataset: xr.Dataset, contract: Mapping[str, Variable], name: str) -
     return dataset
 
 
-def check_unique_ids(object_id: np.ndarray, name: str) -> None:
+def check_unique_ids(object_id: np.ndarray) -> None:
     """Refuse repeated identifiers, naming the first.
 
     Raises
@@ -313,16 +313,16 @@ def check_unique_ids(object_id: np.ndarray, name: str) -> None:
 
     Examples
     --------
-    >>> check_unique_ids(np.array([3, 5, 3]), "cat.fits")
+    >>> check_unique_ids(np.array([3, 5, 3]))
     Traceback (most recent call last):
     ...
-    hscz.errors.StoreError: cat.fits: object id 3 occurs 2 times (1 ids are repeated); ...
+    hscz.errors.StoreError: object id 3 occurs 2 times (1 ids are repeated); ...
     """
     ids, counts = np.unique(object_id, return_counts=True)
     repeated = counts > 1
     if repeated.any():
         raise StoreError(
-            f"{name}: object id {ids[repeated][0]} occurs {counts[repeated][0]} times "
+            f"object id {ids[repeated][0]} occurs {counts[repeated][0]} times "
             f"({repeated.sum()} ids are repeated); remove the repeated rows"
         )
 

@@ -12,7 +12,7 @@ import xarray as xr
 from numpy.typing import NDArray
 
 from hscz import __version__, pdf
-from hscz.errors import ConfigError, InputError, StoreError
+from hscz.errors import ConfigError, InputError, StoreError, about
 from hscz.export.columns import QUANTILES, Block, Column, choose, known_columns, plain
 from hscz.schema import PDF_CUBE, validate
 from hscz.tables.select import find_name, names_in, select
@@ -130,7 +130,8 @@ class Catalogue:
         return [by_name[name] for name in found if name]
 
     def _kept(self, table: Block) -> NDArray[np.bool_]:
-        return select(pd.DataFrame(table), self.rule, "PDF cube", allow_empty=True).to_numpy()
+        with about("PDF cube"):
+            return select(pd.DataFrame(table), self.rule, allow_empty=True).to_numpy()
 
     def _read(self, variables: set[str]) -> Iterator[Block]:
         """Yield rows of variables of the cube, and of quantiles it does not hold."""

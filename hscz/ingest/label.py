@@ -9,7 +9,7 @@ import xarray as xr
 from hscz import stores
 from hscz.config import FieldConfig, LabelConfig, RunConfig, TableConfig
 from hscz.config.decisive import key_of
-from hscz.errors import ConfigError, InputError
+from hscz.errors import ConfigError, InputError, about
 from hscz.files.fresh import Key, input_files
 from hscz.files.lock import at_work
 from hscz.schema import check_unique_ids
@@ -148,7 +148,8 @@ def _column(values: pd.Series) -> xr.Variable:
 
 def _true_redshifts(objects: pd.DataFrame, file: str) -> np.ndarray:
     truth = read_columns(file, ["object_id", "z_true"]).set_index("object_id")["z_true"]
-    check_unique_ids(truth.index.to_numpy(), file)
+    with about(file):
+        check_unique_ids(truth.index.to_numpy())
     z_true = truth.reindex(objects["object_id"]).to_numpy(np.float32)
     if np.isnan(z_true).all():
         raise InputError(

@@ -25,7 +25,7 @@ from hscz import stores
 from hscz.config import FieldConfig, IngestConfig, RunConfig
 from hscz.config.decisive import key_of
 from hscz.constants import MAG_PER_RELATIVE_ERROR
-from hscz.errors import InputError
+from hscz.errors import InputError, about
 from hscz.files.atomic import write_atomic
 from hscz.files.fresh import InputFile, Key, input_files
 from hscz.files.lock import at_work
@@ -215,7 +215,8 @@ def _catalogue(entry: FieldConfig, settings: IngestConfig, wcs: WCS) -> tuple[pd
     expression = settings.select or descriptor.select
     table = read_catalogue(entry.catalogue.file, descriptor, wcs=wcs, extra=names_in(expression))
     _check_magnitudes(table, descriptor, entry)
-    kept = select(table, expression, entry.catalogue.file)
+    with about(entry.catalogue.file):
+        kept = select(table, expression)
     return table[kept].reset_index(drop=True), len(table)
 
 

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from hscz import stores
 from hscz.config import RunConfig, StatedCounts
-from hscz.errors import InputError
+from hscz.errors import InputError, about
 from hscz.fetch.wanted import expected, places
 from hscz.mock.grid import FieldGrid
 from hscz.sky.fits import open_band
@@ -145,7 +145,8 @@ def _in_catalogue(config: RunConfig, name: str, files: Sequence[Path]) -> int | 
         return None
     rule = config.ingest.select or descriptor.select
     table = read_catalogue(entry.catalogue.file, descriptor, extra=names_in(rule))
-    table = table[select(table, rule, entry.catalogue.file)]
+    with about(entry.catalogue.file):
+        table = table[select(table, rule)]
     ra, dec = table["ra"].to_numpy(), table["dec"].to_numpy()
     if files:
         return _in_images(config, name, files, ra, dec)

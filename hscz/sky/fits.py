@@ -16,7 +16,7 @@ from astropy.io import fits
 from astropy.wcs import WCS
 from numpy.typing import NDArray
 
-from hscz.errors import InputError
+from hscz.errors import InputError, about
 from hscz.files.atomic import write_atomic
 from hscz.files.unpack import DAMAGED
 from hscz.sky import header as head
@@ -222,21 +222,20 @@ def open_band(path: str | Path, band: str, zero_point: float | None = None) -> B
     hscz.errors.InputError: nowhere.fits: no such file; ...
     """
     path = Path(path)
-    headers = head.read_headers(path)
-    planes = head.find_planes(path, headers)
-    primary, image = headers[0], headers[planes["IMAGE"]]
-    head.check_filter(path, band, str(image.get("FILTER", primary.get("FILTER", ""))))
-    return BandImage(
-        path=path,
-        band=band,
-        shape=head.image_shape(image),
-        wcs=head.celestial_wcs(path, image),
-        zero_point=head.read_zero_point(path, image, primary, zero_point),
-        hdus=planes,
-        mask_planes=head.read_mask_planes(path, headers[planes["MASK"]])
-        if "MASK" in planes
-        else {},
-    )
+    with about(path):
+        headers = head.read_headers(path)
+        planes = head.find_planes(headers)
+        primary, image = headers[0], headers[planes["IMAGE"]]
+        head.check_filter(path.name, band, str(image.get("FILTER", primary.get("FILTER", ""))))
+        return BandImage(
+            path=path,
+            band=band,
+            shape=head.image_shape(image),
+            wcs=head.celestial_wcs(image),
+            zero_point=head.read_zero_point(image, primary, zero_point),
+            hdus=planes,
+            mask_planes=head.read_mask_planes(headers[planes["MASK"]]) if "MASK" in planes else {},
+        )
 
 
 def write_calexp(

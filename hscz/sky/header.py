@@ -1,4 +1,7 @@
-"""What the headers of an image file say, and the complaints where they do not say it."""
+"""What the headers of an image file say, and the complaints where they do not say it.
+
+The complaints begin with the file where `hscz.errors.about` names it.
+"""
 
 from __future__ import annotations
 
@@ -43,7 +46,7 @@ def read_headers(path: Path) -> dict[int, fits.Header]:
             with fits.open(path) as hdus:
                 return {n: hdu.header for n, hdu in enumerate(hdus) if hdu.is_image}
         except OSError as error:
-            raise InputError(f"{path}: cannot be read ({error}); fetch the file again") from error
+            raise InputError(f"cannot be read ({error}); fetch the file again") from error
     return {n: h for n, h in enumerate(headers) if h.get("XTENSION", "IMAGE").strip() == "IMAGE"}
 
 
@@ -53,22 +56,20 @@ def _all_headers(path: Path) -> list[fits.Header]:
     astropy only warns of a truncated file and would hand out what it finds.
     """
     if not path.is_file():
-        raise InputError(f"{path}: no such file; check the path and the pattern it came from")
+        raise InputError("no such file; check the path and the pattern it came from")
     try:
         with open_unpacked(path) as file:
-            return _walk(path, file, None if is_packed(path) else path.stat().st_size)
+            return _walk(file, None if is_packed(path) else path.stat().st_size)
     except DAMAGED as error:
-        raise InputError(f"{path}: truncated or damaged ({error}); fetch the file again") from error
+        raise InputError(f"truncated or damaged ({error}); fetch the file again") from error
 
 
-def _walk(path: Path, file: Any, size: int | None) -> list[fits.Header]:
+def _walk(file: Any, size: int | None) -> list[fits.Header]:
     """Go from header to header through a file; without `size`, to where its stream ends."""
     headers: list[fits.Header] = []
     start = file.peek(8)[:8]
     if start != b"SIMPLE  ":
-        raise InputError(
-            f"{path}: is not a FITS file, it starts with {start!r}; fetch the file again"
-        )
+        raise InputError(f"is not a FITS file, it starts with {start!r}; fetch the file again")
     end = 0
     while file.peek(1):
         try:
@@ -76,22 +77,21 @@ def _walk(path: Path, file: Any, size: int | None) -> list[fits.Header]:
             end = file.tell() + (header["NAXIS"] and header.data_size_padded)
         except KeyError as error:
             raise InputError(
-                f"{path}: the header of HDU {len(headers)} is damaged ({error.args[0]}); "
+                f"the header of HDU {len(headers)} is damaged ({error.args[0]}); "
                 "fetch the file again"
             ) from error
         except (OSError, EOFError, ValueError) as error:
             if headers and _only_padding(file, end):
                 break
             raise InputError(
-                f"{path}: truncated, breaks off in a header ({error}); fetch the file again"
+                f"truncated, breaks off in a header ({error}); fetch the file again"
             ) from error
         headers.append(header)
         # A plain file can be set beyond its end, a packed stream stops there.
         there = min(file.seek(end), end if size is None else size)
         if there < end:
             raise InputError(
-                f"{path}: truncated, {there} bytes of {end} that its headers announce; "
-                "fetch the file again"
+                f"truncated, {there} bytes of {end} that its headers announce; fetch the file again"
             )
     return headers
 
@@ -102,7 +102,7 @@ def _only_padding(file: Any, start: int) -> bool:
     return not any(part.strip(b"\0 ") for part in iter(lambda: file.read(1 << 20), b""))
 
 
-def find_planes(path: Path, headers: Mapping[int, fits.Header]) -> dict[str, int]:
+def find_planes(headers: Mapping[int, fits.Header]) -> dict[str, int]:
     """Return the HDU numbers of IMAGE, MASK and VARIANCE, given the headers by HDU number."""
     planes: dict[str, int] = {}
     unnamed: list[int] = []
@@ -118,14 +118,14 @@ def find_planes(path: Path, headers: Mapping[int, fits.Header]) -> dict[str, int
         planes["IMAGE"] = unnamed[0]
     if "IMAGE" not in planes:
         raise InputError(
-            f"{path}: has {len(unnamed)} 2-D images, none with EXTTYPE or EXTNAME = 'IMAGE' "
+            f"has {len(unnamed)} 2-D images, none with EXTTYPE or EXTNAME = 'IMAGE' "
             f"({_listed(headers)}); give the coadd, or name its image HDU"
         )
     shapes = {name: image_shape(headers[number]) for name, number in planes.items()}
     if len(set(shapes.values())) > 1:
-        raise InputError(f"{path}: its planes differ in shape, {shapes}; fetch the file again")
+        raise InputError(f"its planes differ in shape, {shapes}; fetch the file again")
     if 0 in shapes["IMAGE"]:
-        raise InputError(f"{path}: its image has no pixel, {shapes['IMAGE']}; fetch the file again")
+        raise InputError(f"its image has no pixel, {shapes['IMAGE']}; fetch the file again")
     return planes
 
 
@@ -138,15 +138,15 @@ def _listed(headers: Mapping[int, fits.Header]) -> str:
     return "HDU " + ", ".join(found)
 
 
-def check_filter(path: Path, band: str, filter_name: str) -> None:
+def check_filter(file_name: str, band: str, filter_name: str) -> None:
     """Refuse a file whose FILTER card or, without a card that is known, name is of another band."""
     try:
         found, where = survey.band(filter_name.strip()).name, f"FILTER is {filter_name!r}"
     except ConfigError:
-        found, where = _band_in_name(path.name), "its name"
+        found, where = _band_in_name(file_name), "its name"
     if found not in ("", band):
         raise InputError(
-            f"{path}: {where}, which is band {found}, but the file was given for band {band}; "
+            f"{where}, which is band {found}, but the file was given for band {band}; "
             "correct the pattern, the bands or the card"
         )
 
@@ -166,7 +166,7 @@ def image_shape(header: fits.Header) -> tuple[int, int]:
     return (header["NAXIS2"], header["NAXIS1"])
 
 
-def celestial_wcs(path: Path, header: fits.Header) -> WCS:
+def celestial_wcs(header: fits.Header) -> WCS:
     """Return the WCS of a header in right ascension and declination."""
     if "RADECSYS" in header and "RADESYS" not in header:
         header = header.copy()
@@ -184,25 +184,25 @@ def celestial_wcs(path: Path, header: fits.Header) -> WCS:
             wcs = whole.celestial
     except (WcsError, KeyError, ValueError, FITSFixedWarning, VerifyWarning) as error:
         lines = [line.strip() for line in str(error).splitlines() if "cextern" not in line]
-        raise InputError(f"{path}: no usable WCS ({' '.join(lines).strip()}); {mend}") from error
+        raise InputError(f"no usable WCS ({' '.join(lines).strip()}); {mend}") from error
     scales = proj_plane_pixel_scales(wcs) if wcs.has_celestial else np.zeros(2)
     numbers = [*scales, *wcs.wcs.crval, *wcs.wcs.crpix] if wcs.has_celestial else [np.nan]
     if not (np.isfinite(numbers).all() and (scales > 0).all()):
         keys = ("CTYPE1", "CTYPE2", "CRVAL1", "CRVAL2", "CRPIX1", "CRPIX2", "CD1_1", "CD2_2")
         found = {key: card for key in keys if (card := _card(header, key)) is not None}
-        raise InputError(f"{path}: no usable celestial WCS, {found}; {mend}")
+        raise InputError(f"no usable celestial WCS, {found}; {mend}")
     # FK5 of J2000 is ICRS to 0.02 arcsec; any other frame would put stamps in the wrong place.
     frame, equinox = wcs.wcs.radesys.strip(), wcs.wcs.equinox
     if wcs.wcs.lngtyp != "RA" or frame not in ("", "ICRS", "FK5") or abs(equinox - 2000) > 0:
         raise InputError(
-            f"{path}: its WCS is in {wcs.wcs.lngtyp} {frame} {equinox}, not ICRS; reproject it"
+            f"its WCS is in {wcs.wcs.lngtyp} {frame} {equinox}, not ICRS; reproject it"
         )
     side = 3600 * scales.max()
     if side > COARSEST_ARCSEC:
-        raise InputError(f"{path}: no usable WCS, its pixels have {side:.4g} arcsec; {mend}")
+        raise InputError(f"no usable WCS, its pixels have {side:.4g} arcsec; {mend}")
     if whole.wcs.lng > whole.wcs.lat:
         raise InputError(
-            f"{path}: its CTYPE1 is {whole.wcs.ctype[0]!r}, right ascension must come first; swap "
+            f"its CTYPE1 is {whole.wcs.ctype[0]!r}, right ascension must come first; swap "
             "CTYPE, CRVAL and the rows of the CD matrix, or reproject it"
         )
     return wcs
@@ -217,18 +217,18 @@ def _card(header: fits.Header, key: str) -> Any:
 
 
 def read_zero_point(
-    path: Path, image: fits.Header, primary: fits.Header, without_card: float | None = None
+    image: fits.Header, primary: fits.Header, without_card: float | None = None
 ) -> float:
     """Return the AB zero point from FLUXMAG0, the counts of an object of magnitude 0, or BUNIT.
 
     The value `without_card` is for headers that have neither; where they have one, it must agree.
     """
-    told = _told_zero_points(path, image, primary)
+    told = _told_zero_points(image, primary)
     vague = {key: value for key in VAGUE_CARDS if (value := image.get(key, primary.get(key)))}
     if without_card is None and not told:
         hint = "".join(f", {key} is {value!r}" for key, value in vague.items())
         raise InputError(
-            f"{path}: no zero point, FLUXMAG0 is None{hint}; give zero_point for images without "
+            f"no zero point, FLUXMAG0 is None{hint}; give zero_point for images without "
             "the card, or write the card"
         )
     if without_card is not None and not told:
@@ -240,20 +240,20 @@ def read_zero_point(
     for other, value in others:
         if not abs(found - value) <= ZERO_POINT_TOLERANCE_MAG:
             raise InputError(
-                f"{path}: {name} makes the zero point {found:.4f}, but {other} is {value}; "
+                f"{name} makes the zero point {found:.4f}, but {other} is {value}; "
                 "remove zero_point, which is for images without the card, or correct the card"
             )
     return found
 
 
-def _told_zero_points(path: Path, image: fits.Header, primary: fits.Header) -> dict[str, float]:
+def _told_zero_points(image: fits.Header, primary: fits.Header) -> dict[str, float]:
     """Return the zero points that cards tell without doubt, by the card."""
     told = {}
     counts: Any = image.get("FLUXMAG0", primary.get("FLUXMAG0"))
     if counts is not None:
         if not (isinstance(counts, int | float) and 0 < counts < np.inf):
             raise InputError(
-                f"{path}: no zero point, FLUXMAG0 is {counts!r}; correct the card, or remove it "
+                f"no zero point, FLUXMAG0 is {counts!r}; correct the card, or remove it "
                 "and give zero_point"
             )
         told["FLUXMAG0"] = 2.5 * float(np.log10(counts))
@@ -273,18 +273,18 @@ def _note_vague(key: str, value: object, zero_point: float) -> None:
         )
 
 
-def read_mask_planes(path: Path, header: fits.Header) -> dict[str, int]:
+def read_mask_planes(header: fits.Header) -> dict[str, int]:
     """Return the bit of each mask plane by name."""
     planes = {key[3:]: header[key] for key in header if key.startswith("MP_")}
     if not planes:
         raise InputError(
-            f"{path}: the MASK header names no plane (MP_* cards), so its bits mean nothing; "
+            "the MASK header names no plane (MP_* cards), so its bits mean nothing; "
             "add the cards or remove the HDU"
         )
     for plane, bit in planes.items():
         if not (isinstance(bit, int) and 0 <= bit < 32):
             raise InputError(
-                f"{path}: mask plane MP_{plane} is {bit!r}, which is no bit of a 32-bit mask; "
+                f"mask plane MP_{plane} is {bit!r}, which is no bit of a 32-bit mask; "
                 "correct the card"
             )
     return planes

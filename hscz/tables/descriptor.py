@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from hscz.config.fetch import refuse_secrets
-from hscz.errors import ConfigError, InputError
+from hscz.errors import ConfigError, InputError, about
 from hscz.survey import BANDS
 from hscz.tables.files import KINDS
 from hscz.tables.select import names_in, suggest
@@ -214,16 +214,15 @@ def load_descriptor(name_or_path: str | Path) -> CatalogueDescriptor:
     'zpec'
     """
     path = _find(name_or_path)
-    try:
-        content = tomllib.loads(path.read_text(encoding="utf-8"))
-        _check_keys("the file", content, _keys())
-        return CatalogueDescriptor(name=path.stem, **_frozen(content))
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise ConfigError(f"{path}: not valid TOML: {error}") from None
-    except TypeError as error:
-        raise ConfigError(f"{path}: {str(error).partition('__init__() ')[2] or error}") from None
-    except ConfigError as error:
-        raise ConfigError(f"{path}: {error}") from None
+    with about(path):
+        try:
+            content = tomllib.loads(path.read_text(encoding="utf-8-sig"))
+            _check_keys("the file", content, _keys())
+            return CatalogueDescriptor(name=path.stem, **_frozen(content))
+        except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+            raise ConfigError(f"not valid TOML: {error}") from None
+        except TypeError as error:
+            raise ConfigError(str(error).partition("__init__() ")[2] or str(error)) from None
 
 
 def descriptor_paths() -> dict[str, Path]:

@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike, NDArray
 
-from hscz.errors import InputError
+from hscz.errors import InputError, about
 from hscz.schema import C2020_ESTIMATES
 from hscz.tables.descriptor import CatalogueDescriptor
 from hscz.tables.match import match_one_to_one, without_repeats
@@ -112,8 +112,10 @@ def c2020_table(
         absent = {lephare, eazy} - set(table.columns)
         if absent:
             raise InputError(f"{name}: no column {absent.pop()!r}; read it along as an extra one")
-    classic = classic[select(classic, galaxies, "COSMOS2020 CLASSIC")]
-    farmer = farmer[select(farmer, galaxies, "COSMOS2020 FARMER")]
+    with about("COSMOS2020 CLASSIC"):
+        classic = classic[select(classic, galaxies)]
+    with about("COSMOS2020 FARMER"):
+        farmer = farmer[select(farmer, galaxies)]
     i, j, _ = match_one_to_one(
         classic["ra"], classic["dec"], farmer["ra"], farmer["dec"], radius_arcsec
     )
@@ -160,13 +162,15 @@ def secure_redshifts(table: pd.DataFrame, descriptor: CatalogueDescriptor) -> pd
             f"the descriptor {descriptor.name!r} has no {absent[0]!r} in [columns]; add it, or "
             "use a spectroscopic catalogue"
         )
-    admitted = select(table, descriptor.secure, descriptor.survey, allow_empty=True)
-    table = table[admitted & table["z"].notna()]
+    with about(descriptor.survey):
+        admitted = select(table, descriptor.secure, allow_empty=True)
+        classes = [select(table, c.where, allow_empty=True) for c in descriptor.confidence]
+    admitted &= table["z"].notna()
+    table = table[admitted]
     _check_above(table["z"], descriptor)
     confidence = np.zeros(len(table))
-    for entry in reversed(descriptor.confidence):
-        holds = select(table, entry.where, descriptor.survey, allow_empty=True)
-        confidence[holds] = entry.percent
+    for entry, holds in reversed([*zip(descriptor.confidence, classes, strict=True)]):
+        confidence[holds[admitted]] = entry.percent
     secure = table[["ra", "dec", "z", "flag"]].assign(
         survey=descriptor.survey, confidence=confidence, resolution=descriptor.resolution
     )

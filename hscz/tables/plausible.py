@@ -30,7 +30,6 @@ _REDSHIFTS = ("z", "z_sed", "z_lephare", "z_eazy", "z_true")
 
 
 def check_values(
-    name: str,
     columns: Mapping[str, np.ndarray],
     stated: Mapping[str, str],
     standard: Mapping[str, str],
@@ -40,8 +39,6 @@ def check_values(
 
     Parameters
     ----------
-    name : str
-        What the table is called in the error message.
     columns : mapping of str to ndarray
         Standard columns in standard units, NaN where unknown.
     stated : mapping of str to str
@@ -59,21 +56,21 @@ def check_values(
     --------
     >>> from hscz.tables.descriptor import load_descriptor
     >>> z = np.array([0.5, 999.0, 999.0])
-    >>> check_values("a.csv", {"z": z}, {}, {"z": "zspec"}, load_descriptor("udsz"))
+    >>> check_values({"z": z}, {}, {"z": "zspec"}, load_descriptor("udsz"))
     Traceback (most recent call last):
     ...
-    hscz.errors.InputError: a.csv: column 'zspec' has 999.0 in row 1 (2 rows above 20), which is \
+    hscz.errors.InputError: column 'zspec' has 999.0 in row 1 (2 rows above 20), which is \
 no redshift; add it to 'missing' of the descriptor 'udsz' if it marks missing values
     """
     for key, column in standard.items():
-        about = f"{name}: column {column!r}"
+        about = f"column {column!r}"
         if key.startswith("mag_") and not key.startswith("mag_err_"):
             _check_magnitudes(about, columns[key], descriptor)
         elif key in _REDSHIFTS:
             _check_below(about, columns[key], HIGHEST_Z, "redshift", descriptor)
     unit_known = "ra" in descriptor.units or known_unit(stated.get(standard.get("ra", ""), ""))
     if {"ra", "dec"} <= set(standard) and not unit_known:
-        about = f"{name}: column {standard['ra']!r}"
+        about = f"column {standard['ra']!r}"
         _check_degrees(about, columns["ra"], columns["dec"], descriptor)
 
 

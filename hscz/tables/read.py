@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from hscz.errors import InputError
+from hscz.errors import InputError, about
 from hscz.schema import check_unique_ids
 from hscz.survey import BANDS
 from hscz.tables.descriptor import STANDARD_COLUMNS, CatalogueDescriptor, load_descriptor
@@ -80,20 +80,21 @@ def read_catalogue(
     path = Path(path)
     if not isinstance(descriptor, CatalogueDescriptor):
         descriptor = load_descriptor(descriptor)
-    file = open_table(path, descriptor.format, descriptor.hdu)
-    standard = _standard_columns(path, file.names, descriptor, bands)
-    own = _own_columns(path, file.names, standard, [*descriptor.rule_columns, *extra])
-    check_file_units(str(path), file.units, standard, descriptor)
-    wanted = list(dict.fromkeys([*standard.values(), *own]))
-    blocks = (_standard_block(path, b, standard, own, descriptor) for b in file.blocks(wanted))
-    columns = _together(blocks, file.n_rows)
-    if not len(columns.get("object_id", ())):
-        raise InputError(f"{path}: the table has no rows; give the whole catalogue")
-    check_values(str(path), columns, file.units, standard, descriptor)
-    column = standard.get("object_id", "")
-    first = {"object_id": identifiers(path, column, columns["object_id"])}
-    check_unique_ids(first["object_id"], str(path))
-    first["ra"], first["dec"] = _sky_positions(path, columns, wcs)
+    with about(path):
+        file = open_table(path, descriptor.format, descriptor.hdu)
+        standard = _standard_columns(file.names, descriptor, bands)
+        own = _own_columns(file.names, standard, [*descriptor.rule_columns, *extra])
+        check_file_units(file.units, standard, descriptor)
+        wanted = list(dict.fromkeys([*standard.values(), *own]))
+        blocks = (_standard_block(b, standard, own, descriptor) for b in file.blocks(wanted))
+        columns = _together(blocks, file.n_rows)
+        if not len(columns.get("object_id", ())):
+            raise InputError("the table has no rows; give the whole catalogue")
+        check_values(columns, file.units, standard, descriptor)
+        column = standard.get("object_id", "")
+        first = {"object_id": identifiers(column, columns["object_id"])}
+        check_unique_ids(first["object_id"])
+        first["ra"], first["dec"] = _sky_positions(columns, wcs)
     return pd.DataFrame(first | {k: v for k, v in columns.items() if k not in first}, copy=False)
 
 
@@ -106,37 +107,35 @@ def read_columns(path: str | Path, columns: Sequence[str]) -> pd.DataFrame:
         If the file is missing, unreadable or empty, or lacks a column.
     """
     path = Path(path)
-    file = open_table(path)
-    found = [_resolve(path, file.names, column) for column in columns]
-    blocks = [block[found].set_axis(list(columns), axis=1) for block in file.blocks(found)]
-    if not blocks:
-        raise InputError(f"{path}: the table has no rows; give the whole table")
+    with about(path):
+        file = open_table(path)
+        found = [_resolve(file.names, column) for column in columns]
+        blocks = [block[found].set_axis(list(columns), axis=1) for block in file.blocks(found)]
+        if not blocks:
+            raise InputError("the table has no rows; give the whole table")
     return pd.concat(blocks, ignore_index=True)
 
 
 def _standard_columns(
-    path: Path,
     names: list[str],
     descriptor: CatalogueDescriptor,
     bands: Iterable[str] | None,
 ) -> dict[str, str]:
     """Return the column of the file for each standard name."""
-    found = {name: _resolve(path, names, column) for name, column in descriptor.columns.items()}
+    found = {name: _resolve(names, column) for name, column in descriptor.columns.items()}
     for prefix, columns in (("mag", descriptor.mag), ("mag_err", descriptor.mag_err)):
         for band in descriptor.mag if bands is None else bands:
             if bands is not None and band not in descriptor.mag:
                 raise InputError(
-                    f"{path}: the descriptor {descriptor.name!r} has no magnitude of band "
+                    f"the descriptor {descriptor.name!r} has no magnitude of band "
                     f"{band!r}{suggest(band, list(descriptor.mag))}"
                 )
             if band in columns and (bands is not None or find_name(columns[band], names)):
-                found[f"{prefix}_{band}"] = _resolve(path, names, columns[band])
+                found[f"{prefix}_{band}"] = _resolve(names, columns[band])
     return found
 
 
-def _own_columns(
-    path: Path, names: list[str], standard: Mapping[str, str], wanted: Iterable[str]
-) -> list[str]:
+def _own_columns(names: list[str], standard: Mapping[str, str], wanted: Iterable[str]) -> list[str]:
     """Return the columns to keep under their own names.
 
     A rule may also use standard names. It may not use a column whose own name means
@@ -147,38 +146,37 @@ def _own_columns(
         column = find_name(name, names)
         if name in standard and column in (None, standard[name]):
             continue
-        column = _resolve(path, names, name)
+        column = _resolve(names, name)
         if column in standard or column in STANDARD_COLUMNS:
             meaning = STANDARD_COLUMNS.get(column, "a standard column")
             same = [key for key, value in standard.items() if value == column]
             raise InputError(
-                f"{path}: column {column!r} cannot keep its name, which means {meaning}; "
+                f"column {column!r} cannot keep its name, which means {meaning}; "
                 f"write {same[0] if same else 'it under another name'!r} in the rule"
             )
         own.append(column)
     return own
 
 
-def _resolve(path: Path, names: list[str], wanted: str) -> str:
+def _resolve(names: list[str], wanted: str) -> str:
     found = find_name(wanted, names)
     several = [name for name in names if name.lower() == wanted.lower()]
     if found is None and several:
         raise InputError(
-            f"{path}: {wanted!r} could be any of the columns {', '.join(several)}, which differ in "
+            f"{wanted!r} could be any of the columns {', '.join(several)}, which differ in "
             "case alone; name one exactly"
         )
     if found is None:
         raise InputError(
-            f"{path}: no column {wanted!r}{suggest(wanted, names)}; "
+            f"no column {wanted!r}{suggest(wanted, names)}; "
             "mend the rule or descriptor that names it, or give the right file"
         )
     if names.count(found) > 1:
-        raise InputError(f"{path}: has {names.count(found)} columns {found!r}; rename all but one")
+        raise InputError(f"has {names.count(found)} columns {found!r}; rename all but one")
     return found
 
 
 def _standard_block(
-    path: Path,
     raw: pd.DataFrame,
     standard: Mapping[str, str],
     own: list[str],
@@ -186,11 +184,11 @@ def _standard_block(
 ) -> dict[str, np.ndarray]:
     """Return some rows of a file with standard names and units, NaN where unknown."""
     may_be_text = {standard.get(name) for name in ("object_id", "ra", "dec")}
-    known = {c: numbers(path, raw[c]) for c in standard.values() if c not in may_be_text}
-    raw = in_standard_units(str(path), raw.assign(**known), standard, descriptor)
+    known = {c: numbers(raw[c]) for c in standard.values() if c not in may_be_text}
+    raw = in_standard_units(raw.assign(**known), standard, descriptor)
     columns = {"object_id": raw.index.to_numpy(np.int64)}
     for name, column in standard.items():
-        values = raw[column] if name == "object_id" else numbers(path, raw[column])
+        values = raw[column] if name == "object_id" else numbers(raw[column])
         if name not in _AS_PUBLISHED:
             values = without_sentinels(values, descriptor.missing).astype(np.float64)
             values = values.where(np.isfinite(values) & ~((values < 0) & (name in _NOT_NEGATIVE)))
@@ -220,20 +218,18 @@ def _together(blocks: Iterable[dict[str, np.ndarray]], n_rows: int) -> dict[str,
     return {name: column[:stop] for name, column in columns.items()}
 
 
-def _sky_positions(
-    path: Path, columns: Mapping[str, np.ndarray], wcs: Any
-) -> tuple[np.ndarray, np.ndarray]:
+def _sky_positions(columns: Mapping[str, np.ndarray], wcs: Any) -> tuple[np.ndarray, np.ndarray]:
     if "ra" in columns:
         ra, dec = (np.asarray(columns[name], np.float64) for name in ("ra", "dec"))
     elif wcs is None:
-        raise InputError(f"{path}: has pixel positions only; give the image they belong to")
+        raise InputError("has pixel positions only; give the image they belong to")
     else:
         ra, dec = wcs.all_pix2world(columns["x"], columns["y"], 0)
     bad = ~((np.abs(dec) <= 90) & (ra >= -180) & (ra <= 360))
     if bad.any():
         row = int(np.argmax(bad))
         raise InputError(
-            f"{path}: row {row} lies at ra={ra[row]}, dec={dec[row]} ({bad.sum()} such rows); "
+            f"row {row} lies at ra={ra[row]}, dec={dec[row]} ({bad.sum()} such rows); "
             "positions must be in degrees: remove these rows"
         )
     return ra, dec

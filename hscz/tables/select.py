@@ -29,9 +29,7 @@ _COMPARE: dict[type[ast.cmpop], Callable[[np.ndarray, np.ndarray], np.ndarray]] 
 }
 
 
-def select(
-    table: pd.DataFrame, expression: str, name: str = "table", allow_empty: bool = False
-) -> pd.Series:
+def select(table: pd.DataFrame, expression: str, allow_empty: bool = False) -> pd.Series:
     """Return which rows of a table a rule keeps.
 
     A comparison with a missing value (NaN) is false, ``!=`` included, so that a row with an
@@ -43,8 +41,6 @@ def select(
     expression : str
         Such as ``"i < 25 & CLASS_STAR_HSC_I < 0.9 & (MASK == 0 | CLEAN == 1)"``. Names are
         matched regardless of case where that is unambiguous. Empty keeps every row.
-    name : str
-        What the table is called in error messages.
     allow_empty : bool
         Whether it is fine that no row is kept.
 
@@ -67,11 +63,11 @@ def select(
     kept = np.ones(len(table), dtype=bool)
     steps = []
     for term in _terms(expression):
-        kept &= _evaluate(term, table, expression, name)
+        kept &= _evaluate(term, table, expression)
         steps.append(f"'{ast.unparse(term)}' leaves {kept.sum()}")
     if not (kept.any() or allow_empty):
         raise InputError(
-            f"{name}: the selection keeps none of {len(table)} rows: {', then '.join(steps)}; "
+            f"the selection keeps none of {len(table)} rows: {', then '.join(steps)}; "
             "widen the rule, or check that the table is the right one"
         )
     return pd.Series(kept, index=table.index)
@@ -167,35 +163,35 @@ def _refusal(node: ast.expr, rule: str) -> InputError:
     )
 
 
-def _evaluate(node: ast.expr, table: pd.DataFrame, rule: str, name: str) -> np.ndarray:
+def _evaluate(node: ast.expr, table: pd.DataFrame, rule: str) -> np.ndarray:
     if isinstance(node, ast.BoolOp):
-        parts = [_evaluate(value, table, rule, name) for value in node.values]
+        parts = [_evaluate(value, table, rule) for value in node.values]
         return reduce(np.logical_and if isinstance(node.op, ast.And) else np.logical_or, parts)
     assert isinstance(node, ast.Compare)
-    values = [_value(side, table, rule, name) for side in (node.left, *node.comparators)]
+    values = [_value(side, table, rule) for side in (node.left, *node.comparators)]
     known = reduce(np.logical_and, (~pd.isna(value) for value in values))
     triples = zip(node.ops, values[:-1], values[1:], strict=True)
     tests = (_COMPARE[type(op)](left, right) for op, left, right in triples)
     return np.broadcast_to(reduce(np.logical_and, tests, known), len(table))
 
 
-def _value(node: ast.expr, table: pd.DataFrame, rule: str, name: str) -> np.ndarray:
+def _value(node: ast.expr, table: pd.DataFrame, rule: str) -> np.ndarray:
     if isinstance(node, ast.UnaryOp):
-        return -_value(node.operand, table, rule, name)
+        return -_value(node.operand, table, rule)
     if isinstance(node, ast.Constant):
         return np.asarray(node.value)
     assert isinstance(node, ast.Name)
-    return _column(node.id, table, rule, name)
+    return _column(node.id, table, rule)
 
 
-def _column(wanted: str, table: pd.DataFrame, rule: str, name: str) -> np.ndarray:
+def _column(wanted: str, table: pd.DataFrame, rule: str) -> np.ndarray:
     columns = [str(column) for column in table.columns]
     found = find_name(wanted, columns)
     if found is None:
         raise InputError(
-            f"{name}: no column {wanted!r}, which the rule '{rule}' needs{suggest(wanted, columns)}"
+            f"no column {wanted!r}, which the rule '{rule}' needs{suggest(wanted, columns)}"
         )
     values = table[found].to_numpy()
     if values.dtype.kind not in "biuf":
-        raise InputError(f"{name}: column {found!r} holds text; the rule '{rule}' needs numbers")
+        raise InputError(f"column {found!r} holds text; the rule '{rule}' needs numbers")
     return values

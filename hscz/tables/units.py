@@ -118,7 +118,6 @@ def ab_magnitudes(
 
 
 def check_file_units(
-    name: str,
     stated: Mapping[str, str],
     standard: Mapping[str, str],
     descriptor: CatalogueDescriptor,
@@ -129,8 +128,6 @@ def check_file_units(
 
     Parameters
     ----------
-    name : str
-        What the table is called in the error message.
     stated : mapping of str to str
         Unit of a column as the file gives it, for those columns that have one.
     standard : mapping of str to str
@@ -146,10 +143,10 @@ def check_file_units(
     --------
     >>> from hscz.tables.descriptor import load_descriptor
     >>> udsz = load_descriptor("udsz")
-    >>> check_file_units("mine.fits", {"RA": "hourangle"}, {"ra": "RA"}, udsz)
+    >>> check_file_units({"RA": "hourangle"}, {"ra": "RA"}, udsz)
     Traceback (most recent call last):
     ...
-    hscz.errors.InputError: mine.fits: column 'RA' is in hourangle by its header, but the \
+    hscz.errors.InputError: column 'RA' is in hourangle by its header, but the \
 descriptor 'udsz' says deg; write ra = "hourangle" under its [units], or mend the header
     """
     from astropy.units import Unit
@@ -168,20 +165,18 @@ descriptor 'udsz' says deg; write ra = "hourangle" under its [units], or mend th
         if not Unit(written).is_equivalent(KINDS[kind]):
             mend = "convert the column, or mend the header"
         raise InputError(
-            f"{name}: column {column!r} is in {text} by its header, but the descriptor "
+            f"column {column!r} is in {text} by its header, but the descriptor "
             f"{descriptor.name!r} says {declared}; {mend}"
         )
 
 
 def in_standard_units(
-    name: str, raw: pd.DataFrame, standard: Mapping[str, str], descriptor: CatalogueDescriptor
+    raw: pd.DataFrame, standard: Mapping[str, str], descriptor: CatalogueDescriptor
 ) -> pd.DataFrame:
     """Return a table as read with its positions in degrees and its fluxes as AB magnitudes.
 
     Parameters
     ----------
-    name : str
-        What the table is called in error messages.
     raw : pandas.DataFrame
         Columns of the file, under their own names.
     standard : mapping of str to str
@@ -200,7 +195,7 @@ def in_standard_units(
     >>> from hscz.tables.descriptor import load_descriptor
     >>> hours = replace(load_descriptor("udsz"), units={"ra": "hourangle"})
     >>> raw = pd.DataFrame({"RA": ["02:17:48"], "DEC": [-5.1]})
-    >>> in_standard_units("mine.csv", raw, {"ra": "RA", "dec": "DEC"}, hours)["RA"].round(3).item()
+    >>> in_standard_units(raw, {"ra": "RA", "dec": "DEC"}, hours)["RA"].round(3).item()
     34.45
     """
     changed: dict[str, NDArray] = {}
@@ -209,11 +204,11 @@ def in_standard_units(
             unit = str(descriptor.units.get(axis, ""))
             values = raw[standard[axis]]
             if unit:
-                changed[standard[axis]] = _degrees(name, values, unit)
+                changed[standard[axis]] = _degrees(values, unit)
             elif not pd.api.types.is_numeric_dtype(values):
                 hint = 'ra = "hourangle", dec = "deg"'
                 raise InputError(
-                    f"{name}: column {values.name!r} needs numbers, not {values.iloc[0]!r}; "
+                    f"column {values.name!r} needs numbers, not {values.iloc[0]!r}; "
                     f"write {hint} under [units] of the descriptor {descriptor.name!r}"
                 )
     if "mag" in descriptor.units:
@@ -236,7 +231,7 @@ def _known(raw: pd.DataFrame, column: str | None, descriptor: CatalogueDescripto
     return without_sentinels(raw[column], descriptor.missing).to_numpy()
 
 
-def _degrees(name: str, values: pd.Series, unit: str) -> NDArray[np.float64]:
+def _degrees(values: pd.Series, unit: str) -> NDArray[np.float64]:
     """Return angles in degrees, from numbers or text."""
     from astropy.coordinates import Angle
 
@@ -244,6 +239,6 @@ def _degrees(name: str, values: pd.Series, unit: str) -> NDArray[np.float64]:
         return np.asarray(Angle(values.to_numpy(), unit=unit).degree, dtype=np.float64)
     except (ValueError, TypeError) as error:
         raise InputError(
-            f"{name}: column {values.name!r} cannot be read as {unit}: {error}; mend it, or "
+            f"column {values.name!r} cannot be read as {unit}: {error}; mend it, or "
             "[units] of the descriptor"
         ) from None

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
@@ -11,7 +9,7 @@ from numpy.typing import NDArray
 from hscz.errors import InputError
 
 
-def numbers(path: str | Path, values: pd.Series) -> pd.Series:
+def numbers(values: pd.Series) -> pd.Series:
     """Return a column as floating-point numbers, of its own precision if it has one.
 
     Raises
@@ -21,7 +19,7 @@ def numbers(path: str | Path, values: pd.Series) -> pd.Series:
 
     Examples
     --------
-    >>> numbers("a.csv", pd.Series([" 4", "  ", "3.5"])).tolist()
+    >>> numbers(pd.Series([" 4", "  ", "3.5"])).tolist()
     [4.0, nan, 3.5]
     """
     if values.dtype.kind == "f":
@@ -34,7 +32,7 @@ def numbers(path: str | Path, values: pd.Series) -> pd.Series:
     if bad.any():
         row = int(np.argmax(bad))
         raise InputError(
-            f"{path}: column {values.name!r} needs numbers: row {values.index[row]} has "
+            f"column {values.name!r} needs numbers: row {values.index[row]} has "
             f"{values.iloc[row]!r}; "
             "leave missing values empty, or mend the column or the descriptor"
         )
@@ -56,7 +54,7 @@ def without_sentinels(values: pd.Series, missing: tuple[float, ...]) -> pd.Serie
     return values.mask(values.isin(sentinels))
 
 
-def identifiers(path: str | Path, column: str, values: NDArray) -> NDArray[np.int64]:
+def identifiers(column: str, values: NDArray) -> NDArray[np.int64]:
     """Return identifiers as whole numbers, every digit as it was.
 
     Raises
@@ -66,10 +64,10 @@ def identifiers(path: str | Path, column: str, values: NDArray) -> NDArray[np.in
 
     Examples
     --------
-    >>> identifiers("a.csv", "ID", np.array(["43158034708430849", "12"], object)).tolist()
+    >>> identifiers("ID", np.array(["43158034708430849", "12"], object)).tolist()
     [43158034708430849, 12]
     """
-    about = f"{path}: column {column!r}"
+    about = f"column {column!r}"
     mend = "name another column, or none to number the rows"
     if values.dtype.kind == "f":
         # Above this, floating-point numbers leave out whole numbers.
@@ -87,6 +85,6 @@ def identifiers(path: str | Path, column: str, values: NDArray) -> NDArray[np.in
         return values.astype(np.int64)
     except (ValueError, TypeError, OverflowError) as error:
         raise InputError(
-            f"{path}: identifiers must be whole numbers: {error}; "
+            f"identifiers must be whole numbers: {error}; "
             "drop object_id from the descriptor to number the rows"
         ) from None

@@ -64,7 +64,7 @@ def test_a_mock_field_whose_files_are_there_is_counted_in_them(config):
     assert size.source == "catalogue"
     # Two images of 1.96 square arcmin; a rim of 32 px lies in neither.
     catalogue = read_catalogue(small.fields["DEEP2"].catalogue.file, CLAUDS, extra=names_in(RULE))
-    selected = int(select(catalogue, RULE, "catalogue").sum())
+    selected = int(select(catalogue, RULE).sum())
     assert 0.5 * selected < size.objects < 0.9 * selected
 
 

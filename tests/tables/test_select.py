@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from hscz.errors import InputError
+from hscz.errors import InputError, about
 from hscz.tables.select import names_in, select
 
 
@@ -81,8 +81,8 @@ def test_anything_else_is_refused(table: pd.DataFrame, rule: str) -> None:
 
 
 def test_an_empty_selection_says_where_the_rows_went(table: pd.DataFrame) -> None:
-    with pytest.raises(InputError) as error:
-        select(table, "i < 25 & COMPACT == 1 & i > 23", "cat.fits")
+    with pytest.raises(InputError) as error, about("cat.fits"):
+        select(table, "i < 25 & COMPACT == 1 & i > 23")
     assert str(error.value).startswith(
         "cat.fits: the selection keeps none of 5 rows: 'i < 25' leaves 3, "
         "then 'COMPACT == 1' leaves 1, then 'i > 23' leaves 0;"
@@ -91,8 +91,8 @@ def test_an_empty_selection_says_where_the_rows_went(table: pd.DataFrame) -> Non
 
 
 def test_unknown_and_text_columns_are_named(table: pd.DataFrame) -> None:
-    with pytest.raises(InputError, match=r"cat: no column 'MASKS'.*did you mean 'MASK'"):
-        select(table, "MASKS == 0", "cat")
+    with pytest.raises(InputError, match=r"^no column 'MASKS'.*did you mean 'MASK'"):
+        select(table, "MASKS == 0")
     with pytest.raises(InputError, match="'NAME' holds text"):
         select(table, "NAME == 0")
 
