@@ -149,15 +149,18 @@ def _info(options: argparse.Namespace) -> int:
 
 
 def _dashboard(options: argparse.Namespace) -> int:
-    from hscz import dashboard
-
     if options.html:
-        path = dashboard.write_html(
-            options.stores, options.html, options.fields, overwrite=options.overwrite
-        )
-        print(f"wrote {path}")
+        from hscz.run.runner import go_through
+        from hscz.run.stages import dashboard_stage
+
+        asked = options.stores, options.html, options.fields, options.overwrite
+        for outcome in go_through([dashboard_stage(*asked)]):
+            if outcome.tells:
+                print(outcome)
     else:
-        dashboard.serve(options.stores, options.fields, options.address, options.port)
+        from hscz.dashboard import serve
+
+        serve(options.stores, options.fields, options.address, options.port)
     return 0
 
 

@@ -125,7 +125,7 @@ def load(
         raise InputError("no PDF cube given; name one or more, as 'hscz predict' wrote them")
     fields: dict[str, dict[str, Cube]] = {}
     for entry in stores:
-        label, path = _named(entry)
+        label, path = named(entry)
         cube = _open(path)
         field = str(cube.dataset["field"][:1].values[0]) or path.stem
         model = label or _model_name(path, field)
@@ -151,7 +151,7 @@ def blocks(n: int, rows: int = ROW_CHUNK) -> Iterator[slice]:
     return (slice(start, min(start + rows, n)) for start in range(0, n, rows))
 
 
-def _named(entry: str | Path) -> tuple[str, Path]:
+def named(entry: str | Path) -> tuple[str, Path]:
     """Return the model's name, empty if none is given, and the path."""
     name, equals, path = str(entry).partition("=")
     if equals and name and "/" not in name and not Path(entry).exists():

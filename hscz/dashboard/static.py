@@ -6,6 +6,7 @@ n(z), clicks and the catalogue act on that sample, in the browser.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -25,12 +26,15 @@ from bokeh.models import (
 from bokeh.resources import Resources
 from numpy.typing import NDArray
 
-from hscz import pdf
-from hscz.dashboard.data import Cube, FieldCubes, load
+from hscz import __version__, pdf
+from hscz.dashboard.data import Cube, FieldCubes, load, named
 from hscz.dashboard.mapplots import MapPlot, map_plots
 from hscz.dashboard.plots import CurvePlot
 from hscz.errors import InputError
 from hscz.files.atomic import write_text
+from hscz.files.fresh import NOT_YET, Key
+from hscz.files.lock import at_work
+from hscz.stores import identity
 
 SAMPLE = 5000
 """Objects that can be selected in the page."""
@@ -54,7 +58,7 @@ def write_html(
         See `hscz.dashboard.app`. The page has no stamps.
     path : str or Path
     overwrite : bool
-        Replace a file that is there.
+        Replace a file that is there and was not written here.
     sample : int
         Objects of each field that can be selected; the maps show all.
 
@@ -70,20 +74,45 @@ def write_html(
         If a cube is not there, or the file cannot be written.
     """
     path = Path(path)
-    if path.exists() and not overwrite:
+    if path.exists() and not overwrite and not _key_in(path):
         raise InputError(f"{path}: exists; give another --html file, or --overwrite")
-    fields = load(stores, field_stores)
-    tabs = [TabPanel(child=_page(f, sample), title=f.name) for f in fields.values()]
-    html = _standing_alone(*components(Tabs(tabs=tabs)))
-    return write_text(path, html)
+    with at_work(path):
+        fields = load(stores, field_stores)
+        tabs = [TabPanel(child=_page(f, sample), title=f.name) for f in fields.values()]
+        script, division = components(Tabs(tabs=tabs))
+        key = page_key(stores, sample).fingerprint
+        return write_text(path, _standing_alone(script, division, key))
 
 
-def _standing_alone(script: str, division: str) -> str:
+def page_key(stores: Sequence[str | Path], sample: int = SAMPLE) -> Key:
+    """Return what a page is made from; it holds the fingerprint itself, since it is one file."""
+    cubes = {}
+    for label, path in map(named, stores):
+        cubes[f"{label or path.absolute().parent.name}/{path.name}"] = identity(path)
+    return Key({"models": list(cubes), "sample": sample, "hscz": __version__}, {"predict": cubes})
+
+
+def why_stale(stores: Sequence[str | Path], path: Path, sample: int = SAMPLE) -> str:
+    """Return why a page must be written; empty where it shows these cubes as they are."""
+    if not path.exists():
+        return NOT_YET
+    return "" if _key_in(path) == page_key(stores, sample).fingerprint else "other PDF cubes"
+
+
+def _key_in(path: Path) -> str:
+    """Return the fingerprint in a page that was written here; empty in any other file."""
+    with path.open("rb") as file:
+        found = re.search(rb'<meta name="hscz" content="(\w+)">', file.read(512))
+    return found[1].decode() if found else ""
+
+
+def _standing_alone(script: str, division: str, key: str) -> str:
     """Return a page that holds bokeh itself, and nothing other extensions have registered."""
     bokeh = Resources(mode="inline", components=["bokeh", "bokeh-widgets"]).js_raw
     inline = "\n".join(f"<script>{code}</script>" for code in bokeh)
     return (
         '<!DOCTYPE html>\n<html lang="en"><head><meta charset="utf-8">'
+        f'<meta name="hscz" content="{key}">'
         f"<title>hscz redshift PDFs</title>\n{inline}\n{script}</head>"
         f"<body>{division}</body></html>\n"
     )

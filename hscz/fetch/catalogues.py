@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Callable
+from functools import partial
 from io import BytesIO
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -24,6 +25,8 @@ from hscz.fetch.http import Downloader, TemporaryError
 from hscz.files.atomic import write_atomic
 from hscz.files.check import check_file, refuse_web_page
 from hscz.tables.descriptor import CatalogueDescriptor
+from hscz.tables.files import open_table
+from hscz.tables.select import find_name
 
 if TYPE_CHECKING:
     from astropy.table import Table
@@ -62,7 +65,8 @@ def fetch_catalogue(
     if archive.service == "manual":
         raise InputError(f"{path}: must be fetched by hand: {archive.note}")
     if archive.service == "url":
-        downloader.download(_url_of(descriptor, path), path, check_file)
+        check = partial(_check_table, descriptor)
+        downloader.download(_url_of(descriptor, path), path, check)
         return path
     if path.suffix != ".fits" or descriptor.format != "fits":
         raise ConfigError(
@@ -88,6 +92,22 @@ def columns_of(descriptor: CatalogueDescriptor) -> list[str]:
     """
     mapped = (*descriptor.columns.values(), *descriptor.mag.values(), *descriptor.mag_err.values())
     return list(dict.fromkeys((*mapped, *descriptor.rule_columns)))
+
+
+def _check_table(descriptor: CatalogueDescriptor, path: Path) -> None:
+    """Refuse a file that came, but is not the table: some services send what is wrong instead."""
+    check_file(path)
+    try:
+        names = open_table(path, descriptor.format, descriptor.hdu).names
+    except InputError as error:
+        raise InputError(f"cannot be read: {str(error).removeprefix(f'{path}: ')}") from None
+    if not any(find_name(column, names) for column in columns_of(descriptor)):
+        with path.open("rb") as file:
+            begins = file.read(40)
+        raise InputError(
+            f"has none of the columns of {descriptor.name}; it begins with {begins!r}; check its "
+            "address, and whether the service says there what is wrong"
+        )
 
 
 def _url_of(descriptor: CatalogueDescriptor, path: Path) -> str:

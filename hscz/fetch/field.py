@@ -23,7 +23,7 @@ from hscz.fetch.manifest import Manifest
 from hscz.fetch.wanted import PATCH_MB, box_of, image_path, images, tables
 from hscz.files.atomic import write_atomic
 from hscz.files.check import check_file
-from hscz.files.fresh import Key
+from hscz.files.fresh import NOT_YET, Key
 from hscz.files.lock import at_work
 from hscz.survey import BANDS, band
 from hscz.tables.read import read_columns
@@ -143,7 +143,9 @@ def why_unfetched(config: RunConfig, name: str) -> str:
     manifest = Manifest(manifest_path(config))
     wanted = _tasks(config, name, Downloader(config.fetch))
     lacking = sum(not _is_there(task, manifest) for task in wanted)
-    return f"{lacking} of {len(wanted)} files to fetch" if lacking else ""
+    if lacking == len(wanted):
+        return NOT_YET
+    return f"{lacking} of {len(wanted)} files are not there" if lacking else ""
 
 
 def preview(config: RunConfig, name: str, downloader: Downloader | None = None) -> str:

@@ -11,6 +11,7 @@ import re
 import threading
 import time
 from collections.abc import Callable
+from email.utils import parsedate_to_datetime
 from http import HTTPStatus
 from pathlib import Path
 from typing import Any, TypeVar
@@ -287,9 +288,27 @@ def _error_of(response: requests.Response, settings: FetchConfig) -> Exception:
         return TemporaryError("has no more of the file than what came before")
     said = f", saying {words!r}" if (words := words_of(_beginning(response))) else ""
     if code in (HTTPStatus.REQUEST_TIMEOUT, HTTPStatus.TOO_MANY_REQUESTS) or code >= 500:
-        wait = response.headers.get("Retry-After", "")
-        return TemporaryError(f"answered {code}{said}", float(wait) if wait.isdigit() else None)
+        wait_s = asked_wait_s(response.headers.get("Retry-After", ""), time.time())
+        return TemporaryError(f"answered {code}{said}", wait_s)
     return InputError(f"{host}: answered {code}{said}; check the address and what is asked for")
+
+
+def asked_wait_s(text: str, now_s: float) -> float | None:
+    """Return how long a server asks to wait, in seconds or until a date; None where it does not.
+
+    Examples
+    --------
+    >>> asked_wait_s("120", 0.0), asked_wait_s("Thu, 01 Jan 1970 00:00:09 GMT", 4.0)
+    (120.0, 5.0)
+    >>> asked_wait_s("", 0.0), asked_wait_s("soon", 0.0)
+    (None, None)
+    """
+    if text.isdigit():
+        return float(text)
+    try:
+        return max(0.0, parsedate_to_datetime(text).timestamp() - now_s)
+    except ValueError:
+        return None
 
 
 def _beginning(response: requests.Response) -> bytes:

@@ -262,6 +262,24 @@ def figures_stage(config: RunConfig, names: Sequence[str] = (), progress: bool =
     return Stage("figures", None, output, (), why, make, preview=preview)
 
 
+def dashboard_stage(
+    cubes: Sequence[str | Path],
+    page: Path,
+    field_stores: Sequence[str | Path] = (),
+    overwrite: bool = False,
+) -> Stage:
+    """Return the stage that writes the dashboard of some PDF cubes as one page."""
+    from hscz.dashboard import require_panel
+
+    require_panel()
+    from hscz.dashboard.static import why_stale, write_html
+
+    def make(resume: bool, force: bool) -> None:
+        write_html(cubes, page, field_stores, overwrite)
+
+    return Stage("dashboard", None, page, (), partial(why_stale, cubes, page), make)
+
+
 def _mock(config: RunConfig, settings: MockSettings, name: str, progress: bool) -> Stage:
     from hscz.mock.survey import make_field, why_unmade
 
