@@ -20,7 +20,8 @@ from astropy.wcs import WCS
 from scipy.ndimage import gaussian_filter
 
 from hscz.sky.cutouts import cut_tile, gather
-from hscz.sky.fits import HSC_MASK_PLANES, write_calexp
+from hscz.sky.fits import write_calexp
+from hscz.sky.mask import mask_value
 from hscz.sky.mosaic import assign, corner
 from hscz.sky.region import open_region
 from hscz.survey import BANDS, PIXEL_SCALE_ARCSEC
@@ -107,7 +108,7 @@ def _write_mosaic(folder: Path) -> str:
     image = np.zeros((SIDE_PX, SIDE_PX), np.float32)
     image[tuple(rng.integers(0, SIDE_PX, size=(2, 5000)))] = rng.uniform(10, 1000, size=5000)
     image = gaussian_filter(image, 1.8) + rng.normal(0, 0.03, size=image.shape)
-    mask = np.where(image > 0.1, 1 << HSC_MASK_PLANES["DETECTED"], 0)
+    mask = np.where(image > 0.1, mask_value("DETECTED"), 0)
     wcs = WCS(naxis=2)
     wcs.wcs.ctype, wcs.wcs.crval = ["RA---TAN", "DEC--TAN"], [150.0, 2.0]
     wcs.wcs.crpix = [SIDE_PX / 2, SIDE_PX / 2]

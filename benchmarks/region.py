@@ -15,7 +15,8 @@ from astropy.wcs import WCS
 
 from hscz import stores
 from hscz.ingest.cutting import blocks_of, cutting_tasks
-from hscz.sky.fits import HSC_MASK_PLANES, BandImage
+from hscz.sky.fits import BandImage
+from hscz.sky.mask import HSC_MASK_PLANES
 from hscz.sky.mosaic import Tile, assign
 from hscz.survey import PIXEL_SCALE_ARCSEC, ZERO_POINT_MAG
 

@@ -110,7 +110,7 @@ class Conditions:
         limit = 10 ** (0.4 * (ZERO_POINT_MAG - self.depth_mag[band]))
         return float(limit / 5.0 / np.sqrt(pixels_in_aperture))
 
-    def fwhm_px(self, band: str) -> float:
+    def psf_fwhm_px(self, band: str) -> float:
         """Return the mean FWHM of the PSF in pixels."""
         return self.seeing_arcsec[band] / PIXEL_SCALE_ARCSEC
 

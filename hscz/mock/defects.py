@@ -11,7 +11,15 @@ from scipy.ndimage import gaussian_filter, maximum_filter1d
 from hscz.config.mock import MockSettings
 from hscz.mock.grid import FieldGrid, Patch
 from hscz.mock.render import MOFFAT_BETA, MOFFAT_FWHM
-from hscz.sky.fits import HSC_MASK_PLANES
+from hscz.sky.mask import (
+    BRIGHT_STAR,
+    CLIPPED,
+    DETECTED,
+    INTERPOLATED,
+    NO_DATA,
+    SATURATED,
+    mask_value,
+)
 from hscz.survey import PIXEL_SCALE_ARCSEC
 
 FloatArray = NDArray[np.floating]
@@ -112,10 +120,10 @@ class Defects:
             distance = trail.distance_px(x, y)
             peak = trail.peak_sigma * sky_sigma
             image += (peak * np.exp(-0.5 * (distance / TRAIL_SIGMA_PX) ** 2)).astype(np.float32)
-            mask[distance < TRAIL_MASK_PX] |= plane("CLIPPED")
+            mask[distance < TRAIL_MASK_PX] |= mask_value(CLIPPED)
         missing = self.missing(x, y)
         image[missing] = np.nan
-        mask[missing] |= plane("NO_DATA")
+        mask[missing] |= mask_value(NO_DATA)
 
 
 def _hole(rng: np.random.Generator, rows: int, columns: int) -> tuple[int, int, int, int]:
@@ -132,11 +140,6 @@ def _edge_strip(rng: np.random.Generator, rows: int, columns: int) -> tuple[int,
         (0, columns, rows - width, rows),
     )
     return strips[int(rng.integers(4))]
-
-
-def plane(name: str) -> int:
-    """Return the value of a mask plane as the mock writes it."""
-    return 1 << HSC_MASK_PLANES[name]
 
 
 def bright_star_radius_px(mag: ArrayLike) -> FloatArray:
@@ -170,12 +173,12 @@ def saturate(image: FloatArray, mask: MaskArray) -> None:
     """Cap pixels at the saturation level and mask them, in place."""
     saturated = image > SATURATION_COUNTS
     image[saturated] = SATURATION_COUNTS
-    mask[saturated] |= plane("SAT") | plane("INTRP")
+    mask[saturated] |= mask_value(SATURATED, INTERPOLATED)
 
 
-def star_peak(flux: float, fwhm_px: float) -> float:
+def star_peak(flux: float, psf_fwhm_px: float) -> float:
     """Return the peak that a star would have if no pixel saturated."""
-    alpha = fwhm_px / MOFFAT_FWHM
+    alpha = psf_fwhm_px / MOFFAT_FWHM
     return flux * (MOFFAT_BETA - 1.0) / (np.pi * alpha**2)
 
 
@@ -190,27 +193,27 @@ def bleed(image: FloatArray, mask: MaskArray, x_px: float, y_px: float, peak: fl
     if rows.start < rows.stop and columns.start < columns.stop:
         # Interpolation over the trail leaves it well below the saturation level.
         image[rows, columns] = np.maximum(image[rows, columns], 0.1 * SATURATION_COUNTS)
-        mask[rows, columns] |= plane("SAT") | plane("INTRP")
+        mask[rows, columns] |= mask_value(SATURATED, INTERPOLATED)
 
 
 def mask_bright_star(mask: MaskArray, x_px: float, y_px: float, radius_px: float) -> None:
     """Set BRIGHT_OBJECT in a disc, in place."""
     rows, columns = _window(mask.shape, x_px, y_px, int(radius_px) + 1)
     y, x = np.ogrid[rows, columns]
-    mask[rows, columns][(x - x_px) ** 2 + (y - y_px) ** 2 < radius_px**2] |= plane("BRIGHT_OBJECT")
+    mask[rows, columns][(x - x_px) ** 2 + (y - y_px) ** 2 < radius_px**2] |= mask_value(BRIGHT_STAR)
 
 
 def mask_detections(
-    image: FloatArray, mask: MaskArray, fwhm_px: float, sky_sigma: float, threshold: float = 5.0
+    image: FloatArray, mask: MaskArray, psf_fwhm_px: float, sky_sigma: float, threshold: float = 5.0
 ) -> None:
     """Set DETECTED where the image smoothed with the PSF exceeds a threshold, and around it."""
-    psf_sigma = fwhm_px / 2.3548
+    psf_sigma = psf_fwhm_px / 2.3548
     smoothed = gaussian_filter(image, psf_sigma, truncate=3.0)
     white_noise = sky_sigma / (2.0 * np.sqrt(np.pi) * psf_sigma)
     grown = smoothed > threshold * white_noise
     for axis in (0, 1):
         grown = maximum_filter1d(grown.view(np.uint8), 2 * round(2.4 * psf_sigma) + 1, axis=axis)
-    mask[grown.view(bool)] |= plane("DETECTED")
+    mask[grown.view(bool)] |= mask_value(DETECTED)
 
 
 def _window(shape: tuple[int, ...], x_px: float, y_px: float, reach: int) -> tuple[slice, slice]:

@@ -80,7 +80,7 @@ class FieldPlan:
         """Return the FWHM of the PSF at mosaic positions."""
         seed = self.settings.stream(self.grid.field.name, band, "psf")
         pattern = noise.pattern_at(seed, x_px, y_px, _PSF_WAVELENGTHS_PX)
-        return self.conditions.fwhm_px(band) * (1.0 + _PSF_VARIATION * pattern)
+        return self.conditions.psf_fwhm_px(band) * (1.0 + _PSF_VARIATION * pattern)
 
     def image_flux(self, band: str, truth: pd.DataFrame) -> FloatArray:
         """Return the counts of some objects in the image: dimmed by dust, as calibrated."""
@@ -178,7 +178,7 @@ def expose(
     image, mask, variance : ndarray, shape (size, size)
         Missing pixels are NaN in image and variance.
     """
-    sigma, fwhm_px = plan.conditions.sky_sigma(band), plan.conditions.fwhm_px(band)
+    sigma, psf_fwhm_px = plan.conditions.sky_sigma(band), plan.conditions.psf_fwhm_px(band)
     stars = plan.bright_stars()
     stars = stars[patch.holds(stars["x_px"], stars["y_px"], margin_px=512)]
     places = list(zip(stars["x_px"] - patch.x_px, stars["y_px"] - patch.y_px, strict=True))
@@ -190,10 +190,10 @@ def expose(
     image = (
         model + _sky(plan, patch, band, sigma) + np.sqrt(variance) * _unit_noise(plan, patch, band)
     )
-    defects.mask_detections(image, mask, fwhm_px, sigma)
+    defects.mask_detections(image, mask, psf_fwhm_px, sigma)
     for (x, y), flux, radius in zip(places, fluxes, stars["mask_px"], strict=True):
         defects.mask_bright_star(mask, x, y, radius)
-        defects.bleed(image, mask, x, y, defects.star_peak(flux, fwhm_px))
+        defects.bleed(image, mask, x, y, defects.star_peak(flux, psf_fwhm_px))
     defects.saturate(image, mask)
     plan.defects[band].spoil(image, mask, patch, sigma)
     variance /= plan.settings.variance_understates**2

@@ -1,4 +1,4 @@
-"""Stamps cut out of tiles: the pixels, their noise and seeing, and what is wrong with them."""
+"""Stamps cut out of tiles: the pixels, their noise and PSF width, and what is wrong with them."""
 
 from __future__ import annotations
 
@@ -10,16 +10,14 @@ from numpy.lib.stride_tricks import sliding_window_view
 from hscz.errors import InputError
 from hscz.schema import Flag, is_usable
 from hscz.sky.fits import BandImage
+from hscz.sky.mask import BRIGHT_STAR, DETECTED, EDGE, NO_DATA, SATURATED, TRAILS
 from hscz.sky.mosaic import Tile, corner, holds_stamp
 from hscz.sky.noise import stamp_sky_noise
 from hscz.sky.psf import PsfFiles
-from hscz.sky.seeing import local_fwhm
+from hscz.sky.psf_stars import local_psf_fwhm
 
 SATURATION_RADIUS_PX = 10
 """Saturated pixels within this distance of the centre set `Flag.SATURATED`."""
-
-TRAIL_PLANES = ("TRAIL", "STREAK", "SATELLITE")
-"""Names under which pipelines mask satellite trails."""
 
 
 @dataclass(frozen=True)
@@ -174,7 +172,7 @@ def cut_tile(
         if band is None:
             continue
         try:
-            stamps, noise, seeing, flags = _cut_band(tile, band, x, y, stamp_px)
+            stamps, noise, psf_fwhm, flags = _cut_band(tile, band, x, y, stamp_px)
         except InputError as error:
             if band.band not in tile.optional:
                 raise
@@ -184,11 +182,11 @@ def cut_tile(
         if band.band in tile.optional:
             there = is_usable(flags)
         if psf is not None:
-            near = psf.fwhm_arcsec(band.band, *tile.wcs.all_pix2world(x, y, 0))
-            seeing = np.where(np.isnan(near), seeing, near)
+            near = psf.psf_fwhm_arcsec(band.band, *tile.wcs.all_pix2world(x, y, 0))
+            psf_fwhm = np.where(np.isnan(near), psf_fwhm, near)
         cuts.images[there, number] = stamps[there]
         cuts.sky_noise[there, number] = noise[there]
-        cuts.psf_fwhm_arcsec[there, number] = seeing[there]
+        cuts.psf_fwhm_arcsec[there, number] = psf_fwhm[there]
         cuts.flags[there] |= flags[there]
     return cuts
 
@@ -196,12 +194,12 @@ def cut_tile(
 def _cut_band(
     tile: Tile, band: BandImage, x: np.ndarray, y: np.ndarray, stamp_px: int
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
-    """Return stamps, sky noise, seeing and flags of one band."""
+    """Return stamps, sky noise, PSF widths and flags of one band."""
     x0, y0 = corner(x, stamp_px), corner(y, stamp_px)
     plane, mask = band.read_image(tile.window), band.read_mask(tile.window)
     # Saturated stars are left out, where the mask tells them.
-    unusable = None if mask is None else band.mask_bit(mask, "SAT", "NO_DATA")
-    seeing = local_fwhm(plane, band.pixel_scale_arcsec, x, y, unusable)
+    unusable = None if mask is None else band.mask_bit(mask, SATURATED, NO_DATA)
+    psf_fwhm = local_psf_fwhm(plane, band.pixel_scale_arcsec, x, y, unusable)
     stamps = gather(plane[None], x0, y0, stamp_px)[:, 0]
     bits = None if mask is None else gather(mask[None], x0, y0, stamp_px)[:, 0]
     del plane, mask, unusable
@@ -212,20 +210,20 @@ def _cut_band(
     half, clipped = to_half(stamps)
     flags = _defects(band, bits, missing)
     flags |= np.where(clipped, Flag.CLIPPED, 0) | np.where(noise > 0, 0, Flag.NO_NOISE)
-    return half, noise, seeing, flags.astype(np.int32)
+    return half, noise, psf_fwhm, flags.astype(np.int32)
 
 
 def _missing(band: BandImage, stamps: np.ndarray, bits: np.ndarray | None) -> np.ndarray:
     """Return which pixels hold no measurement: not finite, or masked as NO_DATA."""
     missing = ~np.isfinite(stamps)
-    return missing if bits is None else missing | band.mask_bit(bits, "NO_DATA")
+    return missing if bits is None else missing | band.mask_bit(bits, NO_DATA)
 
 
 def _detected(band: BandImage, bits: np.ndarray | None) -> np.ndarray | None:
     """Return which pixels the pipeline found sources on, None where it does not say."""
-    if bits is None or "DETECTED" not in band.mask_planes:
+    if bits is None or DETECTED not in band.mask_planes:
         return None
-    return band.mask_bit(bits, "DETECTED")
+    return band.mask_bit(bits, DETECTED)
 
 
 def _defects(band: BandImage, bits: np.ndarray | None, missing: np.ndarray) -> np.ndarray:
@@ -236,11 +234,11 @@ def _defects(band: BandImage, bits: np.ndarray | None, missing: np.ndarray) -> n
     if bits is not None:
         axis = np.arange(side) - side // 2
         near = axis[:, None] ** 2 + axis**2 <= SATURATION_RADIUS_PX**2
-        saturated = band.mask_bit(bits[:, near], "SAT").any(axis=1)
-        bright = band.mask_bit(bits[:, side // 2, side // 2], "BRIGHT_OBJECT")
+        saturated = band.mask_bit(bits[:, near], SATURATED).any(axis=1)
+        bright = band.mask_bit(bits[:, side // 2, side // 2], BRIGHT_STAR)
         anywhere = np.bitwise_or.reduce(bits, axis=(1, 2))
-        trail = band.mask_bit(anywhere, *TRAIL_PLANES)
-        edge = band.mask_bit(anywhere, "EDGE")
+        trail = band.mask_bit(anywhere, *TRAILS)
+        edge = band.mask_bit(anywhere, EDGE)
         flags |= np.where(saturated, Flag.SATURATED, 0) | np.where(bright, Flag.BRIGHT_OBJECT, 0)
         flags |= np.where(trail, Flag.TRAIL, 0) | np.where(edge, Flag.EDGE, 0)
     return flags.astype(np.int32)

@@ -1,8 +1,7 @@
 """Images on disk: HSC coadds, server cut-outs and plain single images, read window by window.
 
 A calexp file holds a primary header (FILTER, FLUXMAG0), then IMAGE, MASK and VARIANCE, told
-apart by EXTNAME or, where that is blank as in server cut-outs, by EXTTYPE. Mask planes are
-named by MP_* cards; their bits move between data releases, so they are read from the header.
+apart by EXTNAME or, where that is blank as in server cut-outs, by EXTTYPE.
 """
 
 from __future__ import annotations
@@ -20,33 +19,13 @@ from hscz.errors import InputError, about
 from hscz.files.atomic import write_atomic
 from hscz.files.unpack import DAMAGED
 from hscz.sky import header as head
+from hscz.sky.mask import HSC_MASK_PLANES, NO_DATA, mask_cards, read_mask_planes
 from hscz.sky.sphere import unit_vectors
 from hscz.sky.unexposed import REACH_PX, unexposed
 from hscz.survey import ZERO_POINT_MAG
 
 Window = tuple[int, int, int, int]
 """Rows and columns ``(y0, y1, x0, x1)`` of an image, 0-based, ends excluded."""
-
-HSC_MASK_PLANES: Mapping[str, int] = {
-    "BAD": 0,
-    "SAT": 1,
-    "INTRP": 2,
-    "CR": 3,
-    "EDGE": 4,
-    "DETECTED": 5,
-    "DETECTED_NEGATIVE": 6,
-    "SUSPECT": 7,
-    "NO_DATA": 8,
-    "BRIGHT_OBJECT": 9,
-    "CROSSTALK": 10,
-    "NOT_DEBLENDED": 11,
-    "UNMASKEDNAN": 12,
-    "REJECTED": 13,
-    "CLIPPED": 14,
-    "SENSOR_EDGE": 15,
-    "INEXACT_PSF": 16,
-}
-"""Bits of the mask planes in the HSC cut-outs of S18A; only for writing, never for reading."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -120,7 +99,7 @@ class BandImage:
         Pixels that hold no measurement (`hscz.sky.unexposed`) are NaN where no mask plane NO_DATA
         tells them.
         """
-        if "NO_DATA" in self.mask_planes:
+        if NO_DATA in self.mask_planes:
             return self._counts(self._section("IMAGE", window))
         # With what lies around, so that a window's edge cuts no block of missing pixels.
         self._check(window)
@@ -234,7 +213,7 @@ def open_band(path: str | Path, band: str, zero_point: float | None = None) -> B
             wcs=head.celestial_wcs(image),
             zero_point=head.read_zero_point(image, primary, zero_point),
             hdus=planes,
-            mask_planes=head.read_mask_planes(headers[planes["MASK"]]) if "MASK" in planes else {},
+            mask_planes=read_mask_planes(headers[planes["MASK"]]) if "MASK" in planes else {},
         )
 
 
@@ -297,7 +276,7 @@ def write_calexp(
         if pixels is not None:
             hdus.append(_plane(name, pixels, wcs))
     if mask is not None:
-        hdus["MASK"].header.update({_mask_card(p): bit for p, bit in mask_planes.items()})
+        hdus["MASK"].header.update(mask_cards(mask_planes))
     return write_atomic(Path(path), hdus.writeto)
 
 
@@ -317,9 +296,3 @@ def _cd_cards(wcs: WCS) -> fits.Header:
     matrix = wcs.pixel_scale_matrix
     cards.update({f"CD{i + 1}_{j + 1}": matrix[i, j] for i in (0, 1) for j in (0, 1)})
     return cards
-
-
-def _mask_card(plane: str) -> str:
-    """Return the keyword of a mask plane; long ones need the HIERARCH convention."""
-    keyword = f"MP_{plane}"
-    return keyword if len(keyword) <= 8 else f"HIERARCH {keyword}"

@@ -271,20 +271,3 @@ def _note_vague(key: str, value: object, zero_point: float) -> None:
         _log.warning(
             "the images have %s = %s, but zero_point = %s is used; check it", key, value, zero_point
         )
-
-
-def read_mask_planes(header: fits.Header) -> dict[str, int]:
-    """Return the bit of each mask plane by name."""
-    planes = {key[3:]: header[key] for key in header if key.startswith("MP_")}
-    if not planes:
-        raise InputError(
-            "the MASK header names no plane (MP_* cards), so its bits mean nothing; "
-            "add the cards or remove the HDU"
-        )
-    for plane, bit in planes.items():
-        if not (isinstance(bit, int) and 0 <= bit < 32):
-            raise InputError(
-                f"mask plane MP_{plane} is {bit!r}, which is no bit of a 32-bit mask; "
-                "correct the card"
-            )
-    return planes

@@ -70,7 +70,7 @@ class PsfFiles:
             raise InputError(f"{pattern}: no PSF file matches; correct the pattern or leave it out")
         return cls(positions, widths)
 
-    def fwhm_arcsec(self, band: str, ra_deg: np.ndarray, dec_deg: np.ndarray) -> np.ndarray:
+    def psf_fwhm_arcsec(self, band: str, ra_deg: np.ndarray, dec_deg: np.ndarray) -> np.ndarray:
         """Return the width of the nearest model of n objects, NaN where none is near."""
         if band not in self.positions:
             return np.full(len(ra_deg), np.nan)

@@ -24,6 +24,7 @@ from hscz.errors import InputError
 from hscz.files.atomic import writing
 from hscz.files.fresh import InputFile
 from hscz.sky.fits import BandImage, Window, write_calexp
+from hscz.sky.mask import NO_DATA
 from hscz.sky.mosaic import Images, has_survey_pixels, is_aligned
 from hscz.survey import PIXEL_SCALE_ARCSEC
 
@@ -196,7 +197,7 @@ def _strip(image: BandImage, grid: Grid, rows: slice) -> dict[str, np.ndarray]:
         area = (PIXEL_SCALE_ARCSEC / image.pixel_scale_arcsec) ** 2
         planes["IMAGE"] *= np.float32(area)
         planes["VARIANCE"] *= np.float32(area)
-    planes["MASK"][np.isnan(planes["IMAGE"])] |= image.bits("NO_DATA")
+    planes["MASK"][np.isnan(planes["IMAGE"])] |= image.bits(NO_DATA)
     return {name: planes[name] for name in image.hdus}
 
 

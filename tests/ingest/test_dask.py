@@ -16,7 +16,8 @@ from hscz import stores
 from hscz.config import FieldConfig, IngestConfig, RunConfig, TableConfig
 from hscz.ingest.cutting import blocks_of, cutting_tasks
 from hscz.ingest.stage import ingest
-from hscz.sky.fits import HSC_MASK_PLANES, BandImage, write_calexp
+from hscz.sky.fits import BandImage, write_calexp
+from hscz.sky.mask import HSC_MASK_PLANES
 from hscz.sky.mosaic import Tile, assign
 from tests.helpers.plain_descriptor import plain_descriptor
 

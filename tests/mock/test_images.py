@@ -9,11 +9,12 @@ import pytest
 from hscz.config.mock import CONDITIONS, Conditions, MockSettings
 from hscz.errors import ConfigError
 from hscz.mock import defects, noise
-from hscz.mock.defects import Defects, Trail, plane
+from hscz.mock.defects import Defects, Trail
 from hscz.mock.exposure import FieldPlan, expose, write_patch
 from hscz.mock.grid import FieldGrid
 from hscz.mock.photometry import NOT_OBSERVED_MAG, aperture_magnitudes
 from hscz.mock.render import paint
+from hscz.sky.mask import mask_value
 from hscz.survey import BANDS, FIELDS
 
 SMALL = MockSettings(
@@ -88,8 +89,8 @@ def test_a_star_lands_on_its_position_with_its_flux_dimmed_by_dust():
     dimming = BANDS["g"].extinction_per_ebv * plan.truth["ebv"].iloc[0]
     counts = np.nansum(image[60:121, 90:151])
     assert 27.0 - 2.5 * np.log10(counts) == pytest.approx(19.0 + dimming, abs=0.02)
-    assert mask[90, 120] & plane("DETECTED")
-    assert not mask[20, 20] & plane("DETECTED")
+    assert mask[90, 120] & mask_value("DETECTED")
+    assert not mask[20, 20] & mask_value("DETECTED")
 
 
 def test_overlapping_patches_show_the_same_sky():
@@ -109,17 +110,17 @@ def test_bright_stars_saturate_bleed_and_are_masked():
     plan = plan_with([150.0], [150.0], mag=15.0)
     image, mask, _ = observed(plan)
     assert np.nanmax(image) <= defects.SATURATION_COUNTS
-    assert mask[150, 150] & plane("SAT")
-    columns = (mask & plane("SAT") > 0).sum(axis=0)
-    rows = (mask & plane("SAT") > 0).sum(axis=1)
+    assert mask[150, 150] & mask_value("SAT")
+    columns = (mask & mask_value("SAT") > 0).sum(axis=0)
+    rows = (mask & mask_value("SAT") > 0).sum(axis=1)
     assert columns.max() > 2 * rows.max()
-    radius = np.sqrt((mask & plane("BRIGHT_OBJECT") > 0).sum() / np.pi)
+    radius = np.sqrt((mask & mask_value("BRIGHT_OBJECT") > 0).sum() / np.pi)
     assert radius == pytest.approx(float(defects.bright_star_radius_px(15.0)), rel=0.02)
 
 
 def test_faint_stars_do_not_saturate():
     _, mask, _ = observed(plan_with([150.0], [150.0], mag=18.5))
-    assert not (mask & (plane("SAT") | plane("BRIGHT_OBJECT"))).any()
+    assert not (mask & (mask_value("SAT") | mask_value("BRIGHT_OBJECT"))).any()
 
 
 def test_missing_pixels_are_nan_and_no_data():
@@ -130,7 +131,7 @@ def test_missing_pixels_are_nan_and_no_data():
     missing[10:15, 40:60] = True
     np.testing.assert_array_equal(np.isnan(image), missing)
     np.testing.assert_array_equal(np.isnan(variance), missing)
-    np.testing.assert_array_equal(mask & plane("NO_DATA") > 0, missing)
+    np.testing.assert_array_equal(mask & mask_value("NO_DATA") > 0, missing)
     inside = holed.defects["i"].missing(np.array([40.0, 59.4, 60.0]), np.array([12.0, 14.4, 12.0]))
     assert inside.tolist() == [True, True, False]
 
@@ -154,7 +155,7 @@ def test_trails_are_bright_and_clipped_along_their_line():
     assert image[100].mean() == pytest.approx(4.0 * sigma, rel=0.1)
     assert abs(image[200].mean()) < sigma
     np.testing.assert_array_equal(
-        np.flatnonzero((mask & plane("CLIPPED") > 0).all(axis=1)), np.arange(93, 108)
+        np.flatnonzero((mask & mask_value("CLIPPED") > 0).all(axis=1)), np.arange(93, 108)
     )
 
 

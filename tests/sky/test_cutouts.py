@@ -8,7 +8,8 @@ from astropy.wcs import WCS
 
 from hscz.schema import Flag
 from hscz.sky.cutouts import TileCuts, cut_tile, gather, to_half
-from hscz.sky.fits import HSC_MASK_PLANES, write_calexp
+from hscz.sky.fits import write_calexp
+from hscz.sky.mask import HSC_MASK_PLANES, mask_value
 from hscz.sky.psf import PsfFiles
 from hscz.sky.region import open_region
 from hscz.sky.sphere import unit_vectors
@@ -118,7 +119,7 @@ def test_missing_pixels_become_zero_and_are_flagged(tmp_path, image, bad):
 def test_a_stamp_without_any_data(tmp_path, image, bad):
     mask = np.zeros(SHAPE, np.int32)
     image[60:140, 60:140] = bad
-    mask[60:140, 60:140] = 1 << HSC_MASK_PLANES["NO_DATA"]
+    mask[60:140, 60:140] = mask_value("NO_DATA")
     flags = cut(tmp_path, image, mask, x=(HERE, 170.0), y=(HERE, 160.0)).flags
     assert flags[0] == Flag.MISSING_PIXELS | Flag.ALL_MASKED
     assert flags[1] == Flag.MISSING_PIXELS
@@ -169,7 +170,7 @@ def test_too_bright_pixels_set_their_flag(tmp_path, image):
 def test_noise_leaves_out_what_the_mask_calls_detected(tmp_path, image):
     mask = np.zeros(SHAPE, np.int32)
     image[70:120, 70:120] += np.random.default_rng(4).normal(0, 1, (50, 50))
-    mask[70:120, 70:120] = 1 << HSC_MASK_PLANES["DETECTED"]
+    mask[70:120, 70:120] = mask_value("DETECTED")
     assert cut(tmp_path, image, mask).sky_noise[0, 0] == pytest.approx(0.05, rel=0.08)
 
 
@@ -188,7 +189,7 @@ def test_no_objects_make_empty_arrays(tmp_path, image):
 def test_an_object_has_an_optional_band_whole_or_not_at_all(tmp_path, image, optional):
     image[70, 75] = np.nan
     mask = np.zeros(SHAPE, np.int32)
-    mask[75, 75] = 1 << HSC_MASK_PLANES["EDGE"]
+    mask[75, 75] = mask_value("EDGE")
     places = np.array([[HERE, 150.0, 150.0, 50.0], [HERE, 150.0, 40.0, 150.0]])
     write_calexp(tmp_path / "g.fits", image, mask, None, make_wcs(), "HSC-G")
     noise = np.random.default_rng(9).normal(0, 0.1, SHAPE)

@@ -12,7 +12,8 @@ from astropy.io import fits
 from astropy.wcs import WCS
 
 from hscz.errors import InputError, StoreError
-from hscz.sky.fits import HSC_MASK_PLANES, open_band, write_calexp
+from hscz.sky.fits import open_band, write_calexp
+from hscz.sky.mask import HSC_MASK_PLANES
 
 SHAPE = (40, 50)
 

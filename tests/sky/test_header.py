@@ -15,7 +15,8 @@ from astropy.wcs import WCS
 from hscz.errors import InputError
 from hscz.sky import header as head
 from hscz.sky.cutouts import cut_tile
-from hscz.sky.fits import HSC_MASK_PLANES, open_band, write_calexp
+from hscz.sky.fits import open_band, write_calexp
+from hscz.sky.mask import HSC_MASK_PLANES
 from hscz.sky.mosaic import assign
 from hscz.sky.photometry import aperture_flux
 from hscz.sky.region import open_region

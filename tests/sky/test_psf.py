@@ -39,17 +39,19 @@ def test_real_models_have_the_width_that_galsim_finds(shared_data, name):
 def test_positions_come_from_the_names_of_real_files(shared_data):
     files = PsfFiles.find(str(shared_data / "hsc_das_cutout" / REAL), ["g", "r"])
     ra, dec = np.array([29.9, 129.42149, 29.91464]), np.array([-3.17, -2.2314, 3.1798])
-    widths = files.fwhm_arcsec("r", ra, dec)
+    widths = files.psf_fwhm_arcsec("r", ra, dec)
     assert widths[:2] == pytest.approx([0.514, 0.917], abs=0.001)
     assert np.isnan(widths[2])
-    assert np.isnan(files.fwhm_arcsec("g", ra, dec)).all()
+    assert np.isnan(files.psf_fwhm_arcsec("g", ra, dec)).all()
 
 
 def test_of_several_models_the_nearest_counts(tmp_path):
     for ra, width in ((150.0, 0.6), (150.1, 0.8)):
         write_psf(tmp_path / f"psf-i-{ra}-2.0.fits", width)
     files = PsfFiles.find(str(tmp_path / "psf-{band}-{position}.fits"), ["i"])
-    near, between, far = files.fwhm_arcsec("i", np.array([150.0, 150.07, 151.0]), np.full(3, 2.0))
+    near, between, far = files.psf_fwhm_arcsec(
+        "i", np.array([150.0, 150.07, 151.0]), np.full(3, 2.0)
+    )
     assert near < 0.65
     assert between > 0.75
     assert np.isnan(far)

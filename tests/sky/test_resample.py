@@ -14,7 +14,8 @@ from reproject import reproject_exact
 from hscz.errors import InputError
 from hscz.sky import resample
 from hscz.sky.cutouts import cut_tile, gather
-from hscz.sky.fits import HSC_MASK_PLANES, BandImage, Window, open_band, write_calexp
+from hscz.sky.fits import BandImage, Window, open_band, write_calexp
+from hscz.sky.mask import mask_value
 from hscz.sky.mosaic import Tile, assign, corner
 from hscz.sky.photometry import aperture_flux
 from hscz.sky.region import open_region
@@ -93,7 +94,7 @@ def test_mask_variance_and_holes_are_carried_over(tmp_path, monkeypatch):
     image = rng.normal(0, 0.1, SHAPE)
     image[100, 120] = np.nan
     mask = np.zeros(SHAPE, np.int32)
-    mask[200:220, 50:80] = 1 << HSC_MASK_PLANES["SAT"]
+    mask[200:220, 50:80] = mask_value("SAT")
     wcs = make_wcs(0.2)
     path = write_calexp(
         tmp_path / "i.fits", image, mask, np.full(SHAPE, 0.01), wcs, "HSC-I", zero_point=25.0

@@ -4,9 +4,9 @@ import galsim
 import numpy as np
 import pytest
 
-from hscz.sky import seeing
+from hscz.sky import psf_stars
 from hscz.sky.fits import open_band
-from hscz.sky.seeing import local_fwhm
+from hscz.sky.psf_stars import local_psf_fwhm
 
 SIDE, SCALE = 800, 0.168
 
@@ -35,7 +35,7 @@ def paint(fwhm_arcsec: float, beta: float, stars: int, galaxies: int, seed: int)
 def fwhm(image: np.ndarray, unusable: np.ndarray | None = None) -> float:
     """Return the width of an image that is too small to be divided."""
     middle = np.array(image.shape)[:, None] / 2
-    return float(local_fwhm(image, SCALE, middle[1], middle[0], unusable)[0])
+    return float(local_psf_fwhm(image, SCALE, middle[1], middle[0], unusable)[0])
 
 
 @pytest.mark.parametrize(
@@ -71,22 +71,22 @@ def test_nothing_to_measure():
 
 
 def test_each_part_of_an_image_has_the_seeing_of_its_stars(monkeypatch):
-    monkeypatch.setattr(seeing, "CELL_PX", SIDE)
+    monkeypatch.setattr(psf_stars, "CELL_PX", SIDE)
     sharp, soft, empty = (
         paint(fwhm, 3.5, stars=stars, galaxies=10, seed=3)
         for fwhm, stars in ((0.6, 45), (0.75, 45), (0.6, 3))
     )
     image = np.hstack([sharp, soft, empty])
     x, y = np.array([10.0, 700.0, 900.0, 1590.0, 2000.0]), np.array([5.0, 790.0, 400.0, 2.0, 90.0])
-    measured = local_fwhm(image, SCALE, x, y)
+    measured = local_psf_fwhm(image, SCALE, x, y)
     np.testing.assert_allclose(measured[:2], 0.617, rtol=0.03)
     np.testing.assert_allclose(measured[2:4], 0.764, rtol=0.03)
-    monkeypatch.setattr(seeing, "CELL_PX", image.shape[1])
+    monkeypatch.setattr(psf_stars, "CELL_PX", image.shape[1])
     assert measured[4] == pytest.approx(fwhm(image))
 
 
 def test_galaxies_of_one_size_are_not_taken_for_the_stars_of_a_part(monkeypatch):
-    monkeypatch.setattr(seeing, "CELL_PX", SIDE)
+    monkeypatch.setattr(psf_stars, "CELL_PX", SIDE)
     few = paint(0.617, 4.765, stars=4, galaxies=60, seed=5)
     many = paint(0.617, 4.765, stars=40, galaxies=20, seed=6)
     psf = galsim.Convolve(galsim.Moffat(beta=4.765, fwhm=0.617), galsim.Exponential(0.25))
@@ -100,7 +100,7 @@ def test_galaxies_of_one_size_are_not_taken_for_the_stars_of_a_part(monkeypatch)
         overlap = stamp.bounds & crowd.bounds
         crowd[overlap] += stamp[overlap]
     image = np.hstack([many, few + crowd.array])
-    measured = local_fwhm(image, SCALE, np.array([100.0, 1500.0]), np.array([400.0, 400.0]))
+    measured = local_psf_fwhm(image, SCALE, np.array([100.0, 1500.0]), np.array([400.0, 400.0]))
     np.testing.assert_allclose(measured, 0.617, rtol=0.05)
 
 

@@ -64,7 +64,7 @@ class Sources:
         return Sources(*(getattr(self, f.name)[chosen] for f in fields(self)))
 
 
-def local_fwhm(
+def local_psf_fwhm(
     image: np.ndarray,
     pixel_scale_arcsec: float,
     x: np.ndarray,
@@ -97,7 +97,7 @@ def local_fwhm(
 
     Examples
     --------
-    >>> local_fwhm(np.zeros((200, 200)), 0.168, np.array([9.0]), np.array([7.0]))
+    >>> local_psf_fwhm(np.zeros((200, 200)), 0.168, np.array([9.0]), np.array([7.0]))
     array([nan], dtype=float32)
     """
     count = [max(1, round(side / CELL_PX)) for side in image.shape]
@@ -118,9 +118,9 @@ def local_fwhm(
         here = sources.take(cells == number)
         stars = np.sort(here.sigma[_locus(here.sigma)])
         if len(stars) >= MIN_CELL_STARS and (here.sigma < stars[0]).sum() < MIN_STARS:
-            width[wanted == number] = _fwhm_px(here)
+            width[wanted == number] = _psf_fwhm_px(here)
     if np.isnan(width).any():
-        width[np.isnan(width)] = _fwhm_px(sources.take(slice(MAX_CANDIDATES)))
+        width[np.isnan(width)] = _psf_fwhm_px(sources.take(slice(MAX_CANDIDATES)))
     return (pixel_scale_arcsec * width).astype(np.float32)
 
 
@@ -145,12 +145,12 @@ def _compact_sources(image: np.ndarray, unusable: np.ndarray | None, most: int) 
     return Sources(y[best], x[best], boxes, *_adaptive_moments(boxes))
 
 
-def _fwhm_px(sources: Sources) -> float:
+def _psf_fwhm_px(sources: Sources) -> float:
     """Return the width of the profile that the stars among some sources share; NaN for too few."""
     stars = sources.take(_locus(sources.sigma))
     if len(stars) < MIN_STARS:
         return np.nan
-    return _moffat_fwhm(stars.boxes, stars.dx, stars.dy, stars.sigma)
+    return _moffat_psf_fwhm(stars.boxes, stars.dx, stars.dy, stars.sigma)
 
 
 def _peaks(image: np.ndarray, threshold: float) -> tuple[np.ndarray, np.ndarray]:
@@ -223,7 +223,7 @@ def _locus(sigma: np.ndarray) -> np.ndarray:
     return (np.log(sigma) >= start) & (np.log(sigma) <= start + LOCUS_WIDTH)
 
 
-def _moffat_fwhm(boxes: np.ndarray, dx: np.ndarray, dy: np.ndarray, sigma: np.ndarray) -> float:
+def _moffat_psf_fwhm(boxes: np.ndarray, dx: np.ndarray, dy: np.ndarray, sigma: np.ndarray) -> float:
     """Fit one Moffat profile to the median radial profile of all stars; return FWHM in px."""
     axis = np.arange(-HALF_PX, HALF_PX + 1)
     radius = np.hypot(axis - dx[:, None, None], axis[:, None] - dy[:, None, None])
