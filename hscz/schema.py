@@ -1,7 +1,7 @@
 """The contracts of the artefacts, and checks whose errors name what to mend.
 
 Three artefacts stand on disk between the stages. The field store and the PDF cube are xarray
-datasets, described here; the model directory is described in `hscz.learn.model`.
+datasets, described here; the model directory is described in `hscz.learn.folder`.
 """
 
 from __future__ import annotations

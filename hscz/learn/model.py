@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -72,6 +72,21 @@ class Model:
             torch.manual_seed(seed)
             network = NETWORK_BODIES.load(config.body)(config, noise, len(grid))
         return cls(network, config, bands, grid, noise)
+
+    @classmethod
+    def untrained(cls, config: RunConfig, noise: tuple[float, ...] = ()) -> Model:
+        """Return the model that a run's settings describe, with weights drawn from its seed.
+
+        Parameters
+        ----------
+        config : RunConfig
+        noise : tuple of float
+            Sky noise of each band, counts; 1 if left out.
+        """
+        train = config.train
+        settings = replace(config.network, masks=bool(train.hidden))
+        grid = RedshiftGrid.make(train.grid, train.n_bins, train.z_max)
+        return cls.new(settings, train.bands, grid, noise or (1.0,) * len(train.bands), train.seed)
 
     def pdf(self, images: Tensor) -> NDArray[np.float32]:
         """Return PDFs, shape (n, bins), as densities in 1/dz, of stamps (n, band, y, x)."""

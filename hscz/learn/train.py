@@ -158,8 +158,7 @@ def _train_member(
     settings = own.train
     target = Unlabelled.read(own, device) if adaptations(own) else None
     batches = Epochs.of(own, source, target, fold, device)
-    network = replace(config.network, masks=bool(settings.hidden))
-    model = Model.new(network, settings.bands, source.grid, source.noise, settings.seed)
+    model = Model.untrained(own, source.noise)
     model.describe(folder, config)
     write_atomic(folder.split, batches.sample.noted_in(source.folds[fold]).to_parquet)
     mark_made(folder.provenance, key, **provenance(seed=settings.seed))

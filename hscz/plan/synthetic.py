@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -74,11 +73,9 @@ def model(path: Path, config: RunConfig) -> Model:
     """Write an untrained model, complete with the files a trained one has."""
     import pandas as pd
 
-    folder, train = ModelFolder(path), config.train
+    folder = ModelFolder(path)
     path.mkdir(parents=True, exist_ok=True)
-    grid = RedshiftGrid.make(train.grid, train.n_bins, train.z_max)
-    network = replace(config.network, masks=bool(train.hidden))
-    fresh = Model.new(network, train.bands, grid, (1.0,) * len(train.bands), seed=1)
+    fresh = Model.untrained(config)
     fresh.describe(folder, config)
     split = {"field": [""], "object_id": [0], "ra": [0.0], "dec": [0.0], "used": [True]}
     pd.DataFrame(split | {"mag_i": [22.0], "part": ["training"]}).to_parquet(folder.split)

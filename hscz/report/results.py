@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -138,24 +138,18 @@ class Results:
         """Return a network as the settings describe it, and its adversary if it has one."""
         import torch
 
-        from hscz.learn.adversary import Adversarial
+        from hscz.learn.adapt import adaptations, step_of
         from hscz.learn.model import Model
-        from hscz.pdf.grid import RedshiftGrid
 
         chosen = [one.config for one in self.plan if one.recipe == recipe]
         config = chosen[0] if chosen else self.config
-        train = config.train
-        grid = RedshiftGrid.make(train.grid, train.n_bins, train.z_max)
-        settings = replace(config.network, masks=bool(train.hidden))
-        noise = (1.0,) * len(train.bands)
-        network = Model.new(settings, train.bands, grid, noise, train.seed).network
-        found: dict[str, Any] = {"network": network, "bands": train.bands}
-        if recipe:
-            found |= {"adversary": None, "layer": ""}
-        if recipe and config.adapt.adversary != "none":
-            watching = Adversarial(network, train, config.adapt, 1, torch.device("cpu"))
-            found |= {"adversary": watching.adversary, "layer": watching.layer}
-        return found
+        network = Model.untrained(config).network
+        found: dict[str, Any] = {"network": network, "bands": config.train.bands}
+        if not recipe:
+            return found
+        step = step_of(config, adaptations(config), network, 1, torch.device("cpu"))
+        watching = {"adversary": None, "layer": ""}
+        return found | {key: getattr(step, key, value) for key, value in watching.items()}
 
     def key(self) -> Key:
         """Return everything that the figures are drawn from."""
