@@ -14,11 +14,12 @@ from hscz.cli import main
 from hscz.config.read import load
 from hscz.evaluate.judged import is_unseen
 from hscz.evaluate.metrics import metrics_table
-from hscz.experiments.photometric import METHODS, estimate, features
+from hscz.experiments.photometric import features
 from hscz.learn.folder import ModelFolder
 from hscz.learn.model import Model
 from hscz.pdf.grid import RedshiftGrid
 from hscz.schema import has_redshift, is_usable
+from hscz.seams import ESTIMATORS
 from hscz.stores import open_cube, open_field
 
 CONFIG = Path(__file__).parents[1] / "examples" / "benchmark.toml"
@@ -66,8 +67,9 @@ def compare() -> dict[str, pd.DataFrame]:
     noise = Model.load(config.models[0]).noise
     source, target = (features(store, r, config.train.bands, noise, name) for r in (known, rows))
     grid = RedshiftGrid.make(config.train.grid, config.train.n_bins, config.train.z_max)
-    for method in METHODS:
-        found = estimate(method, source, store["z_label"].values[known], target, grid)
+    for method in ("knn", "boosting"):
+        learnt_method = ESTIMATORS.load(method).learn(source, store["z_label"].values[known], grid)
+        found = learnt_method(target)
         tables[method] = metrics_table(found.z_median, z_true, by)
     return tables
 

@@ -143,3 +143,15 @@ LABEL_TREATMENTS = Seam(
     },
 )
 """What ``train.targets`` may name; each is a `hscz.learn.targets.LabelTreatment`."""
+
+ESTIMATORS = Seam(
+    "method",
+    "hscz.estimators",
+    {
+        "network": "hscz.experiments.networks:NETWORKS",
+        "knn": "hscz.experiments.neighbours:KNN",
+        "boosting": "hscz.experiments.boosting:BOOSTING",
+    },
+    {"boosting": ("sklearn",)},
+)
+"""What ``method`` of a recipe may name; each is a `hscz.experiments.estimator.Estimator`."""

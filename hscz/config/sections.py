@@ -179,9 +179,9 @@ class EvaluateConfig:
 class EmbedConfig:
     """Section [embed]: what the layers of the networks see, for hscz evaluate --embed."""
 
-    recipes: tuple[str, ...] = ("v0", "v2", "recommended")
+    recipes: tuple[str, ...] = ()
     """Recipes to look at, those before the adaptation first; the ones the run has not are left
-    out."""
+    out. Empty takes v0, v2 and recommended."""
     n: int = 1000
     """Objects of each field, drawn at random."""
     cells: int = 1

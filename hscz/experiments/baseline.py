@@ -1,94 +1,162 @@
-"""Photometric methods on the same galaxies as the networks: what an adversary has to beat."""
+"""Methods on measured magnitudes as estimators: what networks on images have to beat.
+
+A method learns from the galaxies that the first fold of a configuration learns from, and is asked
+about all others.
+"""
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import xarray as xr
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
 from hscz import stores
 from hscz.config import RunConfig
 from hscz.config.decisive import key_of
-from hscz.experiments.photometric import Features, features, fit
+from hscz.errors import InputError
+from hscz.experiments.photometric import Answer, Features, features
+from hscz.extras import needed_by
 from hscz.files.atomic import write_atomic
 from hscz.files.fresh import Key, mark_made, why_stale
-from hscz.learn.sample import divide, median_noise
 from hscz.pdf.grid import RedshiftGrid
 from hscz.predict.keys import labelled
 from hscz.schema import LABEL_COLUMNS, is_usable
+
+LEAST_GALAXIES = 30
+"""Labelled galaxies from fewer of which nothing is learnt."""
 
 BLOCK = 16_384
 """Galaxies asked about at once; their PDFs are not kept."""
 
 COLUMNS = ("object_id", "mag_i", "ebv", *LABEL_COLUMNS)
 
+Fit = Callable[[Features, NDArray[np.float64], RedshiftGrid, int], Answer]
+"""Features and redshifts of known galaxies, bins of PDFs and a seed in, what is learnt out."""
 
-def estimate_field(config: RunConfig, method: str, name: str) -> Path:
-    """Write the redshifts of one field by a photometric method.
 
-    It learns from the galaxies that the first fold of the configuration learns from, and is
-    asked about all others.
+@dataclass(frozen=True)
+class Baseline:
+    """A method that learns from magnitudes; see `hscz.experiments.estimator.Estimator`.
 
-    Parameters
+    Attributes
     ----------
-    config : RunConfig
-    method : str
-        A key of `hscz.experiments.photometric.METHODS`.
     name : str
-
-    Returns
-    -------
-    Path
-        A Parquet table with ``z_median``, ``pdf_width`` and the columns of the store that
-        redshifts are judged by.
+        That of the method.
+    fit : callable
+        See `Fit`.
     """
-    train = config.train
-    source = {f: stores.open_field(config.field_store(f), lazy=False) for f in train.fields}
-    sample = divide(source, train)
-    known = sample[(sample["part"] == "training") & sample["used"]]
-    noise = median_noise(source, known, train.bands)
-    measured = [
-        features(store, known.loc[known["field"] == f, "row"].to_numpy(), train.bands, noise, f)
-        for f, store in source.items()
-    ]
-    grid = RedshiftGrid.make(train.grid, train.n_bins, train.z_max)
-    answer = fit(method, _joined(measured), known["z_label"], grid, train.seed)
-    store = stores.open_field(config.field_store(name), lazy=False)
-    rows = np.flatnonzero(is_usable(store["flags"].values))
-    learnt = sample[(sample["field"] == name) & (sample["part"] == "training")]
-    rows = np.setdiff1d(rows, learnt["row"])
-    tables = []
-    for start in range(0, len(rows), BLOCK):
-        some = rows[start : start + BLOCK]
-        found = answer(features(store, some, train.bands, noise, name))
-        estimates = {"z_median": found.z_median, "pdf_width": found.pdf_width}
-        tables.append(_columns(store, some).assign(**estimates))
-    table = pd.concat(tables, ignore_index=True)
-    path = _output(config, name)
-    write_atomic(path, partial(table.to_parquet, index=False))
-    mark_made(path.with_suffix(".json"), estimate_key(config, method, name))
-    return path
 
+    name: str
+    fit: Fit
+    trains = False
 
-def why_unestimated(config: RunConfig, method: str, name: str) -> str:
-    """Return why the table of a field must be made; empty where it is up to date."""
-    path = _output(config, name)
-    return why_stale(path.with_suffix(".json"), estimate_key(config, method, name), path.exists())
+    def learn(
+        self, known: Features, z_label: ArrayLike, grid: RedshiftGrid, seed: int = 1
+    ) -> Answer:
+        """Let the method learn from galaxies of known redshift.
 
+        Parameters
+        ----------
+        known : Features
+            At least `LEAST_GALAXIES` galaxies.
+        z_label : array_like, shape (len(known),)
+            Inside the grid.
+        grid : RedshiftGrid
+            Bins of the PDFs, where the method gives any.
+        seed : int
 
-def _output(config: RunConfig, name: str) -> Path:
-    stem = config.results(name)
-    return stem.with_name(f"{stem.name}_estimates.parquet")
+        Returns
+        -------
+        callable
+            Takes `Features` of other galaxies, in the same bands, and gives an
+            `hscz.experiments.photometric.Estimate`.
 
+        Raises
+        ------
+        ConfigError
+            If the method needs a package that is not installed.
+        InputError
+            If there are too few galaxies, or labels are missing or outside the grid.
 
-def estimate_key(config: RunConfig, method: str, name: str) -> Key:
-    """Return what the table of a field is made from."""
-    inputs = labelled(config, [*config.train.fields, name])
-    return key_of(inputs, {"method": method}, train=config.train)
+        Examples
+        --------
+        >>> from hscz.seams import ESTIMATORS
+        >>> rng = np.random.default_rng(1)
+        >>> z = rng.uniform(0, 1, 1000)
+        >>> mag = 20 + np.outer(z, [3.0, 1.0])
+        >>> grid = RedshiftGrid.uniform(60, 1.0)
+        >>> nearest = ESTIMATORS.load("knn").learn(Features(mag, 0 * mag), z, grid)
+        >>> nearest(Features(np.array([[21.5, 20.5]]), np.zeros((1, 2)))).z_median.round(1)
+        array([0.5])
+        """
+        z = np.asarray(z_label, np.float64)
+        bad = int((grid.index(z) < 0).sum())
+        if bad or len(z) < LEAST_GALAXIES:
+            raise InputError(
+                f"{len(z)} labels to learn from, {bad} of them missing or outside "
+                f"{grid.edges[0]:g} <= z < {grid.edges[-1]:g}; give at least {LEAST_GALAXIES}, "
+                "all inside"
+            )
+        with needed_by(f"method {self.name!r}"):
+            return self.fit(known, z, grid, seed)
+
+    def output(self, config: RunConfig, name: str) -> Path:
+        """Return the table of a field."""
+        stem = config.results(name)
+        return stem.with_name(f"{stem.name}_estimates.parquet")
+
+    def key(self, config: RunConfig, name: str) -> Key:
+        """Return what the table of a field is made from."""
+        inputs = labelled(config, [*config.train.fields, name])
+        return key_of(inputs, {"method": self.name}, train=config.train)
+
+    def why_stale(self, config: RunConfig, name: str) -> str:
+        """Return why the table of a field must be made; empty where it is up to date."""
+        path = self.output(config, name)
+        return why_stale(path.with_suffix(".json"), self.key(config, name), path.exists())
+
+    def predict(self, config: RunConfig, name: str) -> None:
+        """Write the table of a field.
+
+        It has ``z_median``, ``pdf_width`` and the columns of the store that redshifts are judged
+        by.
+        """
+        from hscz.learn.sample import divide, median_noise
+
+        train = config.train
+        source = {f: stores.open_field(config.field_store(f), lazy=False) for f in train.fields}
+        sample = divide(source, train)
+        known = sample[(sample["part"] == "training") & sample["used"]]
+        noise = median_noise(source, known, train.bands)
+        measured = [
+            features(store, known.loc[known["field"] == f, "row"].to_numpy(), train.bands, noise, f)
+            for f, store in source.items()
+        ]
+        grid = RedshiftGrid.make(train.grid, train.n_bins, train.z_max)
+        answer = self.learn(_joined(measured), known["z_label"], grid, train.seed)
+        store = stores.open_field(config.field_store(name), lazy=False)
+        rows = np.flatnonzero(is_usable(store["flags"].values))
+        learnt = sample[(sample["field"] == name) & (sample["part"] == "training")]
+        rows = np.setdiff1d(rows, learnt["row"])
+        tables = []
+        for start in range(0, len(rows), BLOCK):
+            some = rows[start : start + BLOCK]
+            found = answer(features(store, some, train.bands, noise, name))
+            estimates = {"z_median": found.z_median, "pdf_width": found.pdf_width}
+            tables.append(_columns(store, some).assign(**estimates))
+        table, path = pd.concat(tables, ignore_index=True), self.output(config, name)
+        write_atomic(path, partial(table.to_parquet, index=False))
+        mark_made(path.with_suffix(".json"), self.key(config, name))
+
+    def read(self, config: RunConfig, name: str) -> pd.DataFrame:
+        """Return the table of a field."""
+        return pd.read_parquet(self.output(config, name))
 
 
 def _columns(store: xr.Dataset, rows: NDArray[np.int64]) -> pd.DataFrame:

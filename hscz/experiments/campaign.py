@@ -13,7 +13,6 @@ from hscz.config import RunConfig
 from hscz.errors import HsczError
 from hscz.experiments.experiment import Experiment
 from hscz.extras import require
-from hscz.stores import why_stale
 
 Task = tuple[Callable[..., Any], tuple[Any, ...]]
 """A function of a module, and its arguments: what another process can be sent."""
@@ -31,7 +30,7 @@ def train_all(
 
 
 def predict_all(experiments: Sequence[Experiment], jobs: int, force: bool, progress: bool) -> None:
-    """Write the cube, or the table of a photometric method, of every experiment and field."""
+    """Write the cube or the table of every experiment and field."""
     tasks: list[Task] = [
         (_predict, (one, name))
         for one, name in predictions(experiments)
@@ -42,7 +41,7 @@ def predict_all(experiments: Sequence[Experiment], jobs: int, force: bool, progr
 
 def trainings(experiments: Sequence[Experiment]) -> list[RunConfig]:
     """Return the different trainings that experiments need."""
-    networks = [e.config for e in experiments if e.method == "network"]
+    networks = [one.config for one in experiments if one.estimator.trains]
     return list({config.models: config for config in networks}.values())
 
 
@@ -60,13 +59,7 @@ def why_untrained(configs: Sequence[RunConfig]) -> str:
 
 def why_unpredicted(experiment: Experiment, name: str) -> str:
     """Return why one field of an experiment must be predicted; empty where it is up to date."""
-    if experiment.method == "network":
-        from hscz.predict.stage import predict_key
-
-        return why_stale(experiment.output(name), predict_key(experiment.config, name))
-    from hscz.experiments.baseline import why_unestimated
-
-    return why_unestimated(experiment.config, experiment.method, name)
+    return experiment.estimator.why_stale(experiment.config, name)
 
 
 def side_by_side(tasks: Sequence[Task], jobs: int, label: str, progress: bool) -> None:
@@ -126,11 +119,4 @@ def _train(config: RunConfig, resume: bool, force: bool, progress: bool) -> None
 
 
 def _predict(experiment: Experiment, name: str) -> None:
-    if experiment.method == "network":
-        from hscz.predict.stage import predict_field
-
-        predict_field(experiment.config, name, progress=False)
-        return
-    from hscz.experiments.baseline import estimate_field
-
-    estimate_field(experiment.config, experiment.method, name)
+    experiment.estimator.predict(experiment.config, name)

@@ -107,7 +107,8 @@ def compare(
     ----------
     estimates : iterable of Estimates
     training : mapping of int to pandas.DataFrame
-        By seed, the objects trained on: ``z_label`` and ``mag_i``.
+        By seed, the objects of the source that networks learn from: ``z_label`` and ``mag_i``.
+        The tests that need them are left out for other seeds.
     settings : EvaluateConfig
         Bins, number of bootstrap samples and their seed.
 
@@ -131,7 +132,7 @@ def compare(
     Raises
     ------
     InputError
-        If there are no estimates, or none from a seed's training set.
+        If there are no estimates.
 
     Examples
     --------
@@ -150,9 +151,7 @@ def compare(
         source[seed] = _counts(z_label, mag_i, settings, stream=1)
     tables = []
     for one in estimates:
-        if one.seed not in source:
-            raise InputError(f"no training set of seed {one.seed}; there are {sorted(source)}")
-        for test, table in _tests(one, source[one.seed], settings):
+        for test, table in _tests(one, source.get(one.seed), settings):
             tables.append(table.assign(**one.place, test=test))
     if not tables:
         raise InputError("no estimates to compare; predict the fields first")
@@ -173,7 +172,7 @@ def magnitude_bins(settings: EvaluateConfig) -> tuple[tuple[float, float], ...]:
 
 
 def _tests(
-    one: Estimates, source: NDArray[np.int64], settings: EvaluateConfig
+    one: Estimates, source: NDArray[np.int64] | None, settings: EvaluateConfig
 ) -> Iterator[tuple[str, pd.DataFrame]]:
     """Yield the name and the table of every test that the columns allow."""
     z, mag, truth = (one.known(name) for name in ("z_median", "mag_i", "z_true"))
@@ -208,21 +207,23 @@ def _n_of_z_tests(
     z: FloatArray,
     mag: FloatArray,
     truth: FloatArray,
-    source: NDArray[np.int64],
+    source: NDArray[np.int64] | None,
     settings: EvaluateConfig,
 ) -> Iterator[tuple[str, pd.DataFrame]]:
     found = np.isfinite(z)
     missing, _ = np.histogram(mag[~found], N_OF_Z_MAG_EDGES)
     pred = _counts(z[found], mag[found], settings)
-    yield "n_of_z_training", _distances(pred, source).assign(n_missing=missing)
+    if source is not None:
+        yield "n_of_z_training", _distances(pred, source).assign(n_missing=missing)
     both = found & np.isfinite(truth)
     if both.any():
         # One seed, so that each bootstrap sample holds the same objects in both.
         pred, true = (_counts(values[both], mag[both], settings) for values in (z, truth))
         yield "n_of_z_truth", _distances(pred, true).assign(n_missing=missing)
-        slope, error = label_shift_slope(pred, true, source)
-        row = {"by": "all", "n": both.sum(), "slope": slope, "slope_err": error}
-        yield "label_shift", pd.concat([pd.DataFrame([row]), _distances(true, source)])
+        if source is not None:
+            slope, error = label_shift_slope(pred, true, source)
+            row = {"by": "all", "n": both.sum(), "slope": slope, "slope_err": error}
+            yield "label_shift", pd.concat([pd.DataFrame([row]), _distances(true, source)])
 
 
 def _counts(

@@ -15,8 +15,13 @@ from typing import Any
 from hscz.config import RunConfig, mock_field
 from hscz.config.read import as_mapping, parse
 from hscz.errors import ConfigError
+from hscz.experiments.estimator import Estimator
 from hscz.experiments.recipes import ALL_TARGETS, RECIPES, TARGET, Recipe
+from hscz.seams import ESTIMATORS
 from hscz.survey import EQUIVALENT_BANDS, counterpart, equivalents
+
+NETWORK = "network"
+"""The method of recipes that name none."""
 
 SECTIONS = ("train", "adapt", "flatten", "predict")
 
@@ -30,7 +35,7 @@ class Experiment:
     recipe, target : str
     seed : int
     method : str
-        ``network``, or the photometric method.
+        One of `hscz.seams.ESTIMATORS`.
     config : RunConfig
         All that it takes to train and to predict.
     """
@@ -52,10 +57,19 @@ class Experiment:
 
     def output(self, name: str) -> Path:
         """Return where the estimates of a field are: a PDF cube, or a table."""
-        if self.method == "network":
-            return self.config.cube(name)
-        stem = self.config.results(name)
-        return stem.with_name(f"{stem.name}_estimates.parquet")
+        return self.estimator.output(self.config, name)
+
+    @property
+    def estimator(self) -> Estimator:
+        """What gives the redshifts."""
+        found: Estimator = ESTIMATORS.load(self.method)
+        return found
+
+    @property
+    def knows_target(self) -> bool:
+        """Whether it learns from labels beside those of the source."""
+        train = self.config.train
+        return bool(train.spec_fields) or self.target in train.fields
 
 
 def seeded(config: RunConfig) -> Iterator[RunConfig]:
@@ -88,7 +102,7 @@ def planned(config: RunConfig) -> list[Experiment]:
         return experiments(config)
     name, seed = config.train.name, config.train.seed
     targets = [field for field in config.predict_fields if field not in config.train.fields]
-    return [Experiment(name, target, seed, "network", config) for target in targets]
+    return [Experiment(name, target, seed, NETWORK, config) for target in targets]
 
 
 def experiments(config: RunConfig) -> list[Experiment]:
@@ -134,7 +148,8 @@ def _experiment(config: RunConfig, recipe: str, target: str) -> Experiment:
     changes = _filled(changes, target, alike)
     if any(step.swap_u for step in chain.values()):
         changes["predict"]["stand_in"], bands = _swapped(bands)
-    method = next((step.method for step in reversed(chain.values()) if step.method), "network")
+    method = next((step.method for step in reversed(chain.values()) if step.method), NETWORK)
+    ESTIMATORS.check(method, f"recipe {recipe}: ")
     resolved = _apply(_with_bands(config, bands), changes, recipe)
     suffix = _suffix(config, resolved, target, bands)
     # A recipe that changes only the prediction uses the networks of the one it starts from.

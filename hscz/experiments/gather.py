@@ -7,24 +7,13 @@ from collections.abc import Sequence
 import numpy as np
 import pandas as pd
 import xarray as xr
-from numpy.typing import NDArray
 
-from hscz import pdf
-from hscz.evaluate.judged import is_judged
 from hscz.evaluate.scores import choose, label_free_scores
 from hscz.experiments.compare import Estimates
 from hscz.experiments.experiment import Experiment
-from hscz.experiments.recipes import with_role
+from hscz.experiments.networks import read_judged
+from hscz.experiments.recipes import BASELINE, with_role
 from hscz.learn.folder import ModelFolder
-from hscz.stores import open_cube
-
-COLUMNS = (
-    *("object_id", "mag_i", "z_median", "pdf_width"),
-    *("z_true", "z_spec", "z_label", "is_oii_candidate"),
-)
-
-BLOCK = 4096
-"""PDFs read at once."""
 
 SCORED_ON = 4096
 """Galaxies of a field, drawn at random, on which the label-free scores are measured."""
@@ -38,32 +27,32 @@ def read_estimates(experiment: Experiment) -> list[Estimates]:
 
     Objects on which all of its networks were trained are left out.
     """
+    one, read = experiment, experiment.estimator.read
     return [
-        Estimates(experiment.recipe, experiment.target, name, experiment.seed, table)
-        for name in experiment.fields
-        for table in [_read_table(experiment, name)]
+        Estimates(one.recipe, one.target, name, one.seed, read(one.config, name))
+        for name in one.fields
     ]
 
 
-def _read_table(experiment: Experiment, name: str) -> pd.DataFrame:
-    if experiment.method != "network":
-        return pd.read_parquet(experiment.output(name))
-    cube = _judged(experiment, name)
-    table = pd.DataFrame({key: cube[key].values for key in COLUMNS if key in cube})
-    return table.assign(z_draw=_drawn(cube, np.random.default_rng(experiment.seed)))
+def training_samples(plan: Sequence[Experiment]) -> dict[int, pd.DataFrame]:
+    """Return, by seed, an epoch's draw of the galaxies that the baseline learns from.
+
+    Where there is no baseline, those of the first networks that learn from no label of a target
+    either; seeds without any are left out.
+
+    Returns
+    -------
+    dict of int to pandas.DataFrame
+        See `training_sample`.
+    """
+    found = {one.seed: one for one in reversed(sources(plan))}
+    return {seed: training_sample(found[seed]) for seed in sorted(found)}
 
 
-def _drawn(cube: xr.Dataset, rng: np.random.Generator) -> NDArray[np.float64]:
-    """Return a redshift drawn from each PDF, reading as many at once as a cube has in a block."""
-    edges, starts = cube["z_edges"].values, range(0, cube.sizes["object"], BLOCK)
-    drawn = [pdf.draw(cube["pdf"][start : start + BLOCK].values, edges, rng) for start in starts]
-    return np.concatenate([np.zeros(0), *drawn])
-
-
-def _judged(experiment: Experiment, name: str) -> xr.Dataset:
-    """Return the objects of a cube that can be judged: with a redshift, and not learnt from."""
-    cube = open_cube(experiment.output(name), lazy=False)
-    return cube.isel(object=np.flatnonzero(is_judged(cube)))
+def sources(plan: Sequence[Experiment]) -> list[Experiment]:
+    """Return the experiments whose networks learn from no label of a target, the baseline first."""
+    found = [one for one in plan if one.estimator.trains and not one.knows_target]
+    return sorted(found, key=lambda one: one.recipe != BASELINE)
 
 
 def training_sample(experiment: Experiment) -> pd.DataFrame:
@@ -95,7 +84,9 @@ def label_free(plan: Sequence[Experiment]) -> pd.DataFrame:
 def _scores(experiment: Experiment) -> dict[str, object]:
     """Return the scores of one recipe; empty where there are too few galaxies for any."""
     config, rng = experiment.config, np.random.default_rng(experiment.seed)
-    target, source = (_sampled(_judged(experiment, name), rng) for name in experiment.fields[:2])
+    target, source = (
+        _sampled(read_judged(experiment.output(name)), rng) for name in experiment.fields[:2]
+    )
     if min(target.sizes["object"], source.sizes["object"]) < SCORED_FROM:
         return {}
     histories = [ModelFolder(folder).epochs()[-1] for folder in config.models if folder.exists()]

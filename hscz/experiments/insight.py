@@ -84,7 +84,7 @@ def looked_at(config: RunConfig) -> dict[str, list[Experiment]]:
     ConfigError
         If the run has none of the recipes, or no target.
     """
-    plan = [one for one in planned(config) if one.method == "network" and len(one.fields) > 1]
+    plan = [one for one in planned(config) if one.estimator.trains and len(one.fields) > 1]
     recipes = config.embed.recipes or with_role("headline")
     if not config.experiments.recipes:
         recipes = (config.train.name,)

@@ -1,28 +1,19 @@
 """Redshifts from aperture magnitudes: what a network on images has to beat.
 
-The methods learn from measured colours and magnitudes of the labelled field and are asked about
-another one: `features` of both, then `estimate`, or `fit` and its answer block by block.
+Methods learn from `features` of the labelled field, colours and magnitudes measured on its stamps,
+and are asked about those of another one; `hscz.experiments.baseline` makes estimators of them.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 import xarray as xr
 from numpy.typing import ArrayLike, NDArray
-from scipy.sparse import csr_array
-from scipy.spatial import cKDTree
 
-from hscz import pdf
 from hscz.constants import MAG_PER_RELATIVE_ERROR
-from hscz.errors import ConfigError, InputError
-from hscz.extras import needed_by
-from hscz.learn.degrade import image_ebv
-from hscz.learn.loader import band_index, read_stamps
-from hscz.learn.targets import soft_target
-from hscz.pdf.grid import RedshiftGrid
 from hscz.sky.photometry import aperture_flux
 from hscz.survey import BANDS, PIXEL_SCALE_ARCSEC
 
@@ -30,12 +21,6 @@ FloatArray = NDArray[np.float64]
 
 APERTURE_ARCSEC = 1.0
 """Radius of the aperture."""
-
-NEIGHBOURS = 30
-"""Galaxies of the labelled field whose redshifts make a PDF."""
-
-SMOOTHING = 0.02
-"""Width, times 1 + z, of the kernel that smooths the histogram of the neighbours' redshifts."""
 
 _APERTURE_PX = np.pi * (APERTURE_ARCSEC / PIXEL_SCALE_ARCSEC) ** 2
 _SIDE_PX = 16
@@ -86,7 +71,8 @@ class Estimate:
     pdf: NDArray[np.float32] | None = None
 
 
-Estimator = Callable[[Features], Estimate]
+Answer = Callable[[Features], Estimate]
+"""What a method has learnt: features of other galaxies in the same bands in, redshifts out."""
 
 
 def features(
@@ -119,6 +105,9 @@ def features(
     StoreError
         If the store lacks a band, its stamps are too small or it knows of no dust.
     """
+    from hscz.learn.degrade import image_ebv
+    from hscz.learn.loader import band_index
+
     index = band_index(store, bands, name)
     blocks = np.array_split(rows, -(-len(rows) // _BLOCK) or 1)
     flux = np.concatenate([_aperture_flux(store, block, index, name) for block in blocks])
@@ -132,6 +121,8 @@ def features(
 def _aperture_flux(
     store: xr.Dataset, rows: NDArray[np.int64], index: Sequence[int], name: str
 ) -> NDArray[np.float32]:
+    from hscz.learn.loader import read_stamps
+
     stamps = np.empty((len(rows), len(index), _SIDE_PX, _SIDE_PX), np.float16)
     read_stamps(store, rows, index, stamps, name)
     return aperture_flux(stamps, APERTURE_ARCSEC)
@@ -157,110 +148,3 @@ def asinh_mag(
     x, b = np.asarray(flux, np.float64), np.asarray(softening, np.float64)
     mag = -MAG_PER_RELATIVE_ERROR * (np.arcsinh(x / (2 * b)) + np.log(b))
     return mag, MAG_PER_RELATIVE_ERROR * np.asarray(flux_err) / np.hypot(x, 2 * b)
-
-
-def fit(
-    method: str, known: Features, z_label: ArrayLike, grid: RedshiftGrid, seed: int = 1
-) -> Estimator:
-    """Let a method learn from galaxies of known redshift.
-
-    Parameters
-    ----------
-    method : str
-        A key of `METHODS`.
-    known : Features
-        At least `NEIGHBOURS` galaxies.
-    z_label : array_like, shape (len(known),)
-        Inside the grid.
-    grid : RedshiftGrid
-        Bins of the PDFs, where the method gives any.
-    seed : int
-
-    Returns
-    -------
-    callable
-        Takes `Features` of other galaxies, in the same bands, and gives an `Estimate`.
-
-    Raises
-    ------
-    ConfigError
-        If the method is unknown, or needs a package that is not installed.
-    InputError
-        If there are too few galaxies, or labels are missing or outside the grid.
-
-    Examples
-    --------
-    >>> rng = np.random.default_rng(1)
-    >>> z = rng.uniform(0, 1, 1000)
-    >>> mag = 20 + np.outer(z, [3.0, 1.0])
-    >>> nearest = fit("knn", Features(mag, 0 * mag), z, RedshiftGrid.uniform(60, 1.0))
-    >>> nearest(Features(np.array([[21.5, 20.5]]), np.zeros((1, 2)))).z_median.round(1).tolist()
-    [0.5]
-    """
-    if method not in METHODS:
-        raise ConfigError(f"method {method!r} is unknown; use network, {', '.join(METHODS)}")
-    z = np.asarray(z_label, np.float64)
-    bad = int((grid.index(z) < 0).sum())
-    if bad or len(z) < NEIGHBOURS:
-        raise InputError(
-            f"{len(z)} labels to learn from, {bad} of them missing or outside "
-            f"{grid.edges[0]:g} <= z < {grid.edges[-1]:g}; give at least {NEIGHBOURS}, all inside"
-        )
-    with needed_by(f"method {method!r}"):
-        return METHODS[method](known, z, grid, seed)
-
-
-def estimate(
-    method: str,
-    known: Features,
-    z_label: ArrayLike,
-    target: Features,
-    grid: RedshiftGrid,
-    seed: int = 1,
-) -> Estimate:
-    """Return what a method makes of the target, having learnt from known galaxies; see `fit`."""
-    return fit(method, known, z_label, grid, seed)(target)
-
-
-def _nearest(known: Features, z: FloatArray, grid: RedshiftGrid, seed: int) -> Estimator:
-    """Take the redshifts of the nearest in adjacent colours and mean magnitude as the PDF."""
-
-    def place(some: Features) -> FloatArray:
-        return np.column_stack([some.colour, some.mag.mean(axis=1)])
-
-    scale = place(known).std(axis=0)
-    tree, bins = cKDTree(place(known) / scale), grid.index(z)
-    kernel = soft_target(grid.centres, 0.0, grid, SMOOTHING)
-
-    def answer(target: Features) -> Estimate:
-        near = bins[tree.query(place(target) / scale, k=NEIGHBOURS)[1]]
-        ends = np.arange(0, near.size + 1, NEIGHBOURS)
-        share = np.full(near.size, 1 / NEIGHBOURS, np.float32)
-        histogram = csr_array((share, near.ravel(), ends), shape=(len(near), len(grid)))
-        density = pdf.pmf_to_pdf(histogram @ kernel, grid.edges).astype(np.float32)
-        return Estimate(pdf.median(density, grid.edges), pdf.width(density, grid.edges), density)
-
-    return answer
-
-
-def _boosting(known: Features, z: FloatArray, grid: RedshiftGrid, seed: int) -> Estimator:
-    """Grow regression trees for the median redshift; the errors tell how deep the images are."""
-    from sklearn.ensemble import HistGradientBoostingRegressor
-
-    def columns(some: Features) -> FloatArray:
-        return np.column_stack([some.mag, some.colour, some.mag_err, some.colour_err])
-
-    trees = HistGradientBoostingRegressor(loss="absolute_error", random_state=seed)
-    trees.fit(columns(known), z)
-
-    def answer(target: Features) -> Estimate:
-        return Estimate(trees.predict(columns(target)), np.full(len(target), np.nan))
-
-    return answer
-
-
-METHODS: Mapping[str, Callable[[Features, FloatArray, RedshiftGrid, int], Estimator]] = {
-    "knn": _nearest,
-    "boosting": _boosting,
-}
-"""Photometric methods: features, redshifts, grid and seed in, an estimator out."""

@@ -220,13 +220,20 @@ def format_comparison(
         n(z)`` the slope of `hscz.evaluate.trials.label_shift_slope`, both of the medians and of
         the mean of all PDFs.
     """
-    means, gains = _places(over_seeds(table), "test"), _places(over_seeds(gaps), "metric")
+    means = _places(over_seeds(table), "test")
+    gains = _places(over_seeds(gaps), "metric") if len(gaps) else {}
     parts = [f"Means over seeds +- error; {V0} - x on the same objects, above 0 where x is better"]
     # The targets first, then what the recipes cost in the source field.
     for target, field in sorted(means, key=lambda place: place[0] != place[1]):
         found, gain = means[target, field], gains.get((target, field), {})
         title = field if field == target else f"{field}, recipes for {target}"
         parts += [f"\n{title}, against {_known(found)}", *_blocks(found, gain)]
+    with_training = table.loc[table["test"] == "n_of_z_training", "seed"]
+    if not table["seed"].isin(with_training).all():
+        parts.append(
+            "\nWithout the n(z) of the training, since no recipe learns from the source alone; add "
+            f"{BASELINE}"
+        )
     claims = orderings(table)
     if len(claims):
         parts.append("\nThe paper's orderings")

@@ -43,7 +43,9 @@ def n_of_z_by_magnitude(
     """
     load_backends()
     pooled = _pooled(estimates, target, recipes)
-    columns = {"training": pd.concat(training.values())[["z_label", "mag_i"]]}
+    columns = {}
+    if training:
+        columns["training"] = pd.concat(training.values())[["z_label", "mag_i"]]
     columns |= {recipe: objects[["z_median", "mag_i"]] for recipe, objects in pooled.items()}
     first = next(iter(pooled.values()))
     if "z_true" in first and first["z_true"].notna().any():

@@ -78,7 +78,7 @@ class Repeat:
             return cls(config, tuple(config.fields), (config,), cubes, names)
         recipes: Sequence[Experiment] = experiments(config)
         published = (o.target for o in recipes if o.recipe == config.experiments.publish)
-        networks = (pair for pair in predictions(recipes) if pair[0].method == "network")
+        networks = (pair for pair in predictions(recipes) if pair[0].estimator.trains)
         return cls(
             config,
             tuple(fields_of(recipes)),

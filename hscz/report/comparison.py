@@ -12,7 +12,7 @@ from hscz.evaluate.tables import write_table
 from hscz.experiments.compare import compare
 from hscz.experiments.experiment import Experiment
 from hscz.experiments.gains import gap_closed
-from hscz.experiments.gather import label_free, read_estimates, training_sample
+from hscz.experiments.gather import label_free, read_estimates, training_samples
 from hscz.experiments.verdict import format_comparison
 from hscz.files.atomic import write_atomic
 from hscz.files.fresh import Key, input_files
@@ -44,7 +44,7 @@ def compare_experiments(plan: Sequence[Experiment], settings: EvaluateConfig, fo
         If an experiment has not been predicted.
     """
     estimates = [one for experiment in plan for one in read_estimates(experiment)]
-    training = {e.seed: training_sample(e) for e in plan if e.recipe == plan[0].recipe}
+    training = training_samples(plan)
     table, gaps = compare(estimates, training, settings), gap_closed(estimates, settings)
     scores = label_free(plan)
     for name, frame in {"comparison": table, "gaps": gaps, "scores": scores}.items():

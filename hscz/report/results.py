@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
@@ -15,6 +15,7 @@ from hscz import __version__
 from hscz.config import RunConfig
 from hscz.config.decisive import key_of
 from hscz.experiments.experiment import Experiment, planned, seeded
+from hscz.experiments.gather import sources, training_sample
 from hscz.experiments.insight import planes_file
 from hscz.experiments.recipes import ADVERSARY, BASELINE, SWAPPED
 from hscz.figures.samples import columns
@@ -102,8 +103,8 @@ class Results:
         return self._cubes(wanted)
 
     def source_cube(self) -> dict[str, xr.Dataset]:
-        """Return the PDF cube of the source field from v0, by recipe."""
-        return self._cubes({one.recipe: (one, self.source) for one in self.plan[:1]})
+        """Return the PDF cube of the source field from the baseline, by recipe."""
+        return self._cubes({one.recipe: (one, self.source) for one in self._baseline()})
 
     def labelled(self) -> pd.DataFrame | None:
         """Return ``z_label`` and ``mag_i`` of the labelled galaxies of the source field."""
@@ -114,14 +115,12 @@ class Results:
         return table.loc[table["z_label"].notna(), ["z_label", "mag_i"]]
 
     def training(self) -> pd.DataFrame | None:
-        """Return ``z_label`` and ``mag_i`` of an epoch of the first recipe's training."""
-        from hscz.experiments.gather import training_sample
-
-        return training_sample(self.plan[0]) if self._first_model() else None
+        """Return ``z_label`` and ``mag_i`` of an epoch of the baseline's training."""
+        return training_sample(self._baseline()[0]) if self._learnt() else None
 
     def flattened(self) -> dict[str, Any]:
         """Return the inputs of Figure 5."""
-        model, settings = self._first_model(), self.config.flatten
+        model, settings = self._learnt(), self.config.flatten
         sample = model.training_sample() if model else None
         if sample is None or sample.flattened is None:
             return {"z": [], "mag_i": [], "flattened": None, "settings": settings}
@@ -176,16 +175,20 @@ class Results:
             figures=config.figures,
         )
 
-    def _first_model(self) -> ModelFolder | None:
-        models = [ModelFolder(one.config.models[0]) for one in self.plan[:1]]
+    def _baseline(self) -> Sequence[Experiment]:
+        """Return the one that learns from the source alone; a run without recipes is its own."""
+        found = sources(self.plan)
+        return (found or ([] if self.config.experiments.recipes else self.plan))[:1]
+
+    def _learnt(self) -> ModelFolder | None:
+        models = [ModelFolder(one.config.models[0]) for one in self._baseline()]
         return next((model for model in models if model.split.exists()), None)
 
     def _cubes(self, wanted: Mapping[str, tuple[Experiment, str]]) -> dict[str, xr.Dataset]:
         """Return those of the wanted cubes that there are."""
-        paths = {
-            key: one.output(name) for key, (one, name) in wanted.items() if one.method == "network"
-        }
-        return {key: self._open(p, open_cube) for key, p in paths.items() if p.exists()}
+        paths = {key: one.output(name) for key, (one, name) in wanted.items()}
+        cubes = {key: path for key, path in paths.items() if path.suffix == ".zarr"}
+        return {key: self._open(path, open_cube) for key, path in cubes.items() if path.exists()}
 
     def _open(self, path: Path, opener: Callable[[Path], xr.Dataset]) -> xr.Dataset:
         if path not in self._opened:

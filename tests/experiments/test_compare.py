@@ -227,13 +227,22 @@ def test_text_shows_targets_recipes_orderings_and_choice(
     assert any(line.startswith("DEEP2 seed 1: chosen v2") for line in lines)
 
 
+def test_without_a_training_sample_its_tests_are_left_out_and_the_text_says_so(
+    table: pd.DataFrame, gaps: pd.DataFrame, estimates: list[Estimates]
+) -> None:
+    without = compare(estimates, {}, SETTINGS)
+    kept = table[~table["test"].isin(["n_of_z_training", "label_shift"])]
+    kept = kept[without.columns].reset_index(drop=True)
+    pd.testing.assert_frame_equal(without, kept, check_dtype=False)
+    assert "no recipe learns from the source alone; add v0" in format_comparison(without, gaps)
+    assert "add v0" not in format_comparison(table, gaps)
+
+
 def test_bad_estimates_are_refused() -> None:
     one = estimate("v0", "DEEP2", 1)
     with pytest.raises(InputError, match="estimates of v0 for DEEP2, seed 1: no column mag_i"):
         replace(one, table=one.table.drop(columns="mag_i"))
     with pytest.raises(InputError, match="an object_id is there twice"):
         replace(one, table=one.table.assign(object_id=1))
-    with pytest.raises(InputError, match=r"no training set of seed 1; there are \[2\]"):
-        compare([one], {2: one.table.assign(z_label=1.0)}, SETTINGS)
     with pytest.raises(InputError, match="no estimates to compare"):
         compare([], {}, SETTINGS)

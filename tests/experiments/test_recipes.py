@@ -20,6 +20,7 @@ from hscz.config.read import load
 from hscz.errors import ConfigError, DivergedError, HsczError, StoreError
 from hscz.experiments.campaign import side_by_side, trainings
 from hscz.experiments.experiment import Experiment, experiments, seeded
+from hscz.experiments.gather import training_sample, training_samples
 from hscz.experiments.recipes import RECIPES
 from hscz.files.fresh import Key
 from hscz.learn import train as train_module
@@ -28,6 +29,7 @@ from hscz.learn.data import Labelled, Unlabelled
 from hscz.learn.model import Model
 from hscz.learn.steps import Supervised
 from hscz.predict.stage import predict
+from hscz.report.comparison import compare_experiments
 from hscz.schema import is_usable
 from hscz.stores import open_cube, open_field, replace_columns
 
@@ -131,6 +133,36 @@ def test_a_second_run_has_nothing_to_do(
     assert "up to date" in capsys.readouterr().out
     assert main(["run", str(config_file), "--dry-run"]) == 0
     assert "would write" not in capsys.readouterr().out
+
+
+def test_the_training_sample_holds_labels_of_the_source_alone(
+    config: RunConfig, plan: dict[str, Experiment], tmp_path: Path
+) -> None:
+    first = plan["v0"]
+    expected = training_sample(first)
+    several = [plan[name] for name in ("oracle", "knn", "v3", "v2", "v0")]
+    pd.testing.assert_frame_equal(training_samples(several)[first.seed], expected)
+    source = open_field(config.field_store("COSMOS_UDF"), lazy=False)["z_label"].values
+    assert np.isin(expected["z_label"], source).all()
+    # The oracle's own sample would not pass.
+    assert not np.isin(training_sample(plan["oracle"])["z_label"], source).all()
+    alone = [plan[name] for name in ("oracle", "v3", "knn")]
+    assert training_samples(alone) == {}
+    assert "no recipe learns from the source alone; add v0" in compare_experiments(
+        alone, config.evaluate, tmp_path
+    )
+
+
+def test_the_order_of_recipes_changes_no_test(
+    config: RunConfig, plan: dict[str, Experiment], tmp_path: Path
+) -> None:
+    def compared(*recipes: str) -> pd.DataFrame:
+        compare_experiments([plan[name] for name in recipes], config.evaluate, tmp_path)
+        table = pd.read_parquet(tmp_path / "comparison.parquet")
+        keys = ["recipe", "field", "test", "by", "low"]
+        return table.sort_values(keys, ignore_index=True)
+
+    pd.testing.assert_frame_equal(compared("oracle", "v3", "v0"), compared("v0", "v3", "oracle"))
 
 
 def test_recipes_differ_in_what_they_say(plan: dict[str, Experiment]) -> None:
