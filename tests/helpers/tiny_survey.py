@@ -13,6 +13,7 @@ from astropy.wcs import WCS
 
 from hscz.cli import main
 from hscz.sky.fits import write_calexp
+from tests.helpers.images import tan_wcs
 
 BANDS = {"g": "HSC-G", "r": "HSC-R", "i": "HSC-I"}
 SIDE_PX, STEP_PX = 260, 160
@@ -90,11 +91,7 @@ flag = "Q"
 
 
 def patch_wcs(field: str, patch: int) -> WCS:
-    wcs = WCS(naxis=2)
-    wcs.wcs.ctype, wcs.wcs.crval = ["RA---TAN", "DEC--TAN"], [{"A": 150.0, "B": 35.0}[field], 2.0]
-    wcs.wcs.cdelt = [-0.168 / 3600, 0.168 / 3600]
-    wcs.wcs.crpix = [200.0 - patch * STEP_PX, 130.0]
-    return wcs
+    return tan_wcs({"A": 150.0, "B": 35.0}[field], crpix=(200.0 - patch * STEP_PX, 130.0))
 
 
 def calexp(root: Path, field: str = "A", band: str = "r", patch: int = 1) -> Path:

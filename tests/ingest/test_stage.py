@@ -11,7 +11,6 @@ import pandas as pd
 import pytest
 import xarray as xr
 from astropy.io import fits
-from astropy.wcs import WCS
 
 import hscz.ingest.stage as stage
 from hscz.config import FieldConfig, IngestConfig, RunConfig, TableConfig
@@ -20,7 +19,7 @@ from hscz.ingest import cutting
 from hscz.sky.dust import MAPS
 from hscz.sky.fits import write_calexp
 from hscz.stores import attributes, open_field, part
-from hscz.survey import PIXEL_SCALE_ARCSEC
+from tests.helpers.images import tan_wcs
 from tests.helpers.plain_descriptor import plain_descriptor
 
 SIDE = 900
@@ -32,10 +31,7 @@ def config(tmp_path_factory: pytest.TempPathFactory) -> RunConfig:
     """Two bands of noise, and objects everywhere, some too near to the edge."""
     folder = tmp_path_factory.mktemp("field")
     rng = np.random.default_rng(1)
-    wcs = WCS(naxis=2)
-    wcs.wcs.ctype, wcs.wcs.crval = ["RA---TAN", "DEC--TAN"], [150.0, 2.0]
-    wcs.wcs.crpix = [SIDE / 2, SIDE / 2]
-    wcs.wcs.cdelt = [-PIXEL_SCALE_ARCSEC / 3600, PIXEL_SCALE_ARCSEC / 3600]
+    wcs = tan_wcs(crpix=(SIDE / 2, SIDE / 2))
     for band in ("r", "i"):
         image = rng.standard_normal((SIDE, SIDE), np.float32)
         mask, variance = np.zeros((SIDE, SIDE), np.int32), np.ones((SIDE, SIDE), np.float32)
@@ -134,9 +130,7 @@ def dusty(config: RunConfig, tmp_path: Path) -> RunConfig:
         fields={"A": dataclasses.replace(mine, catalogue=table)},
         ingest=IngestConfig(dust=str(tmp_path)),
     )
-    wcs = WCS(naxis=2)
-    wcs.wcs.ctype, wcs.wcs.crval = ["RA---TAN", "DEC--TAN"], [150.0, 2.0]
-    wcs.wcs.crpix, wcs.wcs.cdelt = [8, 8], [-0.025, 0.025]
+    wcs = tan_wcs(crpix=(8, 8), scale_arcsec=90.0)
     run.ebv_image("A").parent.mkdir(parents=True)
     fits.writeto(run.ebv_image("A"), np.full((16, 16), 0.125), wcs.to_header())
     return run

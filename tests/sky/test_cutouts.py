@@ -4,7 +4,6 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from astropy.wcs import WCS
 
 from hscz.schema import Flag
 from hscz.sky.cutouts import TileCuts, cut_tile, gather, to_half
@@ -13,16 +12,10 @@ from hscz.sky.mask import HSC_MASK_PLANES, mask_value
 from hscz.sky.psf import PsfFiles
 from hscz.sky.region import open_region
 from hscz.sky.sphere import unit_vectors
+from tests.helpers.images import tan_wcs
 
 SHAPE = (200, 210)
 HERE = 100.0
-
-
-def make_wcs() -> WCS:
-    wcs = WCS(naxis=2)
-    wcs.wcs.ctype, wcs.wcs.crval = ["RA---TAN", "DEC--TAN"], [150.0, 2.0]
-    wcs.wcs.cdelt = [-0.168 / 3600, 0.168 / 3600]
-    return wcs
 
 
 def cut(
@@ -36,8 +29,8 @@ def cut(
     """Write an image in g and plain noise in i, then cut both around the positions."""
     noise = np.random.default_rng(9).normal(0, 0.1, SHAPE)
     named = dict(planes or HSC_MASK_PLANES)
-    write_calexp(folder / "g.fits", image, mask, None, make_wcs(), "HSC-G", mask_planes=named)
-    write_calexp(folder / "i.fits", noise, None, None, make_wcs(), "HSC-I")
+    write_calexp(folder / "g.fits", image, mask, None, tan_wcs(), "HSC-G", mask_planes=named)
+    write_calexp(folder / "i.fits", noise, None, None, tan_wcs(), "HSC-I")
     (tile,) = open_region(dict.fromkeys(("g", "i"), str(folder / "{band}.fits"))).tiles
     return cut_tile(tile, np.array(x), np.array(y))
 
@@ -191,9 +184,9 @@ def test_an_object_has_an_optional_band_whole_or_not_at_all(tmp_path, image, opt
     mask = np.zeros(SHAPE, np.int32)
     mask[75, 75] = mask_value("EDGE")
     places = np.array([[HERE, 150.0, 150.0, 50.0], [HERE, 150.0, 40.0, 150.0]])
-    write_calexp(tmp_path / "g.fits", image, mask, None, make_wcs(), "HSC-G")
+    write_calexp(tmp_path / "g.fits", image, mask, None, tan_wcs(), "HSC-G")
     noise = np.random.default_rng(9).normal(0, 0.1, SHAPE)
-    write_calexp(tmp_path / "i.fits", noise, None, None, make_wcs(), "HSC-I")
+    write_calexp(tmp_path / "i.fits", noise, None, None, tan_wcs(), "HSC-I")
     (tile,) = open_region(
         dict.fromkeys(("g", "i"), str(tmp_path / "{band}.fits")), optional=optional
     ).tiles
@@ -210,9 +203,7 @@ def test_an_object_has_an_optional_band_whole_or_not_at_all(tmp_path, image, opt
 
 def test_an_unreadable_image_costs_an_optional_band_but_not_the_tile(tmp_path, image):
     for band in ("g", "i"):
-        write_calexp(
-            tmp_path / f"{band}.fits", image, None, None, make_wcs(), f"HSC-{band.upper()}"
-        )
+        write_calexp(tmp_path / f"{band}.fits", image, None, None, tan_wcs(), f"HSC-{band.upper()}")
     (tile,) = open_region(
         dict.fromkeys(("g", "i"), str(tmp_path / "{band}.fits")), optional=("g",)
     ).tiles
@@ -225,7 +216,7 @@ def test_an_unreadable_image_costs_an_optional_band_but_not_the_tile(tmp_path, i
 
 
 def test_models_of_the_psf_come_before_stars(tmp_path, image):
-    write_calexp(tmp_path / "i.fits", image, None, None, make_wcs(), "HSC-I")
+    write_calexp(tmp_path / "i.fits", image, None, None, tan_wcs(), "HSC-I")
     (tile,) = open_region(dict.fromkeys(("i",), str(tmp_path / "{band}.fits"))).tiles
     x = np.array([60.0, 140.0])
     sky = unit_vectors(*tile.wcs.all_pix2world(x, x, 0))

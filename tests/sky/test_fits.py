@@ -9,21 +9,14 @@ from pathlib import Path
 import numpy as np
 import pytest
 from astropy.io import fits
-from astropy.wcs import WCS
 
 from hscz.errors import InputError, StoreError
 from hscz.sky.fits import open_band, write_calexp
 from hscz.sky.mask import HSC_MASK_PLANES
+from tests.helpers.images import tan_wcs
 
 SHAPE = (40, 50)
-
-
-def make_wcs(ra: float = 150.0, dec: float = 2.0, scale_arcsec: float = 0.168) -> WCS:
-    wcs = WCS(naxis=2)
-    wcs.wcs.ctype, wcs.wcs.crval = ["RA---TAN", "DEC--TAN"], [ra, dec]
-    wcs.wcs.crpix = [25.0, 20.0]
-    wcs.wcs.cdelt = [-scale_arcsec / 3600, scale_arcsec / 3600]
-    return wcs
+CENTRE = (25.0, 20.0)
 
 
 @pytest.fixture
@@ -36,7 +29,7 @@ def planes() -> tuple[np.ndarray, np.ndarray, np.ndarray]:
 
 @pytest.fixture
 def calexp(tmp_path: Path, planes) -> Path:
-    return write_calexp(tmp_path / "a.fits", *planes, make_wcs(), "HSC-I")
+    return write_calexp(tmp_path / "a.fits", *planes, tan_wcs(crpix=CENTRE), "HSC-I")
 
 
 def edit(path: Path, name: str, hdu: int, **cards: object) -> Path:
@@ -70,12 +63,15 @@ def test_wcs_is_written_as_cd_matrix_and_survives(calexp):
     assert "CDELT1" not in header
     x, y = np.array([0.0, 49.0]), np.array([39.0, 0.0])
     np.testing.assert_allclose(
-        open_band(calexp, "i").wcs.all_pix2world(x, y, 0), make_wcs().all_pix2world(x, y, 0)
+        open_band(calexp, "i").wcs.all_pix2world(x, y, 0),
+        tan_wcs(crpix=CENTRE).all_pix2world(x, y, 0),
     )
 
 
 def test_counts_and_variance_are_scaled_to_zero_point_27(tmp_path, planes):
-    path = write_calexp(tmp_path / "a.fits", *planes, make_wcs(), "HSC-I", zero_point=30.0)
+    path = write_calexp(
+        tmp_path / "a.fits", *planes, tan_wcs(crpix=CENTRE), "HSC-I", zero_point=30.0
+    )
     image, _, variance = open_band(path, "i").read((0, 40, 0, 50))
     np.testing.assert_allclose(image, planes[0] * 10**-1.2, rtol=1e-5)
     np.testing.assert_allclose(variance, planes[2] * 10**-2.4, rtol=1e-5)
@@ -113,7 +109,7 @@ def test_planes_are_found_by_either_name_and_compressed(calexp, planes, tmp_path
 
 
 def test_plain_image_has_neither_mask_nor_variance(tmp_path, planes):
-    header = make_wcs().to_header()
+    header = tan_wcs(crpix=CENTRE).to_header()
     fits.PrimaryHDU(planes[0], header).writeto(tmp_path / "plain.fits")
     band = open_band(tmp_path / "plain.fits", "i", zero_point=27.0)
     image, mask, variance = band.read((0, 40, 0, 50))
@@ -127,7 +123,13 @@ def test_mask_bits_come_from_the_header(tmp_path, planes):
     mask = np.zeros(SHAPE, np.int32)
     mask[4, 5], mask[6, 7] = 1 << moved["SAT"], 1 << moved["NO_DATA"]
     path = write_calexp(
-        tmp_path / "a.fits", planes[0], mask, None, make_wcs(), "HSC-I", mask_planes=moved
+        tmp_path / "a.fits",
+        planes[0],
+        mask,
+        None,
+        tan_wcs(crpix=CENTRE),
+        "HSC-I",
+        mask_planes=moved,
     )
     band = open_band(path, "i")
     read = band.read_mask((0, 40, 0, 50))
@@ -150,7 +152,7 @@ def test_blank_card_does_not_spoil_high_mask_bits(calexp, planes):
 
 def test_a_window_does_not_load_the_image(tmp_path):
     path = write_calexp(
-        tmp_path / "a.fits", np.zeros((3000, 3000)), None, None, make_wcs(), "HSC-I"
+        tmp_path / "a.fits", np.zeros((3000, 3000)), None, None, tan_wcs(crpix=CENTRE), "HSC-I"
     )
     band = open_band(path, "i")
     tracemalloc.start()
@@ -222,10 +224,12 @@ def test_a_damaged_gzipped_file_is_refused(calexp, tmp_path, damage):
 def test_zeros_without_a_mask_are_missing(tmp_path, planes):
     image, mask, _ = planes
     image[5] = 0
-    bare = open_band(write_calexp(tmp_path / "a.fits", image, None, None, make_wcs(), "HSC-I"), "i")
+    bare = open_band(
+        write_calexp(tmp_path / "a.fits", image, None, None, tan_wcs(crpix=CENTRE), "HSC-I"), "i"
+    )
     assert np.isnan(bare.read_image((5, 6, 0, 50))).all()
     assert np.isfinite(bare.read_image((0, 5, 0, 50))).all()
-    path = write_calexp(tmp_path / "b.fits", image, mask, None, make_wcs(), "HSC-I")
+    path = write_calexp(tmp_path / "b.fits", image, mask, None, tan_wcs(crpix=CENTRE), "HSC-I")
     assert (open_band(path, "i").read_image((5, 6, 0, 50)) == 0).all()
 
 
@@ -240,7 +244,7 @@ def test_zeros_without_a_mask_are_missing(tmp_path, planes):
     ],
 )
 def test_u_is_not_taken_for_u_star(tmp_path, planes, name, card, band):
-    path = write_calexp(tmp_path / name, planes[0], None, None, make_wcs(), card)
+    path = write_calexp(tmp_path / name, planes[0], None, None, tan_wcs(crpix=CENTRE), card)
     other = {"u": "us", "us": "u"}[band]
     said = rf"{name}: .*, which is band {other}, but the file was given for band {band}; correct"
     with pytest.raises(InputError, match=said):
@@ -323,12 +327,14 @@ def test_old_frame_keyword_is_understood(calexp):
 
 def test_nothing_is_left_of_a_file_that_could_not_be_written(tmp_path, planes, monkeypatch):
     with pytest.raises(ValueError, match="MASK has shape"):
-        write_calexp(tmp_path / "a.fits", planes[0], planes[1][1:], None, make_wcs(), "HSC-I")
+        write_calexp(
+            tmp_path / "a.fits", planes[0], planes[1][1:], None, tan_wcs(crpix=CENTRE), "HSC-I"
+        )
 
     def full(*_: object) -> None:
         raise OSError("disk full")
 
     monkeypatch.setattr(os, "replace", full)
     with pytest.raises(StoreError, match=r"a.fits: cannot be written \(disk full\)"):
-        write_calexp(tmp_path / "a.fits", *planes, make_wcs(), "HSC-I")
+        write_calexp(tmp_path / "a.fits", *planes, tan_wcs(crpix=CENTRE), "HSC-I")
     assert list(tmp_path.iterdir()) == []

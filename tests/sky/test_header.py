@@ -20,6 +20,7 @@ from hscz.sky.mask import HSC_MASK_PLANES
 from hscz.sky.mosaic import assign
 from hscz.sky.photometry import aperture_flux
 from hscz.sky.region import open_region
+from tests.helpers.images import stars
 
 SHAPE = (300, 320)
 SIP = {"A_ORDER": 2, "B_ORDER": 2, "A_2_0": 4e-5, "A_0_2": 3e-5, "B_1_1": -4e-5}
@@ -39,13 +40,10 @@ def plain(path: Path, header: fits.Header, image: np.ndarray | None = None) -> P
     return path
 
 
-def stars(header: fits.Header, ra: np.ndarray, dec: np.ndarray, scale_arcsec: float) -> np.ndarray:
-    """Gaussian stars of 100 counts and a seeing of 0.75 arcsec."""
-    sigma = 0.75 / 2.3548 / scale_arcsec
-    y, x = np.mgrid[: SHAPE[0], : SHAPE[1]]
-    places = zip(*WCS(header).all_world2pix(ra, dec, 0), strict=True)
-    light = sum(np.exp(-0.5 * ((x - a) ** 2 + (y - b) ** 2) / sigma**2) for a, b in places)
-    return 100 / (2 * np.pi * sigma**2) * light + np.random.default_rng(1).normal(0, 1e-3, SHAPE)
+def painted(header: fits.Header, ra: np.ndarray, dec: np.ndarray, scale: float) -> np.ndarray:
+    """Stars of 100 counts, whose PSF has a FWHM of 0.75 arcsec, in faint noise."""
+    light = stars(SHAPE, *WCS(header).all_world2pix(ra, dec, 0), 100.0, 0.75 / 2.3548 / scale)
+    return light + np.random.default_rng(1).normal(0, 1e-3, SHAPE)
 
 
 @pytest.mark.parametrize(
@@ -64,7 +62,7 @@ def stars(header: fits.Header, ra: np.ndarray, dec: np.ndarray, scale_arcsec: fl
 def test_a_star_is_found_with_its_flux_under_any_wcs(tmp_path, header, scale):
     # Right ascensions around 0, as a field on both sides of it has them.
     ra, dec = np.array([0.004, 359.9965, 0.0001]), np.array([2.003, 1.9975, 2.0])
-    image = stars(header, ra, dec, scale)
+    image = painted(header, ra, dec, scale)
     plain(tmp_path / "i.fits", header, image)
     pattern = {"i": str(tmp_path / "{band}.fits")}
     folder = None if scale == 0.168 else tmp_path / "out"

@@ -13,17 +13,14 @@ from hscz.sky.mosaic import Tile, assign
 from hscz.sky.patches import LeftOut, find_patches
 from hscz.sky.region import open_region
 from hscz.survey import BANDS
+from tests.helpers.images import tan_wcs
 
 TREE = "deepCoadd-results/{filter}/{tract}/{patch}/calexp-{filter}-{tract}-{patch}.fits"
 
 
 def make_wcs(x: float = 0.0, y: float = 0.0, scale_arcsec: float = 0.168) -> WCS:
     """Tangent plane around (150, 2) whose first pixel lies at (x, y) px from the centre."""
-    wcs = WCS(naxis=2)
-    wcs.wcs.ctype, wcs.wcs.crval = ["RA---TAN", "DEC--TAN"], [150.0, 2.0]
-    wcs.wcs.crpix = [1 - x, 1 - y]
-    wcs.wcs.cdelt = [-scale_arcsec / 3600, scale_arcsec / 3600]
-    return wcs
+    return tan_wcs(crpix=(1 - x, 1 - y), scale_arcsec=scale_arcsec)
 
 
 def write(path: Path, band: str, wcs: WCS, shape: tuple[int, int] = (80, 100)) -> Path:

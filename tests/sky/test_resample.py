@@ -20,6 +20,7 @@ from hscz.sky.mosaic import Tile, assign, corner
 from hscz.sky.photometry import aperture_flux
 from hscz.sky.region import open_region
 from hscz.sky.resample import Grid, resample_band, survey_grid
+from tests.helpers.images import stars, tan_wcs
 
 SHAPE = (300, 360)
 GOOD = np.zeros(SHAPE, np.int32)
@@ -27,12 +28,7 @@ GOOD = np.zeros(SHAPE, np.int32)
 
 
 def make_wcs(scale_arcsec: float, turn_deg: float = 0.0, shift_px: float = 0.0) -> WCS:
-    wcs = WCS(naxis=2)
-    wcs.wcs.ctype, wcs.wcs.crval = ["RA---TAN", "DEC--TAN"], [56.6, -36.4]
-    wcs.wcs.crpix = [180.5 + shift_px, 150.5]
-    turn, scale = np.radians(turn_deg), scale_arcsec / 3600
-    wcs.wcs.cd = scale * np.array([[-np.cos(turn), np.sin(turn)], [np.sin(turn), np.cos(turn)]])
-    return wcs
+    return tan_wcs(56.6, -36.4, (180.5 + shift_px, 150.5), scale_arcsec, turn_deg)
 
 
 def window_of(image: BandImage) -> Window:
@@ -44,12 +40,9 @@ def resampled(pattern: str | Path, bands: Sequence[str], out: Path) -> list[Tile
     return open_region(patterns, dict.fromkeys(bands), (), 4200, 64, out).tiles
 
 
-def stars(scale_arcsec: float, x: np.ndarray, y: np.ndarray) -> np.ndarray:
-    """Gaussian stars of 100 counts and a seeing of 0.75 arcsec."""
-    sigma = 0.75 / 2.3548 / scale_arcsec
-    row, column = np.ogrid[: SHAPE[0], : SHAPE[1]]
-    squares = ((column - a) ** 2 + (row - b) ** 2 for a, b in zip(x, y, strict=True))
-    return sum(np.exp(-0.5 * r2 / sigma**2) for r2 in squares) * 100 / (2 * np.pi * sigma**2)
+def painted(scale_arcsec: float, x: np.ndarray, y: np.ndarray) -> np.ndarray:
+    """Stars of 100 counts whose PSF has a FWHM of 0.75 arcsec."""
+    return stars(SHAPE, x, y, 100.0, 0.75 / 2.3548 / scale_arcsec)
 
 
 @pytest.mark.parametrize(
@@ -58,7 +51,7 @@ def stars(scale_arcsec: float, x: np.ndarray, y: np.ndarray) -> np.ndarray:
 def test_flux_position_and_width_of_stars_are_kept(tmp_path, scale, turn):
     wcs = make_wcs(scale, turn)
     x, y = np.array([110.0, 180.3, 249.7]), np.array([120.2, 150.0, 188.8])
-    path = write_calexp(tmp_path / "i.fits", stars(scale, x, y), None, None, wcs, "HSC-I")
+    path = write_calexp(tmp_path / "i.fits", painted(scale, x, y), None, None, wcs, "HSC-I")
     (tile,) = resampled(tmp_path / "{band}.fits", ("i",), tmp_path / "out")
     index, u, v = assign([tile], *wcs.all_pix2world(x, y, 0), 16)
     assert (index == 0).all()
@@ -206,7 +199,7 @@ def test_only_what_is_off_the_grid_of_i_is_resampled(tmp_path):
 def test_a_mosaic_gives_every_patch_its_part(tmp_path):
     x, y = np.array([110.0, 250.0]), np.array([150.0, 150.0])
     wcs = make_wcs(0.2)
-    write_calexp(tmp_path / "J.fits", stars(0.2, x, y), None, None, wcs, "VIRCAM-J")
+    write_calexp(tmp_path / "J.fits", painted(0.2, x, y), None, None, wcs, "VIRCAM-J")
     for patch, place in enumerate((*zip(x, y, strict=True), (2000.0, 150.0))):
         near = make_wcs(0.168)
         near.wcs.crval, near.wcs.crpix = wcs.all_pix2world(*place, 0), [61.0, 41.0]
@@ -265,7 +258,7 @@ SWARP = shutil.which("SWarp") or shutil.which("swarp")
 def test_swarp_makes_the_same_of_the_same_input(tmp_path):
     rng = np.random.default_rng(7)
     x, y = rng.uniform(60, 300, 40), rng.uniform(60, 240, 40)
-    image, wcs = stars(0.187, x, y) + rng.normal(0, 0.01, SHAPE), make_wcs(0.187, 20.0)
+    image, wcs = painted(0.187, x, y) + rng.normal(0, 0.01, SHAPE), make_wcs(0.187, 20.0)
     path = write_calexp(tmp_path / "i.fits", image, None, None, wcs, "HSC-I")
     band = open_band(path, "i")
     grid = survey_grid(band)

@@ -7,24 +7,17 @@ from pathlib import Path
 import numpy as np
 import pytest
 from astropy.io import fits
-from astropy.wcs import WCS
 
 from hscz.config import FieldConfig, RunConfig, TableConfig
 from hscz.ingest.stage import ingest
 from hscz.schema import is_usable
 from hscz.sky.fits import open_band, write_calexp
 from hscz.stores import open_field
+from tests.helpers.images import tan_wcs
 
 SHAPE = (120, 150)
 EMPTY = 40
 """Columns of the image in which nothing was exposed."""
-
-
-def make_wcs() -> WCS:
-    wcs = WCS(naxis=2)
-    wcs.wcs.ctype, wcs.wcs.crval = ["RA---TAN", "DEC--TAN"], [150.0, 2.0]
-    wcs.wcs.cdelt = [-0.168 / 3600, 0.168 / 3600]
-    return wcs
 
 
 def sky(fill: float) -> np.ndarray:
@@ -43,7 +36,7 @@ def test_a_window_shows_what_the_whole_image_does(tmp_path, fill, window):
     # Rounded, so that single zeros are sky.
     image = np.round(sky(0.0), 2)
     image[:, :EMPTY] = fill
-    path = write_calexp(tmp_path / "i.fits", image, None, None, make_wcs(), "HSC-I")
+    path = write_calexp(tmp_path / "i.fits", image, None, None, tan_wcs(), "HSC-I")
     y0, y1, x0, x1 = window
     found = open_band(path, "i", 27.0).read_image(window)
     np.testing.assert_array_equal(~np.isfinite(found), missing(path)[y0:y1, x0:x1])
@@ -55,7 +48,7 @@ def test_a_window_shows_what_the_whole_image_does(tmp_path, fill, window):
 def test_any_constant_that_fills_a_region_is_missing(tmp_path, fill, planes):
     mask = None if planes is None else np.zeros(SHAPE, np.int32)
     path = write_calexp(
-        *(tmp_path / "i.fits", sky(fill), mask, None, make_wcs(), "HSC-I"),
+        *(tmp_path / "i.fits", sky(fill), mask, None, tan_wcs(), "HSC-I"),
         mask_planes=planes or {},
     )
     expected = np.broadcast_to(np.arange(SHAPE[1]) < EMPTY, SHAPE)
@@ -64,18 +57,18 @@ def test_any_constant_that_fills_a_region_is_missing(tmp_path, fill, planes):
 
 def test_with_a_plane_no_data_the_mask_alone_counts(tmp_path):
     mask = np.zeros(SHAPE, np.int32)
-    path = write_calexp(tmp_path / "i.fits", sky(0.0), mask, None, make_wcs(), "HSC-I")
+    path = write_calexp(tmp_path / "i.fits", sky(0.0), mask, None, tan_wcs(), "HSC-I")
     assert not missing(path).any()
 
 
 def packed(path: Path, image: np.ndarray, **how: object) -> Path:
-    hdu = fits.CompImageHDU(image, make_wcs().to_header(), **how)
+    hdu = fits.CompImageHDU(image, tan_wcs().to_header(), **how)
     fits.HDUList([fits.PrimaryHDU(), hdu]).writeto(path)
     return path
 
 
 def integers(path: Path, image: np.ndarray, step: float) -> Path:
-    hdu = fits.PrimaryHDU(np.round(image / step).astype(np.int16), make_wcs().to_header())
+    hdu = fits.PrimaryHDU(np.round(image / step).astype(np.int16), tan_wcs().to_header())
     hdu.header["BSCALE"] = step
     hdu.writeto(path)
     return path
@@ -106,7 +99,7 @@ def test_a_sky_pixel_rounded_to_zero_is_no_hole(tmp_path, write, fill):
 def test_a_single_zero_in_floating_point_is_a_hole(tmp_path):
     image = sky(np.nan)
     image[50, 70] = 0
-    fits.writeto(tmp_path / "i.fits", image, make_wcs().to_header())
+    fits.writeto(tmp_path / "i.fits", image, tan_wcs().to_header())
     assert missing(tmp_path / "i.fits")[50, 70]
 
 

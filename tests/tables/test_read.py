@@ -18,6 +18,7 @@ from hscz.tables import tablefile
 from hscz.tables.descriptor import load_descriptor
 from hscz.tables.read import read_catalogue
 from hscz.tables.select import select
+from tests.helpers.images import tan_wcs
 
 CLAUDS = load_descriptor("hsc-clauds-sextractor-lephare")
 
@@ -255,10 +256,7 @@ def test_pixel_positions_need_the_image(tmp_path: Path) -> None:
     (tmp_path / "p.csv").write_text("x,y\n0,0\n10,0\n")
     with pytest.raises(InputError, match="pixel positions only; give the image"):
         read_catalogue(tmp_path / "p.csv", toml)
-    wcs = WCS(naxis=2)
-    wcs.wcs.ctype, wcs.wcs.crval, wcs.wcs.crpix = ["RA---TAN", "DEC--TAN"], [150, 2], [1, 1]
-    wcs.wcs.cdelt = [-0.168 / 3600, 0.168 / 3600]
-    table = read_catalogue(tmp_path / "p.csv", toml, wcs=wcs)
+    table = read_catalogue(tmp_path / "p.csv", toml, wcs=tan_wcs(crpix=(1, 1)))
     assert table["object_id"].tolist() == [0, 1]
     assert table.loc[0, ["ra", "dec"]].tolist() == pytest.approx([150, 2])
     assert table.loc[0, "ra"] - table.loc[1, "ra"] == pytest.approx(1.68 / 3600, rel=1e-2)

@@ -23,9 +23,11 @@ from hscz.schema import is_usable
 from hscz.sky.fits import write_calexp
 from hscz.sky.photometry import aperture_flux
 from hscz.stores import open_cube, open_field
+from tests.helpers.images import stars, tan_wcs
 from tests.helpers.plain_descriptor import plain_descriptor
 
 SIDE, N = 300, 90
+MIDDLE = (SIDE / 2, SIDE / 2)
 
 CONFIG = """
 stores = "out"
@@ -65,24 +67,10 @@ device = "cpu"
 DESCRIPTOR = plain_descriptor('ebv = "ebv"')
 
 
-def make_wcs(ra: float, scale_arcsec: float = 0.168, turn_deg: float = 0.0) -> WCS:
-    wcs, turn = WCS(naxis=2), np.radians(turn_deg)
-    wcs.wcs.ctype, wcs.wcs.crval = ["RA---TAN", "DEC--TAN"], [ra, 2.0]
-    wcs.wcs.crpix = [SIDE / 2, SIDE / 2]
-    scale = scale_arcsec / 3600
-    wcs.wcs.cd = scale * np.array([[-np.cos(turn), np.sin(turn)], [np.sin(turn), np.cos(turn)]])
-    return wcs
-
-
 def paint(wcs: WCS, ra: np.ndarray, dec: np.ndarray, flux: np.ndarray, scale: float) -> np.ndarray:
-    """Return noisy Gaussian sources of a seeing of 0.7 arcsec."""
-    sigma = 0.7 / 2.3548 / scale
-    rows, columns = np.mgrid[:SIDE, :SIDE]
-    image = np.random.default_rng(5).normal(0, 0.02, (SIDE, SIDE))
-    for x, y, f in zip(*wcs.all_world2pix(ra, dec, 0), flux, strict=True):
-        radius2 = (columns - x) ** 2 + (rows - y) ** 2
-        image += f * np.exp(-0.5 * radius2 / sigma**2) / (2 * np.pi * sigma**2)
-    return image
+    """Return noisy Gaussian sources whose PSF has a FWHM of 0.7 arcsec."""
+    noise = np.random.default_rng(5).normal(0, 0.02, (SIDE, SIDE))
+    return noise + stars(noise.shape, *wcs.all_world2pix(ra, dec, 0), flux, 0.7 / 2.3548 / scale)
 
 
 @pytest.fixture(scope="module")
@@ -91,7 +79,7 @@ def root(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("nir")
     rng = np.random.default_rng(3)
     for field, centre in (("A", 150.0), ("B", 35.0)):
-        wcs = make_wcs(centre)
+        wcs = tan_wcs(centre, crpix=MIDDLE)
         x, y = rng.uniform(33, SIDE - 33, (2, N))
         ra, dec = wcs.all_pix2world(x, y, 0)
         flux = rng.uniform(5, 50, N)
@@ -103,7 +91,7 @@ def root(tmp_path_factory: pytest.TempPathFactory) -> Path:
         truth = {"object_id": table["id"], "z_true": rng.uniform(0.1, 1.9, N)}
         pd.DataFrame(truth).to_parquet(folder / f"{field}.parquet")
         if field == "A":
-            near = make_wcs(centre, 0.15, 10.0)
+            near = tan_wcs(centre, 2.0, MIDDLE, 0.15, 10.0)
             near.wcs.crpix = [SIDE / 2 - 130, SIDE / 2]
             # A magnitude of 30 per count, not 27.
             image = paint(near, ra, dec, flux, 0.15) * 10 ** (0.4 * 3)

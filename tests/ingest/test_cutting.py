@@ -19,6 +19,7 @@ from hscz.ingest.stage import ingest
 from hscz.sky.fits import BandImage, write_calexp
 from hscz.sky.mask import HSC_MASK_PLANES
 from hscz.sky.mosaic import Tile, assign
+from tests.helpers.images import tan_wcs
 from tests.helpers.plain_descriptor import plain_descriptor
 
 SIDE, N = 700, 400
@@ -27,11 +28,7 @@ DESCRIPTOR = plain_descriptor()
 
 
 def make_wcs(ra: float = 150.0, dec: float = 2.0, side: int = SIDE) -> WCS:
-    wcs = WCS(naxis=2)
-    wcs.wcs.ctype, wcs.wcs.crval = ["RA---TAN", "DEC--TAN"], [ra, dec]
-    wcs.wcs.crpix = [side / 2, side / 2]
-    wcs.wcs.cdelt = [-0.168 / 3600, 0.168 / 3600]
-    return wcs
+    return tan_wcs(ra, dec, (side / 2, side / 2))
 
 
 @pytest.fixture(scope="module")
