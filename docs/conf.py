@@ -9,6 +9,7 @@ import types
 from pathlib import Path
 
 from hscz import __version__
+from hscz.config import reference
 
 HERE = Path(__file__).parent
 
@@ -64,7 +65,7 @@ PAGES = {"README.md": "start", "benchmarks/RESULTS.md": "results", "CHANGELOG.md
 
 
 def gather(app: object) -> None:
-    """Put the notebooks and texts of the project where Sphinx looks for pages."""
+    """Put notebooks, texts and the reference of the settings where Sphinx looks for pages."""
     target = HERE / "notebooks"
     shutil.rmtree(target, ignore_errors=True)
     target.mkdir()
@@ -73,6 +74,7 @@ def gather(app: object) -> None:
         shutil.copy(file, target)
     for source, page in PAGES.items():
         shutil.copy(HERE.parent / source, HERE / f"{page}.md")
+    (HERE / "settings.md").write_text(reference.page())
 
 
 def relink(app: object, page: str, source: list[str]) -> None:

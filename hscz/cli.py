@@ -32,7 +32,7 @@ VERBS = {
     "evaluate": "metrics of PDF cubes against known redshifts",
     "dashboard": "PDF cubes in the browser: maps, n(z) and single objects",
     "figures": "the paper's figures of a run, and a page to leaf through them",
-    "info": "what a field store, model, PDF cube or source catalogue holds",
+    "info": "what a store, model, PDF cube or source catalogue holds, or a setting means",
 }
 
 
@@ -44,8 +44,10 @@ def parser() -> argparse.ArgumentParser:
     for verb, summary in VERBS.items():
         sub = verbs.add_parser(verb, help=summary, description=summary.capitalize() + ".")
         if verb == "info":
-            sub.add_argument("path", help="a field store, model or PDF cube, or 'catalogs'")
-            sub.add_argument("name", nargs="?", help="one of the source catalogues")
+            sub.add_argument(
+                "path", help="a field store, model or PDF cube, 'catalogs' or 'settings'"
+            )
+            sub.add_argument("name", nargs="?", help="one of the catalogues, or a section")
             continue
         if verb == "dashboard":
             _add_dashboard_options(sub)

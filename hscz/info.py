@@ -1,4 +1,4 @@
-"""What an artefact on disk or a source catalogue is, in a few lines of text."""
+"""What an artefact on disk, a source catalogue or a setting is, in a few lines of text."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
+from hscz.config.reference import text as settings
 from hscz.errors import ConfigError, StoreError
 from hscz.files.atomic import read_json
 from hscz.schema import WIDE_PDFW, flag_counts
@@ -16,19 +17,20 @@ from hscz.tables.listing import describe_catalogue, list_catalogues
 
 
 def describe(what: str, name: str | None = None) -> str:
-    """Return a description of an artefact, of all source catalogues, or of one.
+    """Return a description of an artefact, of source catalogues, or of settings.
 
     Parameters
     ----------
     what : str
-        ``catalogs``, or the path of an artefact; a folder of that name is ``./catalogs``.
+        ``catalogs``, ``settings``, or the path of an artefact; a folder of such a name is
+        ``./catalogs``.
     name : str, optional
-        One of the catalogues, or the path of a descriptor.
+        One of the catalogues, or the path of a descriptor; a section of the settings.
 
     Raises
     ------
     ConfigError
-        If a descriptor cannot be found or read, or a name comes with a path.
+        If a descriptor or section cannot be found or read, or a name comes with a path.
     StoreError
         If the path is no artefact.
 
@@ -39,8 +41,12 @@ def describe(what: str, name: str | None = None) -> str:
     """
     if what == "catalogs":
         return describe_catalogue(name) if name else list_catalogues()
+    if what == "settings":
+        return settings(name)
     if name:
-        raise ConfigError(f"{name!r} after {what!r}: a name goes with 'catalogs' alone")
+        raise ConfigError(
+            f"{name!r} after {what!r}: a name goes with 'catalogs' and 'settings' alone"
+        )
     return describe_artefact(what)
 
 
@@ -109,19 +115,27 @@ def _describe_cube(path: Path) -> str:
 
 
 def _describe_model(path: Path) -> str:
-    config = tomllib.loads((path / "config.toml").read_text())
-    history = (path / "history.jsonl").read_text().splitlines() if path.exists() else []
-    whole = "whole" if (path / "weights.pt").exists() else "unfinished"
-    return "\n".join(
-        [
-            f"model {path} ({whole})",
-            f"  bands     {', '.join(config['bands'])}",
-            f"  bins      {len(config['z_edges']) - 1} to z = {config['z_edges'][-1]:g}",
-            f"  network   {config['network']['size']}, {config['network']['input_px']} px",
-            f"  made      {read_json(path / 'provenance.json').get('made')}",
-            *(f"  {line}" for line in history[-1:]),
-        ]
-    )
+    try:
+        config = tomllib.loads((path / "config.toml").read_text(encoding="utf-8"))
+        history = path / "history.jsonl"
+        epochs = history.read_text(encoding="utf-8").splitlines() if history.exists() else []
+        whole = "whole" if (path / "weights.pt").exists() else "unfinished"
+        made = read_json(path / "provenance.json").get("made", "at an unknown time")
+        return "\n".join(
+            [
+                f"model {path} ({whole})",
+                f"  bands     {', '.join(config['bands'])}",
+                f"  bins      {len(config['z_edges']) - 1} to z = {config['z_edges'][-1]:g}",
+                f"  network   {config['network']['size']}, {config['network']['input_px']} px",
+                f"  made      {made}",
+                f"  {epochs[-1]}" if epochs else "  no epoch has ended yet",
+            ]
+        )
+    except (KeyError, TypeError, ValueError) as error:
+        raise StoreError(
+            f"{path}: config.toml does not describe a model ({error}); train again with "
+            "'hscz train --force'"
+        ) from None
 
 
 def _medians(values: np.ndarray, form: str) -> str:

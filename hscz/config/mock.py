@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field
-from typing import Any
+from dataclasses import asdict, field
+from typing import Annotated, Any, Self
 from zlib import crc32
 
 import numpy as np
+from annotated_types import Ge, Le
+from pydantic import model_validator
 
+from hscz.config.section import section
+from hscz.config.values import Amount, Natural, Number, Positive, Whole, one_of
 from hscz.errors import ConfigError
 from hscz.survey import FIELDS, PIXEL_SCALE_ARCSEC, STAMP_PX, ZERO_POINT_MAG
 
@@ -80,23 +84,22 @@ MAX_TILT = 2.0
 """Largest tilt of n(z) either way; beyond, far more galaxies would be drawn than kept."""
 
 
-@dataclass(frozen=True)
+FieldOfMock = Annotated[str, *one_of(*FIELDS)]
+BandOfMock = Annotated[str, *one_of(*DEPTH_MAG)]
+Patches = Annotated[Whole, Ge(1), Le(9)]
+Tilt = Annotated[Number, Ge(-MAX_TILT), Le(MAX_TILT)]
+
+
+@section
 class Conditions:
-    """How one field was observed.
+    """How one field was observed."""
 
-    Attributes
-    ----------
-    depth_mag : mapping of str to float
-        Depth by band, AB mag: 5 sigma in a 2 arcsec aperture on white noise.
-    seeing_arcsec : mapping of str to float
-        Mean FWHM of the PSF by band.
-    flux_offset_mag : mapping of str to float
-        Error of the photometric calibration by band; negative is too bright. 0 where absent.
-    """
-
-    depth_mag: Mapping[str, float]
-    seeing_arcsec: Mapping[str, float]
-    flux_offset_mag: Mapping[str, float] = field(default_factory=dict)
+    depth_mag: Mapping[BandOfMock, Number]
+    """Depth by band, AB mag: 5 sigma in a 2 arcsec aperture on white noise."""
+    seeing_arcsec: Mapping[BandOfMock, Positive]
+    """Mean FWHM of the PSF by band."""
+    flux_offset_mag: Mapping[BandOfMock, Number] = field(default_factory=dict)
+    """Error of the photometric calibration by band; negative is too bright. 0 where absent."""
 
     def sky_sigma(self, band: str) -> float:
         """Return the scatter of one sky pixel in counts.
@@ -146,34 +149,9 @@ def _all_fields() -> dict[str, tuple[int, int]]:
     return dict.fromkeys(FIELDS, (3, 3))
 
 
-@dataclass(frozen=True)
+@section
 class MockSettings:
-    """Settings of a mock survey.
-
-    Attributes
-    ----------
-    seed : int
-        Seed of every random draw.
-    fields : mapping of str to (int, int)
-        Fields to make, and how many patches each has along x and y, at most 9 as in a real
-        tract. Three by three patches of the default size hold about 10,000 galaxies of i < 25.
-    patch_px, overlap_px : int
-        Side of a patch and how far neighbours overlap (4200 and 200 in the real survey).
-    i_max_painted : float
-        True i magnitude down to which objects are painted.
-    i_max_catalogue : float
-        Observed i magnitude down to which the catalogue goes.
-    variance_understates : float
-        By which factor the square root of the VARIANCE plane lies below the true scatter, as it
-        does in coadds, whose pixels were resampled (1.26 measured on a real COSMOS stack).
-    trails_per_deg2, gaps_per_deg2 : float
-        Mean number of satellite trails and of holes without data, per band.
-    conditions : mapping of str to Conditions
-        Depth, seeing and calibration of fields that are not to have those of `CONDITIONS`.
-    redshift_tilt : mapping of str to float
-        By field, the exponent t of a factor (1 + z)^t on n(z) at fixed i magnitude; 0 where
-        absent. The counts n(m) stay, n(z | m) differs from that of other fields by a known
-        factor; see `hscz.mock.label_shift`.
+    """Section [mock]: what the mock survey looks like.
 
     Raises
     ------
@@ -203,44 +181,53 @@ class MockSettings:
     >>> MockSettings(fields={"EGS": (2, 1)})
     Traceback (most recent call last):
     ...
-    hscz.errors.ConfigError: mock field 'EGS' is unknown; the fields are COSMOS_UDF, ...
+    hscz.errors.ConfigError: MockSettings: fields has 'EGS'; use COSMOS_UDF, ...
     """
 
-    seed: int = 1
-    fields: Mapping[str, tuple[int, int]] = field(default_factory=_all_fields)
-    patch_px: int = 2200
-    overlap_px: int = 200
-    i_max_painted: float = 26.5
-    i_max_catalogue: float = 25.6
-    variance_understates: float = 1.26
-    trails_per_deg2: float = 8.0
-    gaps_per_deg2: float = 30.0
-    conditions: Mapping[str, Conditions] = field(default_factory=dict)
-    redshift_tilt: Mapping[str, float] = field(default_factory=dict)
+    seed: Natural = 1
+    """Seed of every random draw."""
+    fields: Mapping[FieldOfMock, tuple[Patches, Patches]] = field(default_factory=_all_fields)
+    """Fields to make, and how many patches each has along x and y, at most 9 as in a real tract.
+    Three by three patches of the default size hold about 10,000 galaxies of i < 25."""
+    patch_px: Annotated[Whole, Ge(2 * STAMP_PX)] = 2200
+    """Side of a patch (4200 in the real survey)."""
+    overlap_px: Natural = 200
+    """How far neighbouring patches overlap, at most half their side."""
+    i_max_painted: Number = 26.5
+    """True i magnitude down to which objects are painted."""
+    i_max_catalogue: Number = 25.6
+    """Observed i magnitude down to which the catalogue goes."""
+    variance_understates: Positive = 1.26
+    """By which factor the square root of the VARIANCE plane lies below the true scatter, as it
+    does in coadds, whose pixels were resampled (1.26 measured on a real COSMOS stack)."""
+    trails_per_deg2: Amount = 8.0
+    """Mean number of satellite trails, per band."""
+    gaps_per_deg2: Amount = 30.0
+    """Mean number of holes without data, per band."""
+    conditions: Mapping[FieldOfMock, Conditions] = field(default_factory=dict)
+    """Depth, seeing and calibration of fields that are not to have those of `CONDITIONS`."""
+    redshift_tilt: Mapping[FieldOfMock, Tilt] = field(default_factory=dict)
+    """By field, the exponent t of a factor (1 + z)^t on n(z) at fixed i magnitude; 0 where absent.
+    The counts n(m) stay, n(z | m) differs from that of other fields by a known factor; see
+    `hscz.mock.label_shift`."""
 
-    def __post_init__(self) -> None:
-        for name in (*self.fields, *self.conditions, *self.redshift_tilt):
-            if name not in FIELDS:
-                raise ConfigError(
-                    f"mock field {name!r} is unknown; the fields are {', '.join(FIELDS)}"
-                )
-        for name, tilt in self.redshift_tilt.items():
-            if not abs(tilt) <= MAX_TILT:
-                raise ConfigError(
-                    f"mock redshift_tilt of {name} is {tilt}; give a number from {-MAX_TILT:g} "
-                    f"to {MAX_TILT:g}"
-                )
-        for name, patches in self.fields.items():
-            self.conditions_of(name)
-            if len(patches) != 2 or not all(1 <= n <= 9 for n in patches):
-                raise ConfigError(f"mock field {name}: {patches} patches; give 1 to 9 along x, y")
-        if self.seed < 0:
-            raise ConfigError(f"mock seed is {self.seed}; give a number from 0 up")
-        if not 0 <= self.overlap_px <= self.patch_px // 2 or self.patch_px < 2 * STAMP_PX:
-            raise ConfigError(
-                f"mock patches of {self.patch_px} px overlap by {self.overlap_px} px; give patches "
-                f"of at least {2 * STAMP_PX} px and an overlap of at most half of that"
+    @model_validator(mode="after")
+    def _patches_overlap(self) -> Self:
+        if self.overlap_px > self.patch_px // 2:
+            raise ValueError(
+                f"overlap_px is {self.overlap_px}; give at most half of mock.patch_px = "
+                f"{self.patch_px}"
             )
+        return self
+
+    @model_validator(mode="after")
+    def _bands_are_observed(self) -> Self:
+        for name in self.conditions:
+            try:
+                self.conditions_of(name)
+            except ConfigError as error:
+                raise ValueError(str(error).removeprefix("mock.")) from None
+        return self
 
     def conditions_of(self, name: str) -> Conditions:
         """Return how a field is observed.
@@ -254,7 +241,9 @@ class MockSettings:
         for key in ("depth_mag", "seeing_arcsec"):
             absent = [b for b in FIELDS[name].bands if b not in getattr(conditions, key)]
             if absent:
-                raise ConfigError(f"mock conditions of {name}: {key} lacks {', '.join(absent)}")
+                raise ConfigError(
+                    f"mock.conditions.{name}.{key} lacks {', '.join(absent)}; add them"
+                )
         return conditions
 
     def stream(self, *names: str) -> list[int]:

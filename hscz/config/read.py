@@ -7,18 +7,19 @@ started from.
 from __future__ import annotations
 
 import dataclasses
-import difflib
 import os
 import tomllib
-import types
 import typing
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from hscz.config import FieldConfig, RunConfig, TableConfig, mock_field
-from hscz.config.check import check_fields, check_values
+from pydantic import TypeAdapter, ValidationError
+
+from hscz.config.fields import FieldConfig, TableConfig, mock_field
 from hscz.config.learn import NETWORK_PRESETS
+from hscz.config.run import RunConfig
+from hscz.config.wording import explain
 from hscz.errors import ConfigError
 
 
@@ -44,14 +45,14 @@ def load(path: str | Path, overrides: Sequence[str] = ()) -> RunConfig:
         _override(mapping, override)
     config = parse(mapping, str(path))
     config = _resolve_paths(config, path.resolve().parent)
-    check_fields(config, str(path))
+    _check_fields(config, str(path))
     return config
 
 
 def _read(path: Path) -> dict[str, Any]:
     """Read a TOML file on top of the one that its ``base`` names."""
     try:
-        mapping = tomllib.loads(path.read_text(encoding="utf-8"))
+        mapping = tomllib.loads(path.read_text(encoding="utf-8-sig"))
     except FileNotFoundError:
         raise ConfigError(f"{path}: no such configuration file") from None
     except OSError as error:
@@ -94,17 +95,29 @@ def parse(mapping: Mapping[str, Any], where: str = "configuration") -> RunConfig
     hscz.errors.ConfigError: configuration: [train] has no key 'epoch'; did you mean 'epochs'?
     """
     mapping = dict(mapping)
-    network = mapping.get("network", {})
-    if isinstance(network, Mapping):
-        preset = network.get("size", "paper")
-        if preset not in NETWORK_PRESETS:
-            raise ConfigError(
-                f"{where}: network.size is {preset!r}; use one of {', '.join(NETWORK_PRESETS)}"
-            )
-        mapping["network"] = {**dataclasses.asdict(NETWORK_PRESETS[preset]), **network}
-    config: RunConfig = _build(RunConfig, mapping, where, "")
-    check_values(config, where)
-    return config
+    network = mapping.get("network")
+    if isinstance(network, Mapping) and (preset := NETWORK_PRESETS.get(str(network.get("size")))):
+        mapping["network"] = {**dataclasses.asdict(preset), **network}
+    try:
+        return TypeAdapter(RunConfig).validate_python(mapping)
+    except ValidationError as error:
+        raise ConfigError(explain(error, RunConfig, where)) from None
+
+
+def changed(
+    config: RunConfig, changes: Mapping[str, Mapping[str, Any]], where: str = "configuration"
+) -> RunConfig:
+    """Return settings with some keys of some sections changed, checked as those of a file.
+
+    Examples
+    --------
+    >>> changed(RunConfig(), {"predict": {"renormalise": True}}, "recipe adabn")
+    Traceback (most recent call last):
+    ...
+    hscz.errors.ConfigError: recipe adabn: predict.renormalise is true, but network.norm is ...
+    """
+    sections = {key: as_mapping(getattr(config, key)) | dict(to) for key, to in changes.items()}
+    return parse({**vars(config), **sections}, where)
 
 
 def as_mapping(config: Any) -> dict[str, Any]:
@@ -135,53 +148,6 @@ def _override(mapping: dict[str, Any], override: str) -> None:
         if not isinstance(mapping, dict):
             raise ConfigError(f"--set {override!r}: {section!r} is not a section")
     mapping[last] = value
-
-
-def _build(cls: Any, value: Any, where: str, name: str) -> Any:
-    """Turn one TOML value into the type that a dataclass field is annotated with."""
-    origin, args = typing.get_origin(cls), typing.get_args(cls)
-    if cls is Any:
-        return value
-    if origin in (types.UnionType, typing.Union):
-        return _build(next(a for a in args if a is not types.NoneType), value, where, name)
-    if dataclasses.is_dataclass(cls):
-        return _build_dataclass(typing.cast(type, cls), value, where, name)
-    if origin is tuple and isinstance(value, list | tuple):
-        item = args if args[-1] is not Ellipsis else [args[0]] * len(value)
-        if len(item) != len(value):
-            raise ConfigError(f"{where}: {name} needs {len(item)} values, has {len(value)}")
-        return tuple(_build(t, v, where, name) for t, v in zip(item, value, strict=True))
-    if origin in (dict, Mapping) and isinstance(value, Mapping):
-        return {k: _build(args[1], v, where, f"{name}.{k}") for k, v in value.items()}
-    if cls is float and isinstance(value, int) and not isinstance(value, bool):
-        return float(value)
-    if (
-        isinstance(cls, type)
-        and isinstance(value, cls)
-        and isinstance(value, bool) == (cls is bool)
-    ):
-        return value
-    wanted = getattr(cls, "__name__", str(cls))
-    raise ConfigError(f"{where}: {name} is {value!r}, which is not of type {wanted}")
-
-
-def _build_dataclass(cls: type, value: Any, where: str, name: str) -> Any:
-    if not isinstance(value, Mapping):
-        raise ConfigError(f"{where}: {name} must be a section, not {value!r}")
-    known = typing.get_type_hints(cls)
-    section = f"[{name}]" if name else "the top level"
-    for key in value:
-        if key not in known:
-            near = difflib.get_close_matches(key, known, n=1)
-            hint = f"did you mean {near[0]!r}?" if near else f"known keys: {', '.join(known)}"
-            raise ConfigError(f"{where}: {section} has no key {key!r}; {hint}")
-    prefix = f"{name}." if name else ""
-    built = {k: _build(known[k], v, where, prefix + k) for k, v in value.items()}
-    try:
-        return cls(**built)
-    except TypeError as error:
-        missing = str(error).partition("argument")[2].lstrip("s: ")
-        raise ConfigError(f"{where}: {section} lacks {missing}") from None
 
 
 def _resolve_paths(config: RunConfig, base: Path) -> RunConfig:
@@ -216,3 +182,20 @@ def _resolve_paths(config: RunConfig, base: Path) -> RunConfig:
     if config.mock is not None:
         fields = {n: mock_field(config.root, n) for n in config.mock.fields} | fields
     return dataclasses.replace(config, fields=fields)
+
+
+def _check_fields(config: RunConfig, where: str) -> None:
+    """Refuse names of fields that the file does not describe."""
+    sections = {
+        "predict": config.predict.fields,
+        "evaluate": config.evaluate.fields,
+        "adapt.targets": config.adapt.targets,
+        "experiments.targets": config.experiments.targets,
+        "plan.fields": tuple(config.plan.fields),
+    }
+    for section, names in sections.items():
+        for name in names:
+            if name not in config.fields:
+                known = ", ".join(config.fields) or "none: add [fields.NAME] or [mock]"
+                key = section if "." in section else f"{section}.fields"
+                raise ConfigError(f"{where}: {key} has {name!r}; the fields are {known}")

@@ -7,13 +7,13 @@ the recipe they start from.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from hscz.config import RunConfig, mock_field
-from hscz.config.read import as_mapping, parse
+from hscz.config.read import changed
 from hscz.errors import ConfigError
 from hscz.experiments.estimator import Estimator
 from hscz.experiments.recipes import ALL_TARGETS, RECIPES, TARGET, Recipe
@@ -115,6 +115,7 @@ def experiments(config: RunConfig) -> list[Experiment]:
 
     Examples
     --------
+    >>> from hscz.config import parse
     >>> config = parse({"experiments": {"targets": ["ELAIS"], "recipes": ["v0", "v2"]},
     ...                 "mock": {"fields": {"ELAIS": [1, 1], "COSMOS_UDF": [1, 1]}}})
     >>> config = replace(config, fields={n: mock_field(config.root, n) for n in config.mock.fields})
@@ -150,7 +151,7 @@ def _experiment(config: RunConfig, recipe: str, target: str) -> Experiment:
         changes["predict"]["stand_in"], bands = _swapped(bands)
     method = next((step.method for step in reversed(chain.values()) if step.method), NETWORK)
     ESTIMATORS.check(method, f"recipe {recipe}: ")
-    resolved = _apply(_with_bands(config, bands), changes, recipe)
+    resolved = changed(_with_bands(config, bands), changes, f"recipe {recipe}")
     suffix = _suffix(config, resolved, target, bands)
     # A recipe that changes only the prediction uses the networks of the one it starts from.
     trained = next(name for name, step in reversed(chain.items()) if step.trains)
@@ -164,7 +165,7 @@ def _experiment(config: RunConfig, recipe: str, target: str) -> Experiment:
 
 def _chain(config: RunConfig, recipe: str) -> dict[str, Recipe]:
     """Return a recipe's steps by name, from the first base to itself."""
-    known = {**RECIPES, **{name: _own(name, keys) for name, keys in config.recipes.items()}}
+    known = {**RECIPES, **{name: Recipe(**keys) for name, keys in config.recipes.items()}}
     steps: dict[str, Recipe] = {}
     while recipe:
         if recipe not in known or recipe in steps:
@@ -173,17 +174,6 @@ def _chain(config: RunConfig, recipe: str) -> dict[str, Recipe]:
         steps = {recipe: known[recipe], **steps}
         recipe = known[recipe].base
     return steps
-
-
-def _own(name: str, keys: Mapping[str, Any]) -> Recipe:
-    """Return a recipe of the user's own."""
-    strange = set(keys) - {"about", "base", "method", "swap_u", *SECTIONS}
-    if strange:
-        raise ConfigError(
-            f"[recipes.{name}] has no key {strange.pop()!r}; use about, base, method, swap_u, "
-            f"{', '.join(SECTIONS)}"
-        )
-    return Recipe(**keys)
 
 
 def _filled(
@@ -199,12 +189,6 @@ def _filled(
         return [name for item in value for name in names.get(str(item), [item])]
 
     return {s: {k: filled(v) for k, v in part.items()} for s, part in changes.items()}
-
-
-def _apply(config: RunConfig, changes: dict[str, dict[str, Any]], recipe: str) -> RunConfig:
-    mapping = {s: as_mapping(getattr(config, s)) | changes[s] for s in SECTIONS}
-    changed = parse(mapping, f"recipe {recipe}")
-    return replace(config, **{section: getattr(changed, section) for section in SECTIONS})
 
 
 def _suffix(config: RunConfig, resolved: RunConfig, target: str, bands: tuple[str, ...]) -> str:

@@ -82,7 +82,7 @@ def images(config: RunConfig, name: str) -> list[Wanted]:
         )
         for band in entry.bands
         if band not in entry.apart
-        for tract, patch, optional in places(entry, name)
+        for tract, patch, optional in places(entry)
     ]
 
 
@@ -149,7 +149,7 @@ def expected(config: RunConfig, name: str) -> tuple[int, int, float]:
     return n_files, n_patches, len(wanted) * PATCH_MB
 
 
-def places(entry: FieldConfig, name: str) -> Iterator[tuple[str, str, bool]]:
+def places(entry: FieldConfig) -> Iterator[tuple[str, str, bool]]:
     """Yield the tracts and patches that a field wants, and whether the archive may lack them."""
     if entry.fetch is None:
         return
@@ -157,10 +157,6 @@ def places(entry: FieldConfig, name: str) -> Iterator[tuple[str, str, bool]]:
         yield from ((str(tract), patch, True) for patch in PATCHES_OF_A_TRACT)
     for place in entry.fetch.patches:
         tract_text, _, patch = place.partition("-")
-        if not tract_text.isdigit() or patch not in PATCHES_OF_A_TRACT:
-            raise ConfigError(
-                f"fields.{name}.fetch.patches has {place!r}; write tract and patch as '9813-4,4'"
-            )
         yield tract_text, patch, False
 
 

@@ -261,8 +261,7 @@ def table1(
         {
             "survey": d.survey,
             "resolution": d.resolution or np.nan,
-            "z_low": d.z_range[0],
-            "z_high": d.z_range[1],
+            **dict(zip(("z_low", "z_high"), d.z_range or (np.nan, np.nan), strict=True)),
             "selection": d.selection,
             "reference": d.reference,
             "n": int(n_c2020 if d.survey == "COSMOS2020" else n_spec.get(d.survey, 0)),
@@ -285,7 +284,8 @@ def _printed(table: pd.DataFrame) -> Any:
         layers.append(text(x, n, head, 11, align="right" if x == 1 else "left"))
     for y, row in zip(range(n - 1, -1, -1), table.to_dict("records"), strict=True):
         resolution = f"{row['resolution']:g}" if np.isfinite(row["resolution"]) else "–"
-        span = f"{row['z_low']:g} to {row['z_high']:g}"
+        known_span = np.isfinite(row["z_low"])
+        span = f"{row['z_low']:g} to {row['z_high']:g}" if known_span else "–"
         cells = (row["survey"], resolution, span, row["selection"], f"{row['n']:,}")
         for x, cell in zip(heads.values(), cells, strict=True):
             layers.append(text(x, y, str(cell), 9.5, align="right" if x == 1 else "left"))

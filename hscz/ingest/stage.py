@@ -99,7 +99,12 @@ def _ingest(config: RunConfig, name: str, path: Path, progress: bool) -> Path:
     ebv, source = _ebv(table, config, name)
     table = table.assign(ebv=ebv)
     columns = _columns(table, name, entry, settings, [t.name for t in region.tiles], tile)
-    columns.attrs |= {"n_read": n_read, "n_selected": len(table) + len(lost), "ebv_from": source}
+    columns.attrs |= {
+        "survey": config.survey_of(name),
+        "n_read": n_read,
+        "n_selected": len(table) + len(lost),
+        "ebv_from": source,
+    }
     columns.attrs["n_lost"] = len(lost)
     bulk = _bulk(len(table), entry.bands, settings.stamp_px)
     blocks = blocks_of(region.tiles, tile)
@@ -292,7 +297,6 @@ def _columns(
         coords={key: ("object", value) for key, value in coordinates.items()}
         | {"band": ("band", np.array(entry.bands, text))},
         attrs={
-            "survey": "HSC-CLAUDS",
             "pixel_scale_arcsec": PIXEL_SCALE_ARCSEC,
             "zero_point_mag": ZERO_POINT_MAG,
             "image_extinction_corrected": 0,

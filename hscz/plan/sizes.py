@@ -152,7 +152,7 @@ def _in_catalogue(config: RunConfig, name: str, files: Sequence[Path]) -> int | 
         return _in_images(config, name, files, ra, dec)
     if entry.fetch is not None and (entry.fetch.tracts or entry.fetch.patches):
         tract, x, y = tract_patch(ra, dec)
-        wanted = [[int(t), *map(int, patch.split(","))] for t, patch, _ in places(entry, name)]
+        wanted = [[int(t), *map(int, patch.split(","))] for t, patch, _ in places(entry)]
         codes = np.array(wanted).reshape(-1, 3) @ [100, 10, 1]
         return int(np.isin(np.stack([tract, x, y], axis=1) @ [100, 10, 1], codes).sum())
     return len(table)

@@ -166,7 +166,7 @@ def _small(config: RunConfig, folder: str) -> RunConfig:
         stores=folder,
         train=train,
         # Few galaxies have few neighbours, and all pairs are to be shown to the adversary.
-        adapt=replace(config.adapt, neighbours=1, max_gap_mag=math.inf),
+        adapt=replace(config.adapt, neighbours=1, max_gap_mag=99.0),
         flatten=FlattenConfig(enabled=False),
         # So few objects tell no calibration, which costs little beside the network.
         predict=replace(config.predict, name="trial", stand_in={}, calibrate="none"),

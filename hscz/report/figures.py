@@ -13,7 +13,7 @@ from hscz import figures
 from hscz.config import RunConfig
 from hscz.errors import ConfigError
 from hscz.experiments.campaign import Task, side_by_side
-from hscz.figures.figure import FORMATS, Figure
+from hscz.figures.figure import Figure
 from hscz.figures.leaves import Section, write_leaves
 from hscz.files.atomic import read_json, write_atomic
 from hscz.files.fresh import FORCED, Key, mark_made, why_stale
@@ -68,8 +68,7 @@ def stale_figures(
     config: RunConfig, names: Sequence[str] = (), force: bool = False
 ) -> dict[str, str]:
     """Return the figures that `make_figures` would draw, and why."""
-    _known(config.figures.formats, FORMATS, "figures.formats:")
-    names = _known(names or tuple(INPUTS), list(INPUTS), "figure")
+    names = _known(names or tuple(INPUTS), list(INPUTS))
     folder, key = figures_folder(config), Results.of(config).key()
     return {
         name: why or FORCED for name in names if (why := why_undrawn(folder, name, key)) or force
@@ -147,8 +146,8 @@ def _section(name: str, note: dict[str, Any]) -> Section:
     return Section(name, f"<b>{number}</b> {title}", f"{number}. {title}", body, note["missing"])
 
 
-def _known(names: Sequence[str], known: Sequence[str], what: str) -> list[str]:
+def _known(names: Sequence[str], known: Sequence[str]) -> list[str]:
     for name in names:
         if name not in known:
-            raise ConfigError(f"{what} {name!r} is unknown; there are {', '.join(known)}")
+            raise ConfigError(f"figure {name!r} is unknown; there are {', '.join(known)}")
     return [name for name in known if name in names]

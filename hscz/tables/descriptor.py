@@ -100,8 +100,12 @@ class CatalogueDescriptor:
     ----------
     name : str
         Name of the TOML file.
+    columns, mag, mag_err : mapping of str to str
+        Column of the file for each name of `STANDARD_COLUMNS`, and AB magnitude and error
+        for each band. The columns alone must be given.
     title, survey, reference, bibcode, selection : str
-        What it is, short name of the survey, what to cite, how its objects were chosen.
+        What it is, short name of the survey, what to cite, how its objects were chosen. Title
+        and survey are the name of the file where they are not given.
     archive : Archive
         Where to get it.
     unconfirmed : tuple of str
@@ -116,9 +120,6 @@ class CatalogueDescriptor:
         Sentinels that stand for a missing value.
     extinction_corrected : bool
         Whether magnitudes are corrected for Galactic extinction.
-    columns, mag, mag_err : mapping of str to str
-        Column of the file for each name of `STANDARD_COLUMNS`, and AB magnitude and error
-        for each band.
     units : mapping of str to str or float
         Units of ``ra``, ``dec`` and ``mag`` in the file where they are not the standard ones;
         see `hscz.tables.units`. Rules see these columns in standard units.
@@ -131,18 +132,18 @@ class CatalogueDescriptor:
     resolution : float
         Spectral resolution; 0 where unknown or not one.
     z_range : tuple of float
-        Redshifts the catalogue spans.
+        Redshifts the catalogue spans; empty where it is not said.
     """
 
     name: str
-    title: str
-    survey: str
-    reference: str
-    bibcode: str
-    selection: str
-    extinction_corrected: bool
-    columns: Mapping[str, str]
-    z_range: tuple[float, float]
+    columns: Mapping[str, str] = field(default_factory=dict)
+    title: str = ""
+    survey: str = ""
+    reference: str = ""
+    bibcode: str = ""
+    selection: str = ""
+    extinction_corrected: bool = False
+    z_range: tuple[float, ...] = ()
     format: str = "fits"
     hdu: int = 1
     unconfirmed: tuple[str, ...] = ()
@@ -157,6 +158,8 @@ class CatalogueDescriptor:
     archive: Archive = field(default_factory=Archive)
 
     def __post_init__(self) -> None:
+        for key in ("title", "survey"):
+            object.__setattr__(self, key, getattr(self, key) or self.name)
         _check_keys("[columns]", self.columns, list(STANDARD_COLUMNS))
         _check_keys("[mag]", self.mag, list(BANDS))
         _check_keys("[mag_err]", self.mag_err, list(self.mag))
@@ -166,7 +169,8 @@ class CatalogueDescriptor:
             raise ConfigError(f"format {self.format!r} is unknown; use one of {', '.join(KINDS)}")
         if not ({"ra", "dec"} <= set(self.columns) or {"x", "y"} <= set(self.columns)):
             raise ConfigError("[columns] needs ra and dec, or x and y")
-        if len(self.z_range) != 2 or not 0 <= self.z_range[0] < self.z_range[1]:
+        span = self.z_range
+        if span and not (len(span) == 2 and 0 <= span[0] < span[1]):
             raise ConfigError(f"z_range = {list(self.z_range)} should be two rising redshifts")
         try:
             self.rule_columns  # noqa: B018 (a rule that cannot be read is refused here)

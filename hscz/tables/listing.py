@@ -65,7 +65,7 @@ def describe_catalogue(name: str) -> str:
     secure = [f"{c.percent:g} %: {_one_line(c.where)}" for c in d.confidence]
     blocks: dict[str, Iterable[str]] = {
         "survey": [d.survey],
-        "reference": [f"{d.reference} [{d.bibcode}]"],
+        "reference": [_reference(d)],
         "archive": _archive_lines(d.archive),
         "selection": [d.selection],
         "resolution": [f"{d.resolution:g}" if d.resolution else "none of its own"],
@@ -98,7 +98,7 @@ def _entry(path: Path, d: CatalogueDescriptor) -> Iterator[str]:
         subsequent_indent=" " * len(_row("", "", "", "", "")),
     )
     table = d.archive.table or ", ".join(url.rpartition("/")[2] for url in d.archive.urls)
-    yield from _wrapped("  ", f"{d.reference} [{d.bibcode}]; {d.archive.service} {table}".strip())
+    yield from _wrapped("  ", f"{_reference(d)}; {d.archive.service} {table}".strip("; "))
     if d.secure:
         yield from _wrapped("  secure: ", _one_line(d.secure))
     if d.unconfirmed:
@@ -112,7 +112,11 @@ def _row(name: str, survey: str, resolution: str, redshifts: str, selection: str
 
 
 def _redshifts(d: CatalogueDescriptor) -> str:
-    return "{:g}-{:g}".format(*d.z_range)
+    return "-".join(f"{z:g}" for z in d.z_range)
+
+
+def _reference(d: CatalogueDescriptor) -> str:
+    return f"{d.reference} [{d.bibcode}]" if d.bibcode else d.reference
 
 
 def _archive_lines(archive: Archive) -> Iterator[str]:

@@ -1,12 +1,15 @@
+"""Settings of the mock survey."""
+
 from __future__ import annotations
 
 import pytest
 
-from hscz.config.mock import CONDITIONS, Conditions, MockSettings
+from hscz.config import parse
+from hscz.config.mock import CONDITIONS
 from hscz.errors import ConfigError
 
 
-def test_fields_differ_in_depth_as_the_layers_do():
+def test_fields_differ_in_depth_as_the_layers_do() -> None:
     deep, ultra = CONDITIONS["COSMOS_DEEP"].depth_mag, CONDITIONS["COSMOS_UDF"].depth_mag
     assert all(ultra[b] - deep[b] == pytest.approx(1.0) for b in "grizy")
     others = [c.depth_mag["i"] for name, c in CONDITIONS.items() if name != "XMM_DEEP"]
@@ -14,18 +17,24 @@ def test_fields_differ_in_depth_as_the_layers_do():
 
 
 @pytest.mark.parametrize(
-    ("changes", "message"),
+    ("mock", "message"),
     [
-        ({"fields": {"EGS": (1, 1)}}, "EGS"),
-        ({"fields": {"ELAIS": (10, 1)}}, "1 to 9"),
-        ({"seed": -1}, "seed is -1"),
-        ({"patch_px": 300, "overlap_px": 200}, "overlap by 200"),
+        ({"fields": {"EGS": [1, 1]}}, "mock.fields has 'EGS'; use COSMOS_UDF, COSMOS_DEEP"),
+        ({"fields": {"DEEP2": [1, 10]}}, r"mock.fields.DEEP2\[1\] is 10; give a value from 1 to 9"),
+        ({"fields": {"DEEP2": [1]}}, r"mock.fields.DEEP2 is \[1\]; give a list of 2 whole numbers"),
         (
-            {"fields": {"ELAIS": (1, 1)}, "conditions": {"ELAIS": Conditions({"g": 25.0}, {})}},
-            "depth_mag lacks u, r",
+            {"redshift_tilt": {"DEEP2": 9.0}},
+            "mock.redshift_tilt.DEEP2 is 9.0; give a value from -2",
+        ),
+        ({"seed": -1}, "mock.seed is -1; give at least 0"),
+        ({"overlap_px": 2000}, "mock.overlap_px is 2000; give at most half of mock.patch_px"),
+        ({"patch_px": 100}, "mock.patch_px is 100; give at least 128"),
+        (
+            {"conditions": {"DEEP2": {"depth_mag": {"u": 27.0}, "seeing_arcsec": {"u": 1.0}}}},
+            "mock.conditions.DEEP2.depth_mag lacks g, r, i, z, y; add them",
         ),
     ],
 )
-def test_settings_that_make_no_survey_are_refused(changes, message):
-    with pytest.raises(ConfigError, match=message):
-        MockSettings(**changes)
+def test_a_survey_that_cannot_be_is_refused(mock: dict, message: str) -> None:
+    with pytest.raises(ConfigError, match=rf"configuration: {message}"):
+        parse({"mock": mock})

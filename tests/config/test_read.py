@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from hscz.config.learn import NETWORK_PRESETS, TrainConfig
-from hscz.config.read import as_mapping, load, parse
+from hscz.config.read import as_mapping, changed, load, parse
 from hscz.errors import ConfigError
 
 FIELD = {
@@ -54,17 +54,17 @@ def test_set_replaces_settings_of_any_type(tmp_path: Path) -> None:
     ("mapping", "message"),
     [
         ({"trian": {}}, r"top level has no key 'trian'; did you mean 'train'\?"),
-        ({"train": {"epochs": "ten"}}, r"train.epochs is 'ten', which is not of type int"),
-        ({"train": {"epochs": True}}, r"train.epochs is True, which is not of type int"),
-        ({"train": {"bands": ["g", "q"]}}, r"band 'q' is unknown"),
+        ({"train": {"epochs": "ten"}}, r"train.epochs is 'ten'; give a whole number, at least 1"),
+        ({"train": {"epochs": True}}, r"train.epochs is True; give a whole number, at least 1"),
+        ({"train": {"bands": ["g", "q"]}}, r"train.bands\[1\] is 'q'; use u, us, g, r"),
         (
             {"train": {"bands": ["g", "u"]}},
             r"train.bands is \['g', 'u'\]; write them from blue to red",
         ),
-        ({"evaluate": {"reference": ["z_tru"]}}, r"evaluate.reference has 'z_tru'; use z_spec"),
+        ({"evaluate": {"reference": ["z_tru"]}}, r"evaluate.reference\[0\] is 'z_tru'; use z_spec"),
         ({"train": 3}, r"train must be a section, not 3"),
-        ({"network": {"size": "huge"}}, r"network.size is 'huge'; use one of paper, compact"),
-        ({"fields": {"A": {"images": "x"}}}, r"\[fields.A\] lacks"),
+        ({"network": {"size": "huge"}}, r"network.size is 'huge'; use paper or compact"),
+        ({"fields": {"A": {"images": "x"}}}, r"\[fields.A\] lacks catalogue and bands; add them"),
         ({"fields": {"A": FIELD | {"band": []}}}, r"\[fields.A\] has no key 'band'"),
     ],
 )
@@ -94,6 +94,29 @@ def test_fields_that_are_not_described_are_named(tmp_path: Path) -> None:
     (tmp_path / "run.toml").write_text('[predict]\nfields = ["ELAIS"]\n')
     with pytest.raises(ConfigError, match=r"predict\.fields has 'ELAIS'; the fields are none"):
         load(tmp_path / "run.toml")
+
+
+def test_a_byte_order_mark_is_no_text(tmp_path: Path) -> None:
+    (tmp_path / "run.toml").write_bytes(b"\xef\xbb\xbfname = 'marked'\n")
+    assert load(tmp_path / "run.toml").name == "marked"
+
+
+def test_all_mistakes_are_told_at_once() -> None:
+    with pytest.raises(ConfigError) as found:
+        parse({"train": {"epoch": 3, "runs": 0}, "adapt": {"ramp": "steep"}}, "run.toml")
+    assert str(found.value).splitlines() == [
+        "run.toml: train.runs is 0; give at least 1",
+        "run.toml: [train] has no key 'epoch'; did you mean 'epochs'?",
+        "run.toml: adapt.ramp is 'steep'; use constant, linear or dann",
+    ]
+
+
+def test_changed_settings_are_checked_like_those_of_a_file() -> None:
+    config = parse({"network": {"size": "compact"}, "train": {"epochs": 7}})
+    other = changed(config, {"train": {"runs": 2}}, "recipe mine")
+    assert (other.train.epochs, other.train.runs, other.network) == (7, 2, config.network)
+    with pytest.raises(ConfigError, match=r"recipe mine: train\.runs is 0; give at least 1"):
+        changed(config, {"train": {"runs": 0}}, "recipe mine")
 
 
 EXAMPLES = Path(__file__).parents[2] / "examples"

@@ -140,9 +140,12 @@ def test_the_verb_fetches_the_image_once(run, archive, tmp_path):
 @pytest.mark.parametrize(
     ("override", "said"),
     [
-        ("fields.A.ebv=planck", r"fields\.A\.ebv is 'planck'; use one of catalogue, sfd, irsa"),
+        ("fields.A.ebv=planck", r'fields\.A\.ebv is .planck.; use "", catalogue, sfd or irsa'),
         ("fields.A.ebv=sfd", r"name the folder of the SFD maps with dust under \[ingest\]"),
-        ("fields.A.fetch.box=[]", r"say where on the sky with box under fields\.A\.fetch"),
+        (
+            "fields.A.fetch.box=[]",
+            r"A\.ebv is 'irsa'; say where on the sky with box under its",
+        ),
     ],
 )
 def test_a_source_that_lacks_what_it_needs_is_refused_at_once(override, said, run):

@@ -25,6 +25,7 @@ from hscz.figures.maps import Frame
 from hscz.figures.palette import COLOURS
 from hscz.figures.samples import usable
 from hscz.report import figures as page
+from hscz.tables.descriptor import load_descriptor
 from tests.helpers.toy_survey import FIELDS, N
 
 Survey = dict[str, Any]
@@ -194,6 +195,14 @@ def test_widths_and_labels(survey: Survey, drawn: dict[str, Figure]) -> None:
     )
 
 
+def test_a_catalogue_that_says_little_of_itself_is_listed(tmp_path: Path) -> None:
+    (tmp_path / "mine.toml").write_text('[columns]\nra = "RA"\ndec = "DEC"\nz = "Z"\n')
+    mine = load_descriptor(tmp_path / "mine.toml")
+    printed = figures.table1({}, [mine, load_descriptor("vvds")]).table
+    assert printed["survey"].tolist() == ["mine", "VVDS"]
+    assert np.isnan(printed["z_low"][0])
+
+
 def test_galleries_show_what_they_promise(survey: Survey, drawn: dict[str, Figure]) -> None:
     wide, v2 = drawn["fig21"].table, survey["target"]["v2"]
     assert (wide["pdf_width"] > 1.5).all()
@@ -265,7 +274,7 @@ def test_lazy_inputs_give_the_same_table(survey: Survey) -> None:
 def test_page_shows_what_is_drawn_and_what_is_missing(tmp_path: Path, survey: Survey) -> None:
     config = RunConfig(name="toy", stores=str(tmp_path), figures=FiguresConfig(("png",), jobs=1))
     names = ("fig02", "fig14", "fig23")
-    assert page.stale_figures(config, names) == list(names)
+    assert list(page.stale_figures(config, names)) == list(names)
     index = page.make_figures(config, names, progress=False)
     assert index == tmp_path / "figures" / "toy" / "index.html"
     text = index.read_text(encoding="utf-8")
@@ -274,11 +283,11 @@ def test_page_shows_what_is_drawn_and_what_is_missing(tmp_path: Path, survey: Su
         assert f'<section id="{name}">' in text
     assert "There is no field store; run hscz ingest." in text
     assert not list(index.parent.glob("*.csv"))
-    assert page.stale_figures(config, names) == []
-    assert page.stale_figures(config, names, force=True) == list(names)
+    assert not page.stale_figures(config, names)
+    assert list(page.stale_figures(config, names, force=True)) == list(names)
     (index.parent / "fig14.png").unlink()
-    assert page.stale_figures(config, names) == ["fig14"]
+    assert list(page.stale_figures(config, names)) == ["fig14"]
     with pytest.raises(ConfigError, match="figure 'fig99' is unknown; there are table1, fig01"):
         page.make_figures(config, ("fig99",))
-    with pytest.raises(ConfigError, match=r"figures.formats: 'gif' is unknown; there are png"):
+    with pytest.raises(ConfigError, match=r"formats\[0\] is 'gif'; use png, pdf or html"):
         page.make_figures(replace(config, figures=FiguresConfig(("gif",))))

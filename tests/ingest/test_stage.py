@@ -13,7 +13,7 @@ import xarray as xr
 from astropy.io import fits
 
 import hscz.ingest.stage as stage
-from hscz.config import FieldConfig, IngestConfig, RunConfig, TableConfig
+from hscz.config import FieldConfig, FieldFetch, IngestConfig, RunConfig, TableConfig
 from hscz.errors import InputError
 from hscz.ingest import cutting
 from hscz.sky.dust import MAPS
@@ -125,9 +125,10 @@ def dusty(config: RunConfig, tmp_path: Path) -> RunConfig:
     pd.read_csv(mine.catalogue.file).assign(dust=0.5).to_csv(tmp_path / "cat.csv")
     (tmp_path / "own.toml").write_text(DESCRIPTOR.replace("[columns]", '[columns]\nebv = "dust"'))
     table = TableConfig(str(tmp_path / "cat.csv"), str(tmp_path / "own.toml"))
+    around = FieldFetch(box=(149.8, 150.2, 1.8, 2.2))
     run = RunConfig(
         stores=str(tmp_path / "out"),
-        fields={"A": dataclasses.replace(mine, catalogue=table)},
+        fields={"A": dataclasses.replace(mine, catalogue=table, fetch=around)},
         ingest=IngestConfig(dust=str(tmp_path)),
     )
     wcs = tan_wcs(crpix=(8, 8), scale_arcsec=90.0)

@@ -156,8 +156,8 @@ def test_a_resumed_step_goes_on_as_the_unbroken_one() -> None:
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        ({"adversary": "confused"}, "adapt.adversary is 'confused'; an adversary has inverted"),
-        ({"ramp": "steep"}, "adapt.ramp is 'steep'; use constant"),
+        ({"adversary": "confused"}, "adversary is 'confused'; use none, inverted"),
+        ({"ramp": "steep"}, "ramp is 'steep'; use constant"),
         ({"layer": "inc9"}, "layer 'inc9' is unknown; there are conv1, conv2"),
         ({"layer": "valid1"}, None),
     ],

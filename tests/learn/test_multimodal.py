@@ -50,10 +50,10 @@ def test_smooth_averages_the_pixels_that_exist() -> None:
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        ({"layers": ("conv 16",)}, "network layer 'conv 16' cannot be read"),
+        ({"layers": ("conv 16",)}, r"layers\[0\] is 'conv 16'; write 'conv N K ACT"),
         ({"layers": ("dense 16",)}, "'dense 16'"),
-        ({"scaling": "cube"}, "network.scaling is 'cube'"),
-        ({"norm": "layer"}, "network.norm is 'layer'"),
+        ({"scaling": "cube"}, "scaling is 'cube'; use sqrt"),
+        ({"norm": "layer"}, "norm is 'layer'; use none"),
     ],
 )
 def test_bad_settings_are_named(change: dict, message: str) -> None:

@@ -170,8 +170,9 @@ def test_two_ways_to_train_at_once_are_refused(config: RunConfig) -> None:
 
 def test_ways_to_adapt_are_in_force_where_there_is_a_target(config: RunConfig) -> None:
     assert [type(one).__name__ for one in adaptations(config)] == ["Matched"]
-    alone = replace(config, adapt=replace(config.adapt, targets=()))
+    alone = replace(config, adapt=replace(config.adapt, targets=(), methods=()))
     assert adaptations(alone) == ()
-    unknown = replace(config, adapt=replace(config.adapt, methods=("magic",)))
+    with pytest.raises(ConfigError, match=r"adapt\.targets is empty, so there is nothing to adapt"):
+        replace(config, adapt=replace(config.adapt, targets=()))
     with pytest.raises(ConfigError, match="adaptation 'magic' is unknown; use degrade, adversary"):
-        adaptations(unknown)
+        replace(config.adapt, methods=("magic",))

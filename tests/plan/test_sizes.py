@@ -140,14 +140,17 @@ def test_stated_numbers_change_no_store_and_no_model(real):
 @pytest.mark.parametrize(
     ("line", "said"),
     [
-        ("A = { objects = -1 }", r"plan\.fields\.A\.objects is -1; give 0 or more"),
+        ("A = { objects = -1 }", r"plan\.fields\.A\.objects is -1; give at least 0"),
         (
             "A = { objects = 9, labelled = 10 }",
-            r"plan\.fields\.A\.labelled is 10; give from 0 to 9, its objects",
+            r"plan\.fields\.A\.labelled is 10; give a value from 0 to 9, its objects",
         ),
         ("B = { objects = 9 }", r"plan\.fields has 'B'; the fields are A"),
         ("A = { galaxies = 9 }", r"\[plan\.fields\.A\] has no key 'galaxies'"),
-        ("A = { objects = 1.5 }", r"plan\.fields\.A\.objects is 1\.5, which is not of type int"),
+        (
+            "A = { objects = 1.5 }",
+            r"plan\.fields\.A\.objects is 1\.5; give a whole number, at least 0",
+        ),
     ],
 )
 def test_numbers_that_cannot_be_are_refused(real_file, line, said):

@@ -13,6 +13,7 @@ import pytest
 
 from hscz.errors import ConfigError
 from hscz.tables.descriptor import CatalogueDescriptor, descriptor_paths, load_descriptor
+from hscz.tables.listing import describe_catalogue
 from hscz.tables.select import select
 
 MINIMAL = """
@@ -234,12 +235,27 @@ def test_mistakes_in_tables_are_named(tmp_path: Path, change: str, message: str)
 
 
 def test_what_is_missing_is_named(tmp_path: Path) -> None:
-    with pytest.raises(ConfigError, match=r"mine\.toml: missing .*'survey'"):
-        load_descriptor(write(tmp_path, MINIMAL.replace('survey = "MINE"', "")))
-    with pytest.raises(ConfigError, match="needs ra and dec, or x and y"):
-        load_descriptor(write(tmp_path, MINIMAL.replace('dec = "DEC"', "")))
+    for text in (MINIMAL.replace('dec = "DEC"', ""), 'format = "csv"\n'):
+        with pytest.raises(ConfigError, match=r"mine\.toml: \[columns\] needs ra and dec, or x"):
+            load_descriptor(write(tmp_path, text))
     with pytest.raises(ConfigError, match=r"mine\.toml: z_range = \[1.0\] should be two"):
         load_descriptor(write(tmp_path, MINIMAL.replace("[0.0, 1.0]", "[1.0]")))
+
+
+def test_columns_and_format_are_enough(tmp_path: Path) -> None:
+    text = 'format = "csv"\n[columns]\nra = "RA"\ndec = "DEC"\nz = "Z"\n'
+    path = write(tmp_path, text)
+    path.write_bytes(b"\xef\xbb\xbf" + text.encode())  # as some editors begin a file
+    found = load_descriptor(path)
+    assert (found.title, found.survey, found.bibcode, found.z_range) == ("mine", "mine", "", ())
+    assert describe_catalogue(str(path)).splitlines()[:2] == ["mine: mine", "  survey       mine"]
+
+
+@pytest.mark.parametrize("name", descriptor_paths())
+def test_the_descriptors_of_the_package_are_complete(name: str) -> None:
+    keys = set(tomllib.loads(descriptor_paths()[name].read_text()))
+    told = {"title", "survey", "reference", "bibcode", "selection", "z_range"}
+    assert {*told, "extinction_corrected", "columns"} <= keys
 
 
 def test_an_unknown_name_gets_a_hint(tmp_path: Path) -> None:

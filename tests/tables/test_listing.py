@@ -67,11 +67,11 @@ def test_a_bad_file_of_yours_is_named(
     assert main(["info", *arguments]) == 2
     error = capsys.readouterr().err
     assert error.count("\n") == 1
-    assert f"hscz info: {tmp_path / 'mine.toml'}: missing" in error
+    assert f"hscz info: {tmp_path / 'mine.toml'}: [columns] needs ra and dec" in error
 
 
 def test_a_name_goes_with_catalogs_alone(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["info", "somewhere.zarr", "deep2"]) == 2
-    assert "a name goes with 'catalogs' alone" in capsys.readouterr().err
+    assert "a name goes with 'catalogs' and 'settings' alone" in capsys.readouterr().err
     assert main(["info", "catalogs", "dep2"]) == 2
     assert "did you mean 'deep2'" in capsys.readouterr().err
