@@ -72,7 +72,7 @@ def _export_field(config: RunConfig, name: str, overwrite: bool) -> list[Path]:
     except BaseException:
         write_json(note, before)
         raise
-    files = own | {path.name: InputFile(path).record for path in paths if path.is_file()}
+    files = own | {path.name: _record(path) for path in paths}
     mark_made(note, export_key(config, name), files=files)
     return paths
 
@@ -94,5 +94,15 @@ def _note(config: RunConfig, name: str) -> Path:
 
 
 def _is_own(path: Path, record: Any) -> bool:
-    """Return whether a file is as the run wrote it, or was just being written."""
-    return record == "begun" or InputFile(path).is_as(record)
+    """Return whether a catalogue is as the run wrote it, or was just being written."""
+    if record == "begun":
+        return True
+    return _record(path) == record if path.is_dir() else InputFile(path).is_as(record)
+
+
+def _record(path: Path) -> Any:
+    """Return what tells a catalogue from another: of those that are folders, names and sizes."""
+    if path.is_dir():
+        files = (file for file in sorted(path.rglob("*")) if file.is_file())
+        return {str(file.relative_to(path)): file.stat().st_size for file in files}
+    return InputFile(path).record

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
+from io import BytesIO
 from pathlib import Path
 
 import numpy as np
@@ -127,7 +128,10 @@ class Model:
     def save_weights(self, folder: ModelFolder) -> None:
         """Write the weights, which declares the model whole."""
         state = {key: value.cpu() for key, value in self.network.state_dict().items()}
-        write_atomic(folder.weights, lambda path: torch.save(state, path))
+        # In memory first: a file's name, here one that passes, would become part of what it holds.
+        content = BytesIO()
+        torch.save(state, content)
+        write_atomic(folder.weights, lambda path: path.write_bytes(content.getvalue()))
 
     @classmethod
     def load(cls, path: str | Path, device: torch.device | None = None) -> Model:

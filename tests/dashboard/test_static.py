@@ -16,6 +16,11 @@ def test_the_static_page_stands_alone_and_is_not_overwritten(pair, tmp_path: Pat
     text = page.read_text()
     assert "44223461475791511" in text
     assert "<script src=" not in text
+    capsys.readouterr()
+    assert main(command) == 0
+    assert f"up to date: {page}" in capsys.readouterr().out
+    assert main([*command[:2], *command[3:]]) == 0
+    assert "dashboard: other PDF cubes" in capsys.readouterr().out
     page.write_text("mine")
     assert main(command) == 1
     assert "page.html: exists" in capsys.readouterr().err

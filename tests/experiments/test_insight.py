@@ -18,7 +18,14 @@ from hscz.cli import main
 from hscz.config import RunConfig
 from hscz.config.read import load
 from hscz.errors import StoreError
-from hscz.experiments.insight import MAGNITUDE, best_layer, draw_samples, folder, looked_at
+from hscz.experiments.insight import (
+    MAGNITUDE,
+    best_layer,
+    draw_samples,
+    folder,
+    look_key,
+    looked_at,
+)
 from hscz.experiments.layers import activations, draw_sample
 from hscz.files.fresh import Key
 from hscz.learn.folder import ModelFolder
@@ -242,6 +249,16 @@ def test_a_second_run_has_nothing_to_do(
     assert "up to date" in capsys.readouterr().out
     assert main([*command, "--set", "embed.cells=2"]) == 0
     assert "would write" in capsys.readouterr().out
+
+
+def test_bands_that_stand_in_make_it_stale(config: RunConfig, report: str) -> None:
+    plan = looked_at(config)["DEEP2"]
+    lent = replace(plan[0].config.predict, stand_in={"us": "u"})
+    first = replace(plan[0], config=replace(plan[0].config, predict=lent))
+    before = look_key(plan, config.embed, config.evaluate)
+    after = look_key([first, *plan[1:]], config.embed, config.evaluate)
+    assert after.why_stale(before.note()) == "v0.predict.stand_in was {}"
+    assert after.fingerprint != before.fingerprint
 
 
 @pytest.mark.parametrize(

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import shutil
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -55,6 +57,29 @@ def test_a_stale_catalogue_of_the_run_is_made_again(root: Path) -> None:
     export_field(other, "A")
     assert not why_unexported(other, "A")
     assert pd.read_parquet(parquet)["mag_i"].max() < 23
+
+
+@pytest.mark.parametrize("formats", [("parquet", "fits"), ("hats",)])
+def test_a_copied_run_knows_its_catalogues(
+    root: Path, tmp_path: Path, formats: tuple[str, ...]
+) -> None:
+    if "hats" in formats:
+        pytest.importorskip("hats")
+    config = config_of(root)
+    config = replace(config, export=ExportConfig(formats))
+    export_field(config, "A")
+    there = tmp_path / "there"
+    shutil.copytree(root / "stores", there / "stores", copy_function=shutil.copyfile)
+    config = replace(config, stores=str(there / "stores"))
+    assert not why_unexported(config, "A")
+    select = ExportConfig(formats, select="mag_i < 23")
+    export_field(replace(config, export=select), "A")
+    assert why_unexported(config, "A") == "export.select was 'mag_i < 23'"
+    path = export_paths(config, "A")[0]
+    extra = path / "mine.txt" if path.is_dir() else path
+    extra.write_text("my own")
+    with pytest.raises(InputError, match="exists already and is not as this run wrote"):
+        export_field(config, "A")
 
 
 def test_a_file_of_somebody_else_is_left_alone(root: Path) -> None:

@@ -182,6 +182,24 @@ def test_plain_files_and_files_by_hand(descriptor, downloader, archive, tmp_path
         fetch_catalogue(by_hand, tmp_path / "b.fits", downloader)
 
 
+@pytest.mark.parametrize(
+    ("answer", "said"),
+    [
+        (b'{"error": "quota exceeded"}', "has none of the columns of mine; it begins with b'{"),
+        (b"<?xml version='1.0'?><error>no such table</error>", "cannot be read: "),
+    ],
+)
+def test_an_error_in_place_of_a_table_is_not_kept(downloader, archive, tmp_path, answer, said):
+    archive.files["/a.csv"] = answer
+    file = tmp_path / "mine.toml"
+    file.write_text(
+        f'format = "csv"\n{COMMON}[archive]\nservice = "url"\nurls = ["{archive.url}/a.csv"]\n'
+    )
+    with pytest.raises(InputError, match=re.escape(said)):
+        fetch_catalogue(load_descriptor(file), tmp_path / "a.csv", downloader)
+    assert not list(tmp_path.glob("*a.csv*"))
+
+
 def test_answers_that_cannot_be_used(descriptor, downloader, archive, table, tmp_path):
     one = descriptor("irsa", table="t")
 

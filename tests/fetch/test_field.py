@@ -7,7 +7,9 @@ import io
 import logging
 import re
 import tarfile
+import time
 from dataclasses import replace
+from email.utils import formatdate
 from functools import partial
 
 import numpy as np
@@ -137,6 +139,22 @@ def test_a_busy_server_is_asked_again_after_growing_waits(
     with pytest.raises(InputError, match="answered 503, after 3 tries"):
         downloader.download(f"{archive.url}/b.fits", tmp_path / "b.fits", check_file)
     assert not (tmp_path / "b.fits").exists()
+
+
+def test_a_server_is_asked_again_when_it_says(downloader, archive, waits, fits_bytes, tmp_path):
+    then = formatdate(time.time() + 90, usegmt=True)
+    asked = ["7", then]
+
+    def busy(handler):
+        if asked:
+            return handler.reply(429, b"", Retry_After=asked.pop(0))
+        return handler.file(fits_bytes)
+
+    archive.files["/a.fits"] = busy
+    downloader.download(f"{archive.url}/a.fits", tmp_path / "a.fits", check_file)
+    first, second = (w for w in waits if w >= 1)
+    assert first == 7.0
+    assert 80 < second <= 90
 
 
 def test_a_cut_connection_goes_on_where_it_stopped(downloader, archive, tmp_path):
