@@ -7,6 +7,9 @@ from typing import Any
 import pandas as pd
 import pytest
 
+pytest.importorskip("holoviews")
+
+from tests.helpers.toy_figures import Drawn
 from tests.helpers.toy_survey import FIELDS, SCATTER, cube, field_store
 
 
@@ -29,3 +32,8 @@ def survey() -> dict[str, Any]:
         "training": training,
         "everywhere": {name: cubes["v2"][name] for name in FIELDS[1:]},
     }
+
+
+@pytest.fixture(scope="session")
+def drawn(survey: dict[str, Any]) -> Drawn:
+    return Drawn(survey)

@@ -1,0 +1,31 @@
+from __future__ import annotations
+
+import pandas as pd
+import pytest
+
+pytest.importorskip("holoviews")
+import holoviews as hv
+
+from hscz import figures
+
+
+def test_network_is_drawn_from_its_modules() -> None:
+    pytest.importorskip("torch")
+    from hscz.config.learn import NETWORK_PRESETS
+    from hscz.learn.adversary import Adversary
+    from hscz.learn.multimodal import multimodal
+
+    bands = ("u", "g", "r", "i", "z", "y")
+    network = multimodal(NETWORK_PRESETS["compact"], [1.0] * 6, 360)
+    adversary = Adversary(106, 8, (24, 20), (64,), "batch")
+    figure = figures.fig10(network, adversary, "inc2", bands)
+    table = figure.table
+    own = table["part"] == "adversary"
+    for module, rows in ((network, table[~own]), (adversary, table[own])):
+        assert rows["parameters"].sum() == sum(p.numel() for p in module.parameters())
+    assert table.iloc[-1][["layer", "maps"]].tolist() == ["same field?", 2]
+    assert network.training
+    assert hv.render(figure.plot, backend="bokeh") is not None
+    pd.testing.assert_frame_equal(figures.fig06(network, bands).table, table[~own])
+    assert figures.fig06(None, bands).missing
+    assert figures.fig10(network, None, "", bands).note.startswith("no recipe has an adversary")
