@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import tomllib
+import json
 from pathlib import Path
 
 import numpy as np
@@ -10,7 +10,7 @@ import pandas as pd
 
 from hscz.config.reference import text as settings
 from hscz.errors import ConfigError, StoreError
-from hscz.files.atomic import read_json
+from hscz.learn.folder import ModelFolder
 from hscz.schema import WIDE_PDFW, flag_counts
 from hscz.stores import attributes, open_cube, open_field, part
 from hscz.tables.listing import describe_catalogue, list_catalogues
@@ -63,8 +63,8 @@ def describe_artefact(path: str | Path) -> str:
         If the path is none of them, or unfinished.
     """
     path = Path(path)
-    if (path / "config.toml").exists():
-        return _describe_model(path)
+    if ModelFolder(path).exists:
+        return _describe_model(ModelFolder(path))
     names = {entry.name for entry in path.iterdir()} if path.is_dir() else set()
     if "pdf" in names:
         return _describe_cube(path)
@@ -114,26 +114,22 @@ def _describe_cube(path: Path) -> str:
     )
 
 
-def _describe_model(path: Path) -> str:
+def _describe_model(model: ModelFolder) -> str:
     try:
-        config = tomllib.loads((path / "config.toml").read_text(encoding="utf-8"))
-        history = path / "history.jsonl"
-        epochs = history.read_text(encoding="utf-8").splitlines() if history.exists() else []
-        whole = "whole" if (path / "weights.pt").exists() else "unfinished"
-        made = read_json(path / "provenance.json").get("made", "at an unknown time")
+        config, epochs = model.settings(), model.epochs()
         return "\n".join(
             [
-                f"model {path} ({whole})",
+                f"model {model} ({'whole' if model.whole else 'unfinished'})",
                 f"  bands     {', '.join(config['bands'])}",
                 f"  bins      {len(config['z_edges']) - 1} to z = {config['z_edges'][-1]:g}",
                 f"  network   {config['network']['size']}, {config['network']['input_px']} px",
-                f"  made      {made}",
-                f"  {epochs[-1]}" if epochs else "  no epoch has ended yet",
+                f"  made      {model.note().get('made', 'at an unknown time')}",
+                f"  {json.dumps(epochs[-1])}" if epochs else "  no epoch has ended yet",
             ]
         )
     except (KeyError, TypeError, ValueError) as error:
         raise StoreError(
-            f"{path}: config.toml does not describe a model ({error}); train again with "
+            f"{model}: config.toml does not describe a model ({error}); train again with "
             "'hscz train --force'"
         ) from None
 

@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from hscz.files.atomic import read_json, write_atomic
+from hscz.files.atomic import read_json, write_text
 from hscz.files.fresh import Key, why_stale
 from hscz.learn.training_sample import TrainingSample, epoch_seed
 from hscz.stores import part
@@ -116,19 +116,19 @@ class ModelFolder:
 
     def settings(self) -> dict[str, Any]:
         """Return what ``config.toml`` says."""
-        return tomllib.loads(self.config.read_text())
+        return tomllib.loads(self.config.read_text(encoding="utf-8"))
 
     def epochs(self) -> list[dict[str, float]]:
         """Return the numbers of each epoch so far."""
         if not self.history.exists():
             return []
-        return [json.loads(line) for line in self.history.read_text().splitlines()]
+        text = self.history.read_text(encoding="utf-8")
+        return [json.loads(line) for line in text.splitlines()]
 
     def note_epoch(self, row: Mapping[str, float]) -> None:
         """Add an epoch to the history; what a killed run noted from it on is dropped."""
         before = self.epochs()[: int(row["epoch"]) - 1]
-        text = "".join(json.dumps(one) + "\n" for one in (*before, row))
-        write_atomic(self.history, lambda path: path.write_text(text))
+        write_text(self.history, "".join(json.dumps(one) + "\n" for one in (*before, row)))
 
     def read_split(self, columns: Sequence[str]) -> pd.DataFrame:
         """Return columns of the table of all objects; see `hscz.learn.sample.divide`.

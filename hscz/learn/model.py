@@ -17,7 +17,7 @@ from hscz.config import RunConfig
 from hscz.config.learn import NetworkConfig
 from hscz.config.read import as_mapping, parse
 from hscz.errors import StoreError
-from hscz.files.atomic import write_atomic
+from hscz.files.atomic import write_atomic, write_text
 from hscz.learn.adapt import adaptations
 from hscz.learn.folder import ModelFolder
 from hscz.learn.network import Network, on_device
@@ -123,7 +123,7 @@ class Model:
             "adapt": as_mapping(run.adapt),
             "flatten": as_mapping(run.flatten),
         }
-        write_atomic(folder.config, lambda path: path.write_text(tomli_w.dumps(mapping)))
+        write_text(folder.config, tomli_w.dumps(mapping))
 
     def save_weights(self, folder: ModelFolder) -> None:
         """Write the weights, which declares the model whole."""
