@@ -88,6 +88,18 @@ class FieldConfig:
         return self
 
     @model_validator(mode="after")
+    def _cosmos2020_is_both(self) -> Self:
+        if bool(self.c2020_classic) != bool(self.c2020_farmer):
+            there, absent = "c2020_classic", "c2020_farmer"
+            if self.c2020_farmer:
+                there, absent = absent, there
+            raise ValueError(
+                f"{there} has no {absent} beside it; the paper's consensus is of both, and one "
+                "alone says nothing of the scatter between them"
+            )
+        return self
+
+    @model_validator(mode="after")
     def _dust_has_a_place(self) -> Self:
         if self.ebv == "irsa" and not (self.fetch and self.fetch.box):
             raise ValueError("ebv is 'irsa'; say where on the sky with box under its fetch")

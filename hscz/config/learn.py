@@ -241,6 +241,14 @@ class AdaptConfig:
     zero_point_scatter_mag: Share = 0.0
     """Random shift of the zero point of each band, where stamps are degraded."""
 
+    @model_validator(mode="after")
+    def _the_adversary_has_a_loss(self) -> Self:
+        if "adversary" in self.methods and self.adversary == "none":
+            raise ValueError(
+                "methods has 'adversary', but adversary is 'none'; give its loss there instead"
+            )
+        return self
+
     @property
     def in_force(self) -> tuple[str, ...]:
         """Names of all ways to adapt, in the order in which they alter source stamps."""

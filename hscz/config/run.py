@@ -56,12 +56,17 @@ class RunConfig:
     """Recipes of your own by name."""
 
     @model_validator(mode="after")
-    def _adaptation_has_targets(self) -> Self:
+    def _adaptation_has_galaxies(self) -> Self:
         adapt = self.adapt
         if not adapt.targets and adapt.in_force:
             raise ValueError(
                 "adapt.targets is empty, so there is nothing to adapt to; name fields, or leave "
                 'adapt.adversary = "none", adapt.degrade = false and adapt.methods = []'
+            )
+        if adapt.adversary != "none" and self.train.batch_size % 4:
+            raise ValueError(
+                f"train.batch_size is {self.train.batch_size}; pairs for the adversary need a "
+                "multiple of 4"
             )
         both = set(adapt.targets) & set(self.train.fields)
         if both:

@@ -9,7 +9,7 @@ import xarray as xr
 from hscz import stores
 from hscz.config import FieldConfig, LabelConfig, RunConfig, TableConfig
 from hscz.config.decisive import key_of
-from hscz.errors import ConfigError, InputError, about
+from hscz.errors import InputError, about
 from hscz.files.fresh import Key, input_files
 from hscz.files.lock import at_work
 from hscz.schema import check_unique_ids
@@ -92,13 +92,8 @@ def _label(config: RunConfig, name: str) -> str:
 
 
 def _c2020(entry: FieldConfig, settings: LabelConfig) -> pd.DataFrame | None:
-    if not (entry.c2020_classic or entry.c2020_farmer):
+    if not entry.c2020_classic:
         return None
-    if not (entry.c2020_classic and entry.c2020_farmer):
-        raise ConfigError(
-            "COSMOS2020 labels need c2020_classic and c2020_farmer; the paper's consensus is of "
-            "both, and one alone says nothing of the scatter between them"
-        )
     classic, farmer = (
         read_catalogue(file, descriptor, extra=[settings.lephare_column], bands=())
         for file, descriptor in (

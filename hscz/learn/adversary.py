@@ -173,13 +173,6 @@ class Adversarial:
         total_steps: int,
         device: torch.device,
     ) -> None:
-        if adapt.adversary not in CONFUSION:
-            names = ", ".join(CONFUSION)
-            raise ConfigError(f"adapt.adversary is {adapt.adversary!r}; an adversary has {names}")
-        if adapt.statistics not in ("apart", "mixed"):
-            raise ConfigError(f"adapt.statistics is {adapt.statistics!r}; use apart or mixed")
-        if adapt.ramp not in RAMPS:
-            raise ConfigError(f"adapt.ramp is {adapt.ramp!r}; use {', '.join(RAMPS)}")
         self.network, self.settings, self.adapt, self.device = network, settings, adapt, device
         self.layer = adapt.layer or default_layer(network.layer_names)
         self.adversary = on_device(_new_adversary(network, self.layer, adapt, settings), device)

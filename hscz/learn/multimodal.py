@@ -15,7 +15,6 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from hscz.config.learn import NetworkConfig
-from hscz.errors import ConfigError
 from hscz.learn.network import Network, Scaling
 
 ACTIVATIONS = {"relu": nn.ReLU, "tanh": nn.Tanh}
@@ -35,7 +34,7 @@ def multimodal(config: NetworkConfig, noise: Sequence[float], n_bins: int) -> Ne
     Raises
     ------
     ConfigError
-        If a layer cannot be read or the maps shrink to nothing.
+        If the maps shrink to nothing.
 
     Examples
     --------
@@ -46,8 +45,6 @@ def multimodal(config: NetworkConfig, noise: Sequence[float], n_bins: int) -> Ne
     >>> network.activations(torch.zeros(2, 6, 64, 64), "inc1").shape
     torch.Size([2, 106, 8, 8])
     """
-    if config.norm not in ("none", "batch"):
-        raise ConfigError(f"network.norm is {config.norm!r}; use none or batch")
     scaling = Scaling(config.scaling, noise, config.input_px, config.masks)
     body = _body(config, pairs=max(1, len(noise) - 1), channels=scaling.channels)
     return Network(scaling, body, config.dense, n_bins, config.norm)
@@ -79,8 +76,6 @@ class Convolution(nn.Sequential):
         stride: int = 1,
         padded: bool = True,
     ) -> None:
-        if activation not in ACTIVATIONS:
-            raise ConfigError(f"activation {activation!r} is unknown; use relu or tanh")
         convolution = nn.Conv2d(
             channels,
             kernels,
@@ -139,13 +134,7 @@ def _body(config: NetworkConfig, pairs: int, channels: int) -> nn.Sequential:
     for position, text in enumerate(config.layers):
         groups = pairs if position < config.merge_after else 1
         kind, *rest = text.split()
-        try:
-            module, channels = _layer(kind, rest, channels, groups, config.norm)
-        except (ValueError, IndexError):
-            raise ConfigError(
-                f"network layer {text!r} cannot be read; write 'conv N K ACT [STRIDE]', 'inc K', "
-                "'valid N K', 'pool' or 'smooth'"
-            ) from None
+        module, channels = _layer(kind, rest, channels, groups, config.norm)
         number = 1 + sum(name.rstrip("0123456789") == kind for name in modules)
         modules[f"{kind}{number}"] = module
     return nn.Sequential(modules)
@@ -167,6 +156,4 @@ def _layer(
         return inception, inception.channels
     if kind == "pool":
         return nn.AvgPool2d(2), channels
-    if kind == "smooth":
-        return Smooth(), channels
-    raise ValueError(kind)
+    return Smooth(), channels

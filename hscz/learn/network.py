@@ -32,8 +32,6 @@ class Scaling(nn.Module):
         self, kind: str, noise: Sequence[float], input_px: int, masks: bool = False
     ) -> None:
         super().__init__()
-        if kind not in SCALINGS:
-            raise ConfigError(f"network.scaling is {kind!r}; use one of {', '.join(SCALINGS)}")
         self.compress = SCALINGS[kind]
         self.input_px = input_px
         self.masks = masks

@@ -25,6 +25,7 @@ FIELD = {
         ({"ebv": "planck"}, "ebv is 'planck'; use \"\", catalogue, sfd or irsa"),
         ({"ebv": "irsa"}, "ebv is 'irsa'; say where on the sky with box under its fetch"),
         ({"ebv": "sfd"}, r"ebv is 'sfd'; name the folder .* with dust under \[ingest\]"),
+        ({"c2020_farmer": "f.fits"}, "c2020_farmer has no c2020_classic beside it"),
         ({"zero_point": "AB"}, "zero_point is 'AB'; give a number"),
         ({"catalogue": "cat.fits"}, "catalogue must be a section, not 'cat.fits'"),
         ({"spec": [{"file": "a.fits"}]}, None),

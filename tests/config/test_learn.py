@@ -40,6 +40,10 @@ def one(section: str, key: str, value: object) -> dict:
         (one("adapt", "kernels", [0, 4]), r"adapt.kernels\[0\] is 0; give at least 1"),
         (one("adapt", "dense", [0]), r"adapt.dense\[0\] is 0; give at least 1"),
         (one("adapt", "methods", ["coral"]), r"adapt.methods\[0\] is 'coral': .*unknown; use deg"),
+        (
+            one("adapt", "methods", ["adversary"]),
+            "methods has 'adversary', but adversary is 'none",
+        ),
         (one("adapt", "degrade_share", 2), "adapt.degrade_share is 2; give a value from 0 to 1"),
         (one("network", "norm", "layer"), "network.norm is 'layer'; use none or batch"),
         (one("network", "scaling", "cube"), "network.scaling is 'cube'; use sqrt, log, asinh or"),

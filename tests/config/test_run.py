@@ -27,6 +27,10 @@ FIELD = {
         ({"adapt": {"degrade": True}}, "adapt.targets is empty, so there is nothing to adapt to"),
         ({"adapt": {"adversary": "uniform"}}, "adapt.targets is empty"),
         (
+            {"adapt": {"targets": ["A"], "adversary": "uniform"}, "train": {"batch_size": 30}},
+            "train.batch_size is 30; pairs for the adversary need a multiple of 4",
+        ),
+        (
             {"adapt": {"targets": ["COSMOS_UDF"]}},
             "has 'COSMOS_UDF', a source field of train.fields",
         ),

@@ -156,8 +156,6 @@ def test_a_resumed_step_goes_on_as_the_unbroken_one() -> None:
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        ({"adversary": "confused"}, "adversary is 'confused'; use none, inverted"),
-        ({"ramp": "steep"}, "ramp is 'steep'; use constant"),
         ({"layer": "inc9"}, "layer 'inc9' is unknown; there are conv1, conv2"),
         ({"layer": "valid1"}, None),
     ],

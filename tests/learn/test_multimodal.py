@@ -4,11 +4,9 @@ from __future__ import annotations
 
 import dataclasses
 
-import pytest
 import torch
 
 from hscz.config.learn import NETWORK_PRESETS
-from hscz.errors import ConfigError
 from hscz.learn.multimodal import Inception, Smooth, multimodal
 
 COMPACT = NETWORK_PRESETS["compact"]
@@ -45,17 +43,3 @@ def test_smooth_averages_the_pixels_that_exist() -> None:
     image = torch.tensor([[1.0, 2.0], [3.0, 4.0]]).view(1, 1, 2, 2)
     expected = torch.tensor([[2.5, 3.0], [3.5, 4.0]]).view(1, 1, 2, 2)
     assert torch.equal(Smooth()(image), expected)
-
-
-@pytest.mark.parametrize(
-    ("change", "message"),
-    [
-        ({"layers": ("conv 16",)}, r"layers\[0\] is 'conv 16'; write 'conv N K ACT"),
-        ({"layers": ("dense 16",)}, "'dense 16'"),
-        ({"scaling": "cube"}, "scaling is 'cube'; use sqrt"),
-        ({"norm": "layer"}, "norm is 'layer'; use none"),
-    ],
-)
-def test_bad_settings_are_named(change: dict, message: str) -> None:
-    with pytest.raises(ConfigError, match=message):
-        multimodal(dataclasses.replace(COMPACT, **change), [1.0] * 6, 360)

@@ -152,7 +152,7 @@ def test_label_catalogues(
 
 def test_one_of_two_cosmos2020_catalogues_is_refused(made: Path, fails: Fails) -> None:
     change = ("--set", "fields.A.c2020_classic=c.fits")
-    assert "need c2020_classic and c2020_farmer" in fails(made, "label", *change, code=2)
+    assert "c2020_classic has no c2020_farmer beside it" in fails(made, "label", *change, code=2)
 
 
 def test_a_rule_may_use_any_column_of_the_file(files: Path) -> None:

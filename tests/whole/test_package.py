@@ -15,5 +15,5 @@ def test_modules_load_by_name_after_one_import():
 
 
 def test_import_loads_nothing_heavy():
-    heavy = "{'numpy', 'xarray', 'dask', 'torch', 'pandas', 'astropy'}"
+    heavy = "{'numpy', 'xarray', 'dask', 'torch', 'pandas', 'astropy', 'pydantic'}"
     assert run(f"import sys, hscz; print({heavy} & set(sys.modules))") == "set()"
