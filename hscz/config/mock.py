@@ -14,7 +14,7 @@ from pydantic import model_validator
 from hscz.config.section import section
 from hscz.config.values import Amount, Natural, Number, Positive, Whole, one_of
 from hscz.errors import ConfigError
-from hscz.survey import FIELDS, PIXEL_SCALE_ARCSEC, STAMP_PX, ZERO_POINT_MAG
+from hscz.survey import FIELDS, PIXEL_SCALE_ARCSEC, STAMP_PX, ZERO_POINT_MAG, equivalents
 
 DEPTH_MAG: Mapping[str, float] = {
     "u": 27.0,
@@ -126,7 +126,7 @@ def _conditions(
     flux_offset_mag: Mapping[str, float] | None = None,
 ) -> Conditions:
     bands = FIELDS[field_name].bands
-    deeper = {b: u_deeper_mag if b in ("u", "us") else hsc_deeper_mag for b in bands}
+    deeper = {b: u_deeper_mag if b in equivalents("u") else hsc_deeper_mag for b in bands}
     return Conditions(
         depth_mag={b: round(DEPTH_MAG[b] + deeper[b], 2) for b in bands},
         seeing_arcsec={b: round(SEEING_ARCSEC[b] * seeing_factor, 3) for b in bands},

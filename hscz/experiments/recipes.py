@@ -121,10 +121,7 @@ RECIPES: Mapping[str, Recipe] = {
         roles=("against magnitude",),
     ),
     "boosting": Recipe(
-        "gradient boosting on measured magnitudes",
-        method="boosting",
-        colour="#4d5b0a",
-        marker="<",
+        "gradient boosting on measured magnitudes", method="boosting", colour="#4d5b0a", marker="<"
     ),
     "degraded": Recipe(
         "the source made like the target",
@@ -169,16 +166,10 @@ RECIPES: Mapping[str, Recipe] = {
         colour="#a8590a",
     ),
     "uniform": Recipe(
-        "v2 with domain confusion",
-        ADVERSARY,
-        adapt={"adversary": "uniform"},
-        colour="#f7c948",
+        "v2 with domain confusion", ADVERSARY, adapt={"adversary": "uniform"}, colour="#f7c948"
     ),
     "reversal": Recipe(
-        "v2 with reversed gradients",
-        ADVERSARY,
-        adapt={"adversary": "reversal"},
-        colour="#b8860b",
+        "v2 with reversed gradients", ADVERSARY, adapt={"adversary": "reversal"}, colour="#b8860b"
     ),
     "v2-all": Recipe(
         "one v2 for all targets with the same u-type band",
@@ -194,10 +185,7 @@ RECIPES: Mapping[str, Recipe] = {
     ),
     "v0-both-u": Recipe(
         "one v0 for u and u*, which it tells from each other",
-        train={
-            "bands": ["u", "us", "g", "r", "i", "z", "y"],
-            "hidden": [["u"], ["us"], []],
-        },
+        train={"bands": ["u", "us", "g", "r", "i", "z", "y"], "hidden": [["u"], ["us"], []]},
         colour="#6fa8a0",
     ),
     "v0-one-hot": Recipe("v0 with one-hot labels", train={"targets": "one_hot"}, colour="#4a8fd8"),

@@ -93,12 +93,12 @@ class Results:
 
     def by_u_band(self) -> dict[str, xr.Dataset]:
         """Return the PDF cubes of the source field that Figure 7 compares."""
-        wanted = {}
+        wanted, (u, u_star) = {}, equivalents("u")
         for one in self.plan:
-            band = next((b for b in equivalents("u") if b in one.config.train.bands), "u")
+            band = next((b for b in (u, u_star) if b in one.config.train.bands), u)
             if one.recipe == BASELINE:
                 wanted[band] = (one, self.source)
-            elif one.recipe == SWAPPED and band == "us":
+            elif one.recipe == SWAPPED and band == u_star:
                 wanted["swapped"] = (one, self.source)
         return self._cubes(wanted)
 

@@ -325,6 +325,10 @@ def test_seeds_repeat_mock_and_training_in_their_own_folders(config: RunConfig) 
         ('experiments.targets=["EGS"]', "experiments.targets has 'EGS'; the fields are"),
         ('experiments.recipes=["v9"]', "recipe 'v9' is unknown; there are v0"),
         ('recipes.mine.base="mine"', "recipe 'mine' starts from itself"),
+        (
+            'network.norm="none"',
+            "recipe recommended: predict.renormalise is true, but network.norm",
+        ),
         ("recipes.mine.adopt={}", r"\[recipes.mine\] has no key 'adopt'"),
         ("recipes.mine.adapt.wait=1", "recipes.mine.adapt. has no key 'wait'"),
         ('adapt.targets=["COSMOS_UDF"]', "a source field of train.fields"),

@@ -21,7 +21,6 @@ from hscz.predict import calibration as calibrate
 from hscz.predict import recalibrate
 from hscz.predict.calibration import calibration_of
 from hscz.predict.stage import predict, predict_field
-from hscz.report.field import evaluate
 from hscz.schema import LABEL_COLUMNS, Flag
 from hscz.stores import open_cube, open_field
 
@@ -134,27 +133,3 @@ def test_networks_that_disagree_are_flagged(config: RunConfig) -> None:
     np.testing.assert_array_equal((both["flags"].values & Flag.RUNS_DISAGREE) != 0, apart)
     assert apart.any()
     assert not (alone[0]["flags"].values & Flag.RUNS_DISAGREE).any()
-
-
-def test_the_evaluation_judges_pdfs_and_flags(config: RunConfig) -> None:
-    stem = config.results("DEEP2")
-    tables = {
-        kind: pd.read_parquet(stem.with_name(f"DEEP2_{kind}.parquet"))
-        for kind in ("calibration", "coverage", "credibility", "flags")
-    }
-    cube = open_cube(config.cube("DEEP2"), lazy=False)
-    known = (cube["z_true"].values > 0) & np.isfinite(cube["z_median"].values)
-    assert tables["calibration"]["n"][0] == tables["flags"]["n"][0] == known.sum()
-    assert tables["coverage"]["n"].sum() <= known.sum()
-    inside = tables["credibility"]["fraction"]
-    assert (np.diff(inside) >= 0).all()
-    assert 0 < inside[0] < inside.iloc[-1] == 1
-    text = stem.with_name("DEEP2_metrics.txt").read_text()
-    assert "CRPS" in text
-    assert "several_peaks" in text
-
-
-def test_a_cube_that_does_not_say_what_was_learnt_is_not_judged(config: RunConfig) -> None:
-    cube = open_cube(config.cube("DEEP2"), lazy=False).drop_vars("in_training")
-    with pytest.raises(StoreError, match="does not say which objects are 'in_training'"):
-        evaluate(cube, "z_true", config.evaluate)
