@@ -5,19 +5,24 @@ from __future__ import annotations
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 
 from hscz.config import RunConfig
 from hscz.config.read import load
 from hscz.errors import ConfigError
+from hscz.experiments.layers import activations
+from hscz.figures.network import layer_table
 from hscz.learn.adapt import adaptations, step_of
 from hscz.learn.folder import ModelFolder
 from hscz.learn.model import Model
 from hscz.learn.train import train
 from hscz.pdf.grid import RedshiftGrid
 from hscz.plan import synthetic
+from hscz.predict.stage import predict_field
 from hscz.seams import ADAPTATIONS, LABEL_TREATMENTS, NETWORK_BODIES
+from hscz.stores import open_cube, open_field
 
 BANDS = ("g", "r", "i")
 
@@ -27,6 +32,8 @@ from collections import OrderedDict
 import numpy as np
 from torch import nn
 
+from hscz.experiments.layers import activations
+from hscz.figures.network import layer_table
 from hscz.learn.adapt import Adaptation
 from hscz.learn.network import Network, Scaling
 from hscz.learn.steps import Supervised
@@ -140,6 +147,20 @@ def test_a_run_is_trained_with_what_another_package_brings(config: RunConfig) ->
     assert (model.pdf(stamps).argmax(axis=1) == 3).mean() > 0.8
     assert [row["gap"] > 0 for row in folder.epochs()] == [True] * 4
     assert Model.load(path).needs_statistics
+    predict_field(config, "B", progress=False)
+    cube = open_cube(config.cube("B"), lazy=False)
+    assert (cube["pdf"].values.argmax(axis=1) == 3).mean() > 0.8
+    seen = activations(model, open_field(config.field_store("B"), lazy=False), np.arange(9))
+    assert {name: vectors.shape for name, vectors in seen.vectors.items()} == {
+        "first": (9, 5),
+        "second": (9, 5),
+    }
+    assert list(layer_table(model.network)["layer"]) == [
+        "first",
+        "second",
+        "dense1",
+        "redshift bins",
+    ]
 
 
 def test_its_settings_reach_it(config: RunConfig) -> None:
