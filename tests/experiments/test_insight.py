@@ -266,7 +266,7 @@ def test_bands_that_stand_in_make_it_stale(config: RunConfig, report: str) -> No
     [
         ('embed.layer="inc9"', "embed.layer is 'inc9'; v0 has conv1, pool1, conv2"),
         ('embed.recipes=["v3"]', "embed.recipes has v3, but the networks of this run"),
-        ('embed.method="som"', "embed.method is 'som'; use pca, umap, tsne"),
+        ('embed.method="som"', "embed.method is 'som'; use umap, tsne or pca"),
         ("embed.n=3", "embed.n is 3; give a value from 50 to 4000"),
     ],
 )
