@@ -157,7 +157,7 @@ def _dashboard(options: argparse.Namespace) -> int:
 
         asked = options.stores, options.html, options.fields, options.overwrite
         for outcome in go_through([dashboard_stage(*asked)]):
-            if outcome.tells:
+            if outcome.is_worth_a_line:
                 print(outcome)
     else:
         from hscz.dashboard import serve
@@ -207,7 +207,7 @@ def _run_stages(options: argparse.Namespace) -> int:
         progress=not options.quiet,
     ):
         outcomes.append(outcome)
-        if outcome.tells:
+        if outcome.is_worth_a_line:
             print(outcome, flush=True)
     if options.dry_run:
         print("a dry run: nothing was written")

@@ -1,4 +1,4 @@
-"""The errors a user can mend, each naming what was found, where, and what to do."""
+"""The errors a user can remedy, each naming what was found, where, and what to do."""
 
 from __future__ import annotations
 
@@ -7,9 +7,9 @@ from contextlib import contextmanager
 
 
 class HsczError(Exception):
-    """Something in the input or on disk that the user can mend.
+    """Something in the input or on disk that the user can put right.
 
-    The message names the file or variable, the value found there, and the mend.
+    The message names the file or variable, the value found there, and the remedy.
     The command line prints it without a traceback.
 
     Examples
@@ -51,13 +51,13 @@ class IncompleteError(InputError):
     Parameters
     ----------
     message : str
-    service_lacks : bool
+    unreachable : bool
         Whether a whole service was out of reach, rather than single files bad.
     """
 
-    def __init__(self, message: str, service_lacks: bool = False):
+    def __init__(self, message: str, unreachable: bool = False):
         super().__init__(message)
-        self.service_lacks = service_lacks
+        self.unreachable = unreachable
 
 
 @contextmanager

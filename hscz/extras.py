@@ -1,4 +1,4 @@
-"""Packages beyond the core: which extra of hscz brings them, and one error where they lack."""
+"""Packages beyond the core: which extra of hscz brings them, and one error without them."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The contracts of the artefacts, and checks whose errors name what to mend.
+"""The contracts of the artefacts, and checks whose errors name what to correct.
 
 Three artefacts stand on disk between the stages. The field store and the PDF cube are xarray
 datasets, described here; the model directory is described in `hscz.learn.folder`.

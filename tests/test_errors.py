@@ -37,9 +37,9 @@ def test_threads_and_processes_keep_their_labels():
 def test_the_error_is_the_one_raised_and_travels():
     with pytest.raises(IncompleteError) as error, about("F"):
         raise IncompleteError("2 files are not there", True)
-    assert error.value.service_lacks
+    assert error.value.unreachable
     copy = pickle.loads(pickle.dumps(error.value))
-    assert (str(copy), copy.service_lacks) == ("F: 2 files are not there", True)
+    assert (str(copy), copy.unreachable) == ("F: 2 files are not there", True)
 
 
 def test_other_errors_pass():

@@ -28,7 +28,7 @@ class TableConfig:
 
 @section
 class ImagesConfig:
-    """Images of one band that lie apart from those of the others."""
+    """Images of one band that are described separately from those of the others."""
 
     images: str
     """Path pattern; without {tract} and {patch}, one file that all patches take from."""
@@ -47,12 +47,12 @@ class FieldConfig:
     bands: Bands
     """Bands to put into the store, blue to red."""
     optional: tuple[BandName, ...] = ()
-    """Those of them that a galaxy may lack, such as J, H and Ks; the network is told."""
-    apart: dict[BandName, ImagesConfig] = field(default_factory=dict)
+    """Those of them that a galaxy may lack, such as J, H and Ks; the network sees which."""
+    per_band: dict[BandName, ImagesConfig] = field(default_factory=dict)
     """Bands whose images lie elsewhere or have another zero point, such as NIR mosaics."""
     psf: str = ""
     """Path pattern of PSF files, with {position} for the right ascension and declination in
-    their names; where there is none, the stars of the images tell the seeing."""
+    their names; where there is none, the seeing is measured on the stars of the images."""
     zero_point: Number | None = None
     """AB zero point of images whose headers have none."""
     resample: Flag = False
@@ -76,7 +76,7 @@ class FieldConfig:
 
     @model_validator(mode="after")
     def _bands_are_its_own(self) -> Self:
-        for key, names in (("optional", self.optional), ("apart", tuple(self.apart))):
+        for key, names in (("optional", self.optional), ("per_band", tuple(self.per_band))):
             strange = [name for name in names if name not in self.bands]
             if strange:
                 raise ValueError(
@@ -108,13 +108,16 @@ class FieldConfig:
     @property
     def patterns(self) -> dict[str, str]:
         """Path pattern of each band."""
-        return {b: self.apart[b].images if b in self.apart else self.images for b in self.bands}
+        return {
+            b: self.per_band[b].images if b in self.per_band else self.images for b in self.bands
+        }
 
     @property
     def zero_points(self) -> dict[str, float | None]:
         """AB zero point, by band, of images whose headers have none."""
         return {
-            b: self.apart[b].zero_point if b in self.apart else self.zero_point for b in self.bands
+            b: self.per_band[b].zero_point if b in self.per_band else self.zero_point
+            for b in self.bands
         }
 
     @property

@@ -183,7 +183,7 @@ class FlattenConfig:
     enabled: Flag = True
     """Smooth n(z), thin out over-densities and draw each epoch anew, as the paper does."""
     mag_edges: Edges = (0.0, 20.0, 21.0, 22.0, 23.0, 24.0, 25.0)
-    """Bins of i magnitude whose n(z) are smoothed apart; the paper says "several"."""
+    """Bins of i magnitude whose n(z) are smoothed separately; the paper says "several"."""
     bandwidth: Annotated[Number, Ge(0), Le(6)] = 0.0
     """Width of the kernel in redshift, as a standard deviation; 0 takes Scott's rule, the
     default of the SciPy function that the paper used."""
@@ -229,9 +229,9 @@ class AdaptConfig:
     """Partners farther than this in magnitude make no pair."""
     n_targets: Count = 100_000
     """Random galaxies of each target field that one run sees."""
-    statistics: Literal["apart", "mixed"] = "apart"
+    statistics: Literal["separate", "mixed"] = "separate"
     """Statistics of the normalisation layers, if there are such, while an adversary watches:
-    apart (each field's own, and in prediction those of the field predicted) or mixed."""
+    separate (each field's own, and in prediction those of the field predicted) or mixed."""
     degrade: Flag = False
     """Give source stamps, each time, the noise, seeing and dust of a random target one."""
     degrade_share: Share = 1.0
@@ -257,6 +257,6 @@ class AdaptConfig:
         return tuple(dict.fromkeys((*ours, *self.methods)))
 
     @property
-    def keeps_apart(self) -> bool:
+    def separate_statistics(self) -> bool:
         """Whether source and target stamps are normalised by their own statistics."""
-        return self.adversary != "none" and self.statistics == "apart"
+        return self.adversary != "none" and self.statistics == "separate"

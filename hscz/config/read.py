@@ -170,9 +170,9 @@ def _resolve_paths(config: RunConfig, base: Path) -> RunConfig:
             fetch=dataclasses.replace(entry.fetch, cutouts=full(entry.fetch.cutouts))
             if entry.fetch
             else None,
-            apart={
+            per_band={
                 band: dataclasses.replace(one, images=full(one.images))
-                for band, one in entry.apart.items()
+                for band, one in entry.per_band.items()
             },
         )
 

@@ -35,7 +35,7 @@ def settings_schema() -> Node:
     schema = dict(schema_of(RunConfig))
     base = {"type": "string", "default": "", "description": BASE}
     schema["properties"] = {"base": base, **schema["properties"]}
-    # What a field lacks may stand in the base.
+    # What a field does not give may stand in the base.
     classes = schema["$defs"] = {key: dict(node) for key, node in schema["$defs"].items()}
     needed = {"required": classes["FieldConfig"].pop("required")}
     schema["if"] = {"not": {"required": ["base"]}}
@@ -81,7 +81,7 @@ def text(name: str | None = None) -> str:
         blocks.append(_indented(lines))
     if name is None:
         blocks.append("\n".join(_head(*entry) for entry in _sections(root) if entry[0]))
-        blocks.append("hscz info settings SECTION tells the keys of one.")
+        blocks.append("hscz info settings SECTION lists the keys of one.")
     return "\n\n".join(blocks)
 
 

@@ -67,7 +67,7 @@ def node_at(root: Node, path: Sequence[str | int]) -> Node:
     Examples
     --------
     >>> from hscz.config import FieldConfig
-    >>> node_at(schema_of(FieldConfig), ["apart", "J", "zero_point"])["type"]
+    >>> node_at(schema_of(FieldConfig), ["per_band", "J", "zero_point"])["type"]
     'number'
     """
     node = root

@@ -23,6 +23,13 @@ KINDS = {
 """What one value of a JSON type is called, and several."""
 
 
+RENAMED = {"apart": "per_band"}
+"""Keys by their former names, and what they are called now."""
+
+RENAMED_VALUES = {("statistics", "apart"): "separate"}
+"""Values by key and former name, and what they are called now."""
+
+
 def explain(error: ValidationError, cls: type, where: str) -> str:
     """Return what is wrong, one line for each mistake.
 
@@ -63,6 +70,8 @@ def _line(root: Node, error: Any) -> str:
     node, key = node_at(root, place), _key(place)
     if kind in ("unexpected_keyword_argument", "extra_forbidden"):
         known = list(node_at(root, place[:-1]).get("properties", ()))
+        if (new := RENAMED.get(str(place[-1]))) in known:
+            return f"{key} was renamed; write {new!r} in place of {str(place[-1])!r}"
         near = difflib.get_close_matches(str(place[-1]), known, n=1)
         hint = f"did you mean {near[0]!r}?" if near else f"known keys: {', '.join(known)}"
         return f"{_section(place[:-1])} has no key {place[-1]!r}; {hint}"
@@ -74,6 +83,9 @@ def _line(root: Node, error: Any) -> str:
         return f"{key} is {value}; give {'a value ' * limits.startswith('from')}{limits}"
     if node.get("type") == "object":
         return f"{key} must be a section, not {value!r}"
+    if place and isinstance(value, str) and (str(place[-1]), value) in RENAMED_VALUES:
+        new = RENAMED_VALUES[str(place[-1]), value]
+        return f"{key} = {value!r} was renamed; write {new!r}"
     verb = "use" if "enum" in node or "const" in node else "give"
     return f"{key} is {value!r}; {verb} {takes(root, node)}"
 

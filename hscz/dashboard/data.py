@@ -133,7 +133,7 @@ def load(
         if model in cubes:
             raise InputError(
                 f"{path} and {cubes[model].path} are both model {model!r} of {field}; "
-                "tell them apart as NAME=PATH"
+                "name them as NAME=PATH"
             )
         cubes[model] = cube
     _check_comparable(fields)

@@ -17,7 +17,7 @@ class MeanPDF:
     """Mean PDFs of the selected objects, one per model, that grow more exact as more is read.
 
     The chunks of the cubes come in random order of a fixed seed, the same chunk of every model
-    in turn, so that an early mean already tells the answer and models are compared on the same
+    in turn, so that an early mean already shows the answer and models are compared on the same
     objects. Once all is read the mean is exact. One chunk is in memory at a time.
 
     Parameters

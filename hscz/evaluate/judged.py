@@ -25,8 +25,8 @@ def is_unseen(cube: xr.Dataset) -> NDArray[np.bool_]:
     """
     if "in_training" not in cube:
         raise StoreError(
-            "the PDF cube does not say which objects are 'in_training', so that a fair sample "
-            "cannot be told; predict with 'hscz predict'"
+            "the PDF cube does not say which objects are 'in_training', so that no fair sample "
+            "can be drawn; predict with 'hscz predict'"
         )
     return ~cube["in_training"].values
 

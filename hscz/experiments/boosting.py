@@ -13,7 +13,7 @@ FloatArray = NDArray[np.float64]
 
 
 def fit(known: Features, z: FloatArray, grid: RedshiftGrid, seed: int) -> Answer:
-    """Grow trees on magnitudes and colours; their errors tell how deep the images are."""
+    """Grow trees on magnitudes and colours; their errors show how deep the images are."""
     from sklearn.ensemble import HistGradientBoostingRegressor
 
     trees = HistGradientBoostingRegressor(loss="absolute_error", random_state=seed)

@@ -1,7 +1,7 @@
-"""What a layer's maps tell of galaxies: of their redshift, and of the field they come from.
+"""What a layer's maps show of galaxies: of their redshift, and of the field they come from.
 
 Vectors of activations become principal components, and these are scored: by silhouettes
-(Rousseeuw 1987), and by how well a classifier tells the two fields apart. UMAP (McInnes et al.
+(Rousseeuw 1987), and by how well a classifier distinguishes the two fields. UMAP (McInnes et al.
 2018) and t-SNE (van der Maaten & Hinton 2008) lay the components out on a plane, to look at.
 """
 
@@ -25,7 +25,7 @@ HALVES = 30
 """Random halves of the objects whose scatter is the error of a silhouette."""
 
 FOLDS = 5
-"""Parts of the objects, each told apart by a classifier that has learnt from the others."""
+"""Parts of the objects, each classified by a classifier that has learnt from the others."""
 
 NEIGHBOURS = 15
 """Neighbours that UMAP looks at; its default."""
@@ -34,7 +34,7 @@ METHODS = ("pca", "umap", "tsne")
 """Ways to the plane."""
 
 CLASSIFIERS = ("linear", "curved")
-"""Ways to tell fields apart: logistic regression, or a support vector machine with a Gaussian
+"""Classifiers of fields: logistic regression, or a support vector machine with a Gaussian
 kernel, whose border may be curved."""
 
 
@@ -186,10 +186,10 @@ def silhouette(components: ArrayLike, groups: ArrayLike, seed: int = 1) -> tuple
     return _silhouette(distance, labels), error
 
 
-def told_apart(
+def classifier_accuracy(
     components: ArrayLike, is_second: ArrayLike, classifier: str = "linear", seed: int = 1
 ) -> tuple[float, float]:
-    """Return the share of objects whose field a classifier tells right, and its error.
+    """Return the share of objects whose field a classifier gets right, and its error.
 
     Each object is judged by a classifier that has learnt from other objects (5 parts).
 
@@ -197,7 +197,7 @@ def told_apart(
     ----------
     components : array_like, shape (n, m)
     is_second : array_like of bool, shape (n,)
-        Which of two fields; as many of either, so that 0.5 means they cannot be told apart.
+        Which of two fields; as many of either, so that 0.5 means they cannot be distinguished.
     classifier : str
         One of `CLASSIFIERS`. A network that normalises each field by its own statistics gives
         both nearly the same mean, which leaves little to a linear one; the shapes may differ.
@@ -220,9 +220,9 @@ def told_apart(
     --------
     >>> x = np.random.default_rng(1).normal(size=(400, 2))
     >>> second = np.arange(400) % 2 == 1
-    >>> abs(told_apart(x, second)[0] - 0.5) < 0.1
+    >>> abs(classifier_accuracy(x, second)[0] - 0.5) < 0.1
     True
-    >>> share, error = told_apart(x + 9 * second[:, None], second)
+    >>> share, error = classifier_accuracy(x + 9 * second[:, None], second)
     >>> share, round(error, 4)
     (1.0, 0.0012)
     """

@@ -1,7 +1,7 @@
 """What the networks of a run see, before and after the adaptation: tables, text and planes.
 
 For each recipe a source and a target field are shown to its network, and every layer is scored:
-how it groups galaxies by redshift, and how well it tells the fields apart, which adaptation is
+how it groups galaxies by redshift, and how well it distinguishes the fields, which adaptation is
 there to prevent. Redshifts of the target serve to judge alone; the layer to draw is chosen by
 those of the source.
 """
@@ -51,7 +51,7 @@ class View:
 
 
 BLOCKS = {
-    "field_linear": "Share whose field a linear classifier tells right; 0.5 where it cannot",
+    "field_linear": "Share whose field a linear classifier gets right; 0.5 where it cannot",
     "field_curved": "The same of a classifier whose border may be curved",
     "silhouette_field": "Silhouette by field; 0 where fields lie on each other",
     "silhouette_z_source": "Silhouette by redshift, {source} ({known_source}, N = {n_z_source})",
@@ -63,7 +63,7 @@ COMPONENTS_SPACE = "components"
 """Where layers are scored; the one drawn is scored on its plane, too."""
 
 MAGNITUDE = "mag_i"
-"""Row in the place of a layer: what the i magnitude alone tells."""
+"""Row in the place of a layer: what the i magnitude alone shows."""
 
 
 def folder(config: RunConfig) -> Path:
@@ -204,7 +204,7 @@ def score_layers(
     pandas.DataFrame
         One row per ``recipe`` and ``layer``: ``space`` (``components``), ``n`` objects of each
         field, ``n_values`` of a vector, and the scores of `hscz.experiments.layers.score`. The rows
-        with the layer `MAGNITUDE` say what the i magnitude alone tells of the field.
+        with the layer `MAGNITUDE` say what the i magnitude alone shows of the field.
     """
     mags = principal(np.concatenate([sample.table[["mag_i"]] for sample in samples]))
     rows = []

@@ -15,7 +15,7 @@ from numpy.typing import ArrayLike, NDArray
 from hscz import pdf
 from hscz.config import PredictConfig
 from hscz.errors import StoreError
-from hscz.experiments.embed import CLASSIFIERS, silhouette, told_apart
+from hscz.experiments.embed import CLASSIFIERS, classifier_accuracy, silhouette
 from hscz.pdf.grid import bin_of
 from hscz.predict.ensemble import read_rows
 from hscz.schema import has_redshift, is_usable
@@ -195,7 +195,7 @@ def score(
         ``silhouette_z_source`` and ``silhouette_z_target`` (by bins of redshift, within each
         field, and the numbers ``n_z_source`` and ``n_z_target`` of objects they rest on),
         ``silhouette_field``, ``field_linear`` and ``field_curved`` (see
-        `hscz.experiments.embed.told_apart`), each with its ``_err``.
+        `hscz.experiments.embed.classifier_accuracy`), each with its ``_err``.
 
     Examples
     --------
@@ -214,7 +214,7 @@ def score(
     both, second = np.concatenate([source, target]), np.arange(2 * len(source)) >= len(source)
     found |= _with_error("silhouette_field", silhouette(both, second, seed))
     for kind in CLASSIFIERS:
-        found |= _with_error(f"field_{kind}", told_apart(both, second, kind, seed))
+        found |= _with_error(f"field_{kind}", classifier_accuracy(both, second, kind, seed))
     return found
 
 

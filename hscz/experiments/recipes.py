@@ -184,7 +184,7 @@ RECIPES: Mapping[str, Recipe] = {
         colour="#8fc1ea",
     ),
     "v0-both-u": Recipe(
-        "one v0 for u and u*, which it tells from each other",
+        "one v0 for u and u*, which it can distinguish",
         train={"bands": ["u", "us", "g", "r", "i", "z", "y"], "hidden": [["u"], ["us"], []]},
         colour="#6fa8a0",
     ),

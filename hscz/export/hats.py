@@ -173,7 +173,7 @@ def _bring_together(shards: Path, path: Path, pixel: tuple[int, int]) -> int:
 
 
 def _describe(path: Path, catalogue: Catalogue, tiles: Tiles, largest: int) -> None:
-    """Write the files that tell LSDB what the catalogue holds and where."""
+    """Write the files from which LSDB knows what the catalogue holds and where."""
     from hats.catalog import PartitionInfo, TableProperties
     from hats.io import write_parquet_metadata
     from hats.pixel_math import HealpixPixel

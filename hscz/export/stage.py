@@ -101,7 +101,7 @@ def _is_own(path: Path, record: Any) -> bool:
 
 
 def _record(path: Path) -> Any:
-    """Return what tells a catalogue from another: of those that are folders, names and sizes."""
+    """Return what distinguishes catalogues: of those that are folders, names and sizes."""
     if path.is_dir():
         files = (file for file in sorted(path.rglob("*")) if file.is_file())
         return {str(file.relative_to(path)): file.stat().st_size for file in files}

@@ -57,7 +57,7 @@ def login_for(url: str, hosts: Mapping[str, str]) -> Login | None:
 
 
 def login_hint(url: str, hosts: Mapping[str, str]) -> str:
-    """Return what to do about a login that is lacking or was refused.
+    """Return what to do about a login that is missing or was refused.
 
     Examples
     --------
@@ -103,5 +103,5 @@ def _from_netrc(url: str) -> Login | None:
     except (netrc.NetrcParseError, OSError) as error:
         # The error's own text would repeat a piece of the file.
         line = getattr(error, "lineno", None)
-        raise ConfigError(f"{path}: cannot be read near line {line}; mend the file") from None
+        raise ConfigError(f"{path}: cannot be read near line {line}; correct the file") from None
     return Login(entry[0], entry[2]) if entry and entry[2] else None

@@ -134,9 +134,9 @@ def _pull(
     bad: list[str] = []
     files = {"list": ("list.txt", request.text)}
     with downloader.session().post(url, files=files, stream=True) as answer:
-        told = {"Content-Length", "Transfer-Encoding"} & {key.title() for key in answer.headers}
+        stated = {"Content-Length", "Transfer-Encoding"} & {key.title() for key in answer.headers}
         try:
-            for member, data in _members(answer.raw, url, needs_end=not told):
+            for member, data in _members(answer.raw, url, needs_end=not stated):
                 line, filter_name, tract = _parsed(member.name, url)
                 row = request.first + line - 2
                 if not 0 <= line - 2 < len(request.ra):
@@ -162,7 +162,7 @@ def _pull(
 def _members(stream: Any, url: str, needs_end: bool) -> Iterator[tuple[tarfile.TarInfo, IO[bytes]]]:
     """Yield the files of a tar stream, refusing all that is not a plain file in a folder.
 
-    Where HTTP does not tell how long the stream is, only its end mark tells that it is whole.
+    Where HTTP does not say how long the stream is, only its end mark shows that it is whole.
     """
     head = stream.read(512)
     refuse_web_page(head)

@@ -41,7 +41,7 @@ def fetch_ebv_image(box: SkyBox, path: Path, downloader: Downloader) -> Path:
     ------
     InputError
         If the box is too large, the service fails or names no image, or the image does not have
-        the value that the service tells for its centre.
+        the value that the service gives for its centre.
     """
     ra, dec, side_deg = _around(box)
     url = downloader.settings.irsa_dust
@@ -103,6 +103,6 @@ def _check_centre(path: Path, ra: float, dec: float, expected: float) -> None:
     found = float(ebv_of_image(ra, dec, path)[0])
     if not abs(found - expected) <= 0.05 * expected + 0.0005:
         raise InputError(
-            f"has E(B-V) = {found:.4f} at its centre, where the service tells {expected:.4f} of "
+            f"has E(B-V) = {found:.4f} at its centre, where the service gives {expected:.4f} of "
             "SFD; use the SFD maps"
         )

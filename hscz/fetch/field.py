@@ -71,13 +71,13 @@ def fetch_field(
         Whether to draw progress bars, of files and of bytes.
     downloader : Downloader, optional
     ask_again : bool
-        Whether to ask again for what the archive was found to lack. What is there stays; delete
+        Whether to ask again for what the archive was found not to have. What is there stays; delete
         a file to fetch it anew.
 
     Returns
     -------
     str
-        How many files were fetched, were there, or are lacked by the archive.
+        How many files were fetched, were there, or are not in the archive.
 
     Raises
     ------
@@ -99,7 +99,7 @@ def _fetch_field(
     wanted = _tasks(config, name, downloader)
     todo = [task for task in wanted if not _is_there(task, manifest, ask_again)]
     failed: list[tuple[str, str]] = []
-    n_absent, service_lacks = 0, False
+    n_absent, unreachable = 0, False
     with ThreadPoolExecutor(config.fetch.jobs) as pool:
         futures = {pool.submit(_fetch, task, manifest): task for task in todo}
         bar = partial(tqdm, disable=not progress, leave=False)
@@ -115,7 +115,7 @@ def _fetch_field(
                         n_absent += not future.result()
                     except InputError as error:
                         failed.append((str(futures[future].path), str(error)))
-                        service_lacks |= isinstance(error, ServiceError)
+                        unreachable |= isinstance(error, ServiceError)
             finally:
                 downloader.stopped.set()
     downloader.stopped.clear()
@@ -133,7 +133,7 @@ def _fetch_field(
         raise IncompleteError(
             f"{len(failed)} of {len(wanted)} files of {name} could not be fetched; {note} lists "
             f"them, run it again to try them again{some}",
-            service_lacks,
+            unreachable,
         )
     return report
 
@@ -142,14 +142,14 @@ def why_unfetched(config: RunConfig, name: str) -> str:
     """Return how much of what a field asks for is not there; empty where all is."""
     manifest = Manifest(manifest_path(config))
     wanted = _tasks(config, name, Downloader(config.fetch))
-    lacking = sum(not _is_there(task, manifest) for task in wanted)
-    if lacking == len(wanted):
+    n_missing = sum(not _is_there(task, manifest) for task in wanted)
+    if n_missing == len(wanted):
         return NOT_YET
-    return f"{lacking} of {len(wanted)} files are not there" if lacking else ""
+    return f"{n_missing} of {len(wanted)} files are not there" if n_missing else ""
 
 
 def preview(config: RunConfig, name: str, downloader: Downloader | None = None) -> str:
-    """Return how many files and bytes a fetch would take, as the servers tell them.
+    """Return how many files and bytes a fetch would take, as the servers state them.
 
     One patch is asked about for each filter; tables and cut-outs have no size beforehand.
     """
@@ -215,7 +215,7 @@ def _cutouts(config: RunConfig, name: str, downloader: Downloader) -> list[Task]
     if not entry.fetch.cutouts:
         return []
     ra, dec = _positions(Path(entry.fetch.cutouts))
-    filters = [BANDS[b].filter_name for b in entry.bands if b not in entry.apart]
+    filters = [BANDS[b].filter_name for b in entry.bands if b not in entry.per_band]
     fetch = entry.fetch
     lists = requests_for(ra, dec, filters, fetch.rerun, fetch.half_size_arcsec)
     folder = config.root / "cutouts" / name
@@ -252,7 +252,7 @@ def _positions(path: Path) -> tuple[np.ndarray, np.ndarray]:
 
 def _is_there(task: Task, manifest: Manifest, ask_again: bool = False) -> bool:
     if manifest.has(task.path, task.source):
-        return not manifest.lacks(task.path) or (task.optional and not ask_again)
+        return not manifest.is_absent(task.path) or (task.optional and not ask_again)
     # A file that a person put there is as good as one that was fetched.
     return task.path.exists() and not manifest.owns(task.path)
 

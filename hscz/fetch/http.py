@@ -185,7 +185,7 @@ class Downloader:
         ----------
         url : str
         path : Path
-            Folders that lack are made.
+            Missing folders are made.
         check : callable
             Takes the temporary path and raises `InputError` if the file is not good.
 
@@ -208,7 +208,7 @@ class Downloader:
         part.replace(path)
 
     def size(self, url: str) -> int | None:
-        """Return the length a server gives for a file, None if it tells none."""
+        """Return the length a server gives for a file, None if it gives none."""
 
         def ask() -> int | None:
             with self.session().head(url, allow_redirects=True) as answer:
@@ -224,7 +224,7 @@ class Downloader:
             raise InputError("was stopped; run it again to go on")
 
     def _pull(self, url: str, part: Path, note: Path) -> None:
-        """Fetch what is lacking of a file, in one request."""
+        """Fetch what is missing of a file, in one request."""
         known = read_json(note)
         have = part.stat().st_size if known and part.exists() else 0
         headers = {"Accept-Encoding": "identity"}
@@ -343,7 +343,7 @@ def _length(answer: requests.Response) -> int | None:
 
 
 def _version(answer: requests.Response) -> str:
-    """Return what tells one version of a file from another; a weak tag does not."""
+    """Return what distinguishes one version of a file from another; a weak tag does not."""
     tag = answer.headers.get("ETag", "")
     return tag if tag and not tag.startswith("W/") else answer.headers.get("Last-Modified", "")
 

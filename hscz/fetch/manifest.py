@@ -41,7 +41,7 @@ class Manifest:
     def has(self, path: Path, source: str) -> bool:
         """Return whether a file came from that source and has not changed since.
 
-        A file that the archive was found to lack counts as there.
+        A file that the archive was found not to have counts as there.
         """
         entry = self._known.get(self._name(path), {})
         if entry.get("source") != source:
@@ -53,7 +53,7 @@ class Manifest:
         entry = self._known.get(self._name(path))
         return entry is not None and not entry.get("absent")
 
-    def lacks(self, path: Path) -> bool:
+    def is_absent(self, path: Path) -> bool:
         """Return whether the archive was found to have no such file."""
         return bool(self._known.get(self._name(path), {}).get("absent"))
 

@@ -58,7 +58,7 @@ def images(config: RunConfig, name: str) -> list[Wanted]:
     Raises
     ------
     ConfigError
-        If no address is known for a filter, or the field's pattern does not tell the files apart.
+        If no address is known for a filter, or the field's pattern does not distinguish the files.
 
     Examples
     --------
@@ -81,7 +81,7 @@ def images(config: RunConfig, name: str) -> list[Wanted]:
             optional,
         )
         for band in entry.bands
-        if band not in entry.apart
+        if band not in entry.per_band
         for tract, patch, optional in places(entry)
     ]
 
@@ -91,8 +91,8 @@ def image_path(entry: FieldConfig, name: str, band: str, tract: str, patch: str)
     parts = {part for _, part, _, _ in string.Formatter().parse(entry.images) if part}
     if not {"band", "filter"} & parts or "patch" not in parts:
         raise ConfigError(
-            f"fields.{name}.images is {entry.images!r}, which does not tell bands and patches "
-            "apart; write it with {filter} or {band}, {tract} and {patch}"
+            f"fields.{name}.images is {entry.images!r}, which does not distinguish "
+            "bands and patches; write it with {filter} or {band}, {tract} and {patch}"
         )
     values = {"band": band, "filter": BANDS[band].filter_name, "tract": tract, "patch": patch}
     return Path(entry.images.format(**values))
@@ -167,6 +167,6 @@ def _address(config: RunConfig, entry: FieldConfig, band: str, tract: str, patch
     if url is None:
         raise ConfigError(
             f"no address is known for images of {name}; give one under [fetch.images], or name "
-            "where they lie under apart"
+            "where they lie under per_band"
         )
     return url.format(rerun=entry.fetch.rerun, filter=name, tract=tract, patch=patch)

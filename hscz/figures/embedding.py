@@ -15,7 +15,7 @@ from hscz.schema import has_redshift
 ROWS = {"i < 22": (-99.0, 22.0), "i > 23": (23.0, 99.0)}
 
 SOURCE, TARGET = FIELD_COLOURS["XMM_UDF"], FIELD_COLOURS["COSMOS_DEEP"]
-"""Blue and vermilion, which stay apart for the colour-blind; some fields' own colours do not."""
+"""Blue and vermilion, which stay distinct for the colour-blind; some fields' own colours do not."""
 
 WAYS = {"pca": "principal components", "umap": "UMAP", "tsne": "t-SNE"}
 

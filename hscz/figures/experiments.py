@@ -171,7 +171,7 @@ def comparison_page(
     Returns
     -------
     Path
-        ``comparison.html``. Figures for which a target lacks the data are left out.
+        ``comparison.html``. Figures for which a target has no data are left out.
     """
     targets = list(dict.fromkeys(one.target for one in estimates))
     drawings = {

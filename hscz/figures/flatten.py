@@ -14,7 +14,7 @@ from hscz.figures.marks import filled, grid, line, panel
 from hscz.learn.flatten import FINE_STEP, Flattened, binned_counts, smooth
 from hscz.pdf.grid import bin_centres
 
-# The colours of Okabe and Ito, which the colour-blind tell apart.
+# The colours of Okabe and Ito, which the colour-blind can distinguish.
 SKY_BLUE, VERMILION, BLACK = "#56b4e9", "#d55e00", "black"
 
 

@@ -1,6 +1,6 @@
 """The marks that all figures are made of, each styled for matplotlib and for bokeh.
 
-holoviews draws one object with either library but takes their options apart; here the two are
+holoviews draws one object with either library but takes their options separately; here the two are
 written down side by side once.
 """
 

@@ -207,7 +207,7 @@ def metric_lines(
     for number, (model, (label, tint, dash)) in enumerate(styles.items()):
         mine = rows[rows["model"] == model].sort_values("low")
         middle = 0.5 * (mine["low"] + mine["high"])
-        # Slightly beside each other, so that error bars can be told apart.
+        # Slightly beside each other, so that error bars do not overlap.
         x = middle + 0.06 * (mine["high"] - mine["low"]) * (number - 0.5 * (len(styles) - 1))
         value, error = mine[metric].to_numpy(), mine[f"{metric}_err"].to_numpy()
         layers += [

@@ -12,7 +12,7 @@ COLOURS = {"SED": "#2a9d3a", "training": "#c8c8c8", "truth": "#000000"} | {
 """Of recipes, and of what they are compared with; the paper's SED fitting green, training grey."""
 
 MARKERS = {"SED": ">"} | {name: recipe.marker for name, recipe in RECIPES.items() if recipe.marker}
-"""Shapes, for those who do not see the colours apart."""
+"""Shapes, for those who cannot distinguish the colours."""
 
 FIELD_COLOURS = {
     "COSMOS_UDF": "#000000",
@@ -22,7 +22,7 @@ FIELD_COLOURS = {
     "ELAIS": "#009e73",
     "DEEP2": "#cc79a7",
 }
-"""The colours of Okabe and Ito, which the colour-blind tell apart."""
+"""The colours of Okabe and Ito, which the colour-blind can distinguish."""
 
 KNOWN = "#c1121f"
 """Where a known redshift is marked among predicted ones."""

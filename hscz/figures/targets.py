@@ -74,7 +74,7 @@ def fig15(cubes: Cubes, training: pd.DataFrame | None = None, stores: Cubes | No
     Returns
     -------
     Figure
-        Table: those of figures 8, 9 and 13, told apart by ``test`` (spec, n_of_z, oii).
+        Table: those of figures 8, 9 and 13, distinguished by ``test`` (spec, n_of_z, oii).
 
     Examples
     --------

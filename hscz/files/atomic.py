@@ -38,7 +38,7 @@ def aside(path: Path) -> Iterator[Path]:
     Parameters
     ----------
     path : Path
-        A file or a folder to be. Folders above it that lack are made.
+        A file or a folder to be. Missing folders above it are made.
 
     Yields
     ------

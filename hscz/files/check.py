@@ -8,7 +8,7 @@ import warnings
 from pathlib import Path
 
 from hscz.errors import InputError
-from hscz.files.unpack import DAMAGED, SUFFIXES, is_packed, open_unpacked
+from hscz.files.compression import DAMAGED, SUFFIXES, is_compressed, open_decompressed
 
 LONGEST = 300
 """Letters of what a service says that an error repeats."""
@@ -20,7 +20,7 @@ def check_file(path: Path) -> None:
     Parameters
     ----------
     path : Path
-        What it should be is told by its suffix; FITS is read to its end by its headers, and
+        What it should be is clear from its suffix; FITS is read to its end by its headers, and
         only the beginning is looked at in files of other kinds.
 
     Raises
@@ -93,7 +93,7 @@ def _is_web_page(text: str) -> bool:
 
 def _head(path: Path) -> bytes:
     try:
-        with open_unpacked(path) as file:
+        with open_decompressed(path) as file:
             head: bytes = file.read(4096)
     except DAMAGED:
         raise InputError("is compressed and cut short; fetch it again") from None
@@ -103,7 +103,7 @@ def _head(path: Path) -> bytes:
 def _check_fits(path: Path, head: bytes) -> None:
     from astropy.io import fits
 
-    packed = is_packed(path)
+    compressed = is_compressed(path)
     if not head.startswith(b"SIMPLE  ="):
         raise InputError(f"is not FITS, it begins with {head[:16]!r}; check its address")
     try:
@@ -112,10 +112,10 @@ def _check_fits(path: Path, head: bytes) -> None:
             warnings.filterwarnings("error", "File may have been truncated")
             # astropy leaves a file open that it opened itself and then cannot read.
             with path.open("rb") as file, fits.open(file, lazy_load_hdus=False) as hdus:
-                whole = packed or _ends_in_file(hdus, path)
-        if packed:
-            with open_unpacked(path) as unpacked:
-                while unpacked.read(1 << 20):
+                whole = compressed or _ends_in_file(hdus, path)
+        if compressed:
+            with open_decompressed(path) as decompressed:
+                while decompressed.read(1 << 20):
                     pass
     except (*DAMAGED, ValueError, TypeError, KeyError, UserWarning):
         whole = False

@@ -2,7 +2,7 @@
 
 A `Key` says what a thing is made from, part by part. When the thing is made, a note of the key is
 written beside it, last; as long as the key of the moment agrees with the note, the thing is fresh,
-and where it does not, the note tells what is different.
+and where it does not, the note says what is different.
 
 Keys hold no folder: files go by the part they play and by what they hold, so that a project that
 is moved or copied stays fresh.

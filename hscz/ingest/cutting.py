@@ -1,6 +1,6 @@
 """The Dask side of ingest: one task cuts one tile and writes its rows.
 
-A task is told its tile and which rows of the store are its own. Where the objects stand is read
+A task is given its tile and which rows of the store are its own. Where the objects stand is read
 from a file beside the unfinished store, so that the graph grows with the tiles alone.
 """
 

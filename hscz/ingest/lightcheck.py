@@ -1,4 +1,4 @@
-"""Whether images and catalogue tell the same: a check of zero points, units and positions."""
+"""Whether images and catalogue agree: a check of zero points, units and positions."""
 
 from __future__ import annotations
 

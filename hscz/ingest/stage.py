@@ -234,13 +234,13 @@ def _check_magnitudes(
             if band in columns and f"{prefix}_{band}" not in table:
                 raise InputError(
                     f"{entry.catalogue.file}: no column {columns[band]!r}, which is {prefix} of "
-                    f"band {band} in {descriptor.name!r}; mend the descriptor, give the right "
+                    f"band {band} in {descriptor.name!r}; correct the descriptor, give the right "
                     "file or drop the band"
                 )
 
 
 def _ebv(table: pd.DataFrame, config: RunConfig, name: str) -> tuple[NDArray[np.float64], str]:
-    """Return E(B-V) of each object, NaN where nothing tells it, and what it comes from."""
+    """Return E(B-V) of each object, NaN where nothing gives it, and what it comes from."""
     entry, maps = config.fields[name], config.ingest.dust
     has_column = "ebv" in table
     source = entry.ebv or ("catalogue" if has_column else "sfd" if maps else "nothing")

@@ -78,7 +78,7 @@ class Adaptation:
         self.config = config
 
     @property
-    def keeps_apart(self) -> bool:
+    def separate_statistics(self) -> bool:
         """Whether layers normalise each field by its own statistics, in prediction too."""
         return False
 

@@ -216,7 +216,7 @@ class Adversarial:
 
     def _maps(self, images: Tensor, others: Tensor) -> tuple[Tensor, Tensor]:
         """Return the maps of source and target stamps, each stamp passed once."""
-        if not self.adapt.keeps_apart:
+        if not self.adapt.separate_statistics:
             both = self.network.activations(torch.cat([images, others]), self.layer)
             return both[: len(images)], both[len(images) :]
         maps = self.network.activations(images, self.layer)
@@ -253,9 +253,9 @@ class WithAdversary(Adaptation):
     shows_target = True
 
     @property
-    def keeps_apart(self) -> bool:
+    def separate_statistics(self) -> bool:
         """Whether each field is normalised by its own statistics."""
-        return self.config.adapt.keeps_apart
+        return self.config.adapt.separate_statistics
 
     def draws(
         self, order: IntArray, learnt: pd.DataFrame, target: Unlabelled, rng: np.random.Generator

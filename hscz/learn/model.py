@@ -112,7 +112,7 @@ class Model:
 
     def describe(self, folder: ModelFolder, run: RunConfig) -> None:
         """Write what the weights alone do not say, and the settings used."""
-        apart = any(method.keeps_apart for method in adaptations(run))
+        apart = any(method.separate_statistics for method in adaptations(run))
         mapping = {
             "bands": list(self.bands),
             "noise": [float(value) for value in self.noise],
@@ -157,10 +157,14 @@ class Model:
                 seed=0,
             )
             model.network.load_state_dict(state)
-            used = parse({key: mapping[key] for key in ("train", "adapt")}, str(folder))
+            adapt = dict(mapping["adapt"])
+            # As models of before the setting was renamed have it.
+            if adapt.get("statistics") == "apart":
+                adapt["statistics"] = "separate"
+            used = parse({"train": mapping["train"], "adapt": adapt}, str(folder))
             model.optional = used.train.optional
             # Models of before this was written down have no other way to adapt.
-            apart = used.adapt.keeps_apart and model.network.norm == "batch"
+            apart = used.adapt.separate_statistics and model.network.norm == "batch"
             model.needs_statistics = mapping.get("needs_statistics", apart)
         except (OSError, KeyError, TypeError, ValueError, RuntimeError) as error:
             why = " ".join(str(error).split())[:120]

@@ -3,8 +3,8 @@
 The adversary is shown two galaxies and says whether they come from the same field: half of the
 pairs are a source with a target galaxy, a quarter two source and a quarter two target galaxies
 (paper, section 5.1). The paper matches the two of a cross pair in magnitude and is silent about
-the others. Were those drawn at random, the difference in magnitude alone would tell the kinds of
-pairs apart, and the adversary would have nothing to learn from the conditions of the fields.
+the others. Were those drawn at random, the difference in magnitude alone would distinguish the
+kinds of pairs, and the adversary would have nothing to learn from the conditions of the fields.
 Here the second galaxy of every pair, cross or not, is drawn by the same rule.
 """
 

@@ -18,7 +18,7 @@ from hscz.schema import C2020_ESTIMATES
 
 @dataclass(frozen=True)
 class LabelTreatment:
-    """What a network is told of a label, one of `hscz.seams.LABEL_TREATMENTS`.
+    """What a network is taught of a label, one of `hscz.seams.LABEL_TREATMENTS`.
 
     Attributes
     ----------

@@ -109,7 +109,7 @@ def read_zcosmos(folder: Path) -> RealSample:
     table = pd.read_csv(path)
     source = {"us": "u"} | {band: band for band in "griz"}
     _require(table, path, ["zpec", "cc", "mag_sel", *(f"{c}_photzi25" for c in source.values())])
-    # The first decimal of the class tells agreement with photometry, which would select on it.
+    # The first decimal of the class is agreement with photometry, which would select on it.
     table = table[np.floor(table["cc"]).isin([3, 4])].reset_index(drop=True)
     mag = pd.DataFrame({band: table[f"{c}_photzi25"] for band, c in source.items()})
     error = pd.DataFrame({band: table[f"e{c}_photzi25"] for band, c in source.items()})
@@ -143,7 +143,7 @@ def compare(truth: pd.DataFrame, samples: Sequence[RealSample], seed: int = 0) -
     DataFrame
         Columns ``sample, z_low, z_high, colour, n_real, median_real, median_mock, sigma_real,
         sigma_mock, within``; sigma is 1.4826 times the median absolute deviation, and
-        ``within`` tells whether the medians agree to 0.25 mag and the scatters to a factor 1.5.
+        ``within`` says whether the medians agree to 0.25 mag and the scatters to a factor 1.5.
     """
     rng = np.random.default_rng(seed)
     galaxies = truth[~truth["is_star"]]

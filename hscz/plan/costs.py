@@ -56,8 +56,8 @@ class Cost:
     source : str
         Where the number of objects comes from, one of `hscz.plan.sizes.SOURCES`.
     at_most : bool
-        Whether nothing tells the number of labels, so that it is that of the objects.
-    mend : str
+        Whether nothing says the number of labels, so that it is that of the objects.
+    remedy : str
         Setting that takes down what is largest.
     """
 
@@ -74,7 +74,7 @@ class Cost:
     shown: float = 0.0
     source: str = ""
     at_most: bool = False
-    mend: str = field(default="", compare=False)
+    remedy: str = field(default="", compare=False)
 
 
 def mock_cost(config: RunConfig, size: FieldSize, mock: Mocking, workers: int) -> Cost:
@@ -118,7 +118,7 @@ def ingest_cost(config: RunConfig, size: FieldSize, seconds_per_mpx: float, work
         # The images of a survey are not in memory already, as those of a short timing are.
         seconds=max(mpx * seconds_per_mpx / at_work, mpx * PLANE_BYTES_PER_PX / READ_MB_PER_S),
         source=size.source,
-        mend=f"ingest.memory_limit_mb = {max(1000.0, peak_mb / 2):.0f}",
+        remedy=f"ingest.memory_limit_mb = {max(1000.0, peak_mb / 2):.0f}",
     )
 
 
@@ -159,9 +159,9 @@ def train_cost(
     epoch = drawn / train.batch_size * trial.step_seconds
     epoch += labelled * train.validation_fraction * prediction.object_seconds
     read = (held + targets) * len(train.bands) * config.ingest.stamp_px**2 * 2 / 1e6
-    mend = "train.max_galaxies", training / 2
+    remedy = "train.max_galaxies", training / 2
     if adapt.targets:
-        mend = "adapt.n_targets", adapt.n_targets / 4
+        remedy = "adapt.n_targets", adapt.n_targets / 4
     learnt = [sizes[name] for name in (*train.fields, *train.spec_fields)]
     return Cost(
         "train",
@@ -174,7 +174,7 @@ def train_cost(
         shown=networks * train.epochs * drawn,
         source=least_sure(size.source for size in learnt),
         at_most=any(size.at_most for size in learnt) and train.label != "z_true",
-        mend=f"{mend[0]} = {max(1000, round(mend[1], -3)):.0f}",
+        remedy=f"{remedy[0]} = {max(1000, round(remedy[1], -3)):.0f}",
     )
 
 
@@ -188,13 +188,13 @@ def predict_cost(config: RunConfig, size: FieldSize, trial: Prediction, workers:
     blocks = -(-size.objects // config.predict.block)
     at_work = min(workers, blocks)
     blocks_mb = at_work * block * (stamp_mb + config.train.n_bins * 16 / 1e6)
-    apart = config.adapt.keeps_apart and config.network.norm == "batch"
+    apart = config.adapt.separate_statistics and config.network.norm == "batch"
     again = min(RENORMALISE_ON, size.objects) if config.predict.renormalise or apart else 0
     # On a processor each worker has a core, and the last block and the statistics one alone.
     lanes = 1 if trial.gpu_mb else workers
     longest = min(size.objects, -(-blocks // lanes) * block) + again
     fewer = max(16, config.predict.batch_size // 4)
-    mend = (
+    remedy = (
         f"predict.batch_size = {fewer}" if trial.memory_mb > blocks_mb else "predict.block = 1024"
     )
     return Cost(
@@ -207,7 +207,7 @@ def predict_cost(config: RunConfig, size: FieldSize, trial: Prediction, workers:
         gpu_mb=trial.gpu_mb,
         seconds=trial.start_seconds + longest * lanes * len(config.models) * trial.object_seconds,
         source=size.source,
-        mend=f"{mend}, or fewer Dask workers",
+        remedy=f"{remedy}, or fewer Dask workers",
     )
 
 

@@ -12,7 +12,7 @@ from hscz.config.mock import MockSettings
 from hscz.plan.sizes import SURVEY_PER_ARCMIN2
 
 MOCK_PX = 400, 1600
-"""Sides of the patches of the two mock fields whose times tell that of an area."""
+"""Sides of the patches of the two mock fields whose times give that of an area."""
 
 EXPORT_ROWS = 16_384
 

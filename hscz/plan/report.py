@@ -1,4 +1,4 @@
-"""A plan as a table, with what will not fit and how to mend it."""
+"""A plan as a table, with what will not fit and how to put it right."""
 
 from __future__ import annotations
 
@@ -65,16 +65,16 @@ def text(found: Plan) -> str:
 
 
 def problems(found: Plan) -> list[str]:
-    """Return what will not fit, each with the setting that would mend it."""
+    """Return what will not fit, each with the setting that would remedy it."""
     machine = found.machine
     room, gpu_room = MEMORY_SHARE * machine.memory_mb, MEMORY_SHARE * machine.gpu_mb
     too_much = [(cost, cost.memory_mb) for cost in found.costs if cost.memory_mb > room]
     of_memory = f"GB of memory, of {_gb(room)} that may be filled; set "
-    faults = [f"{names} {of_memory}{mend}" for names, mend in _together(too_much)]
+    faults = [f"{names} {of_memory}{remedy}" for names, remedy in _together(too_much)]
     if machine.gpu_mb:
         too_much = [(cost, cost.gpu_mb) for cost in found.costs if cost.gpu_mb > gpu_room]
         of_gpu = f"GB on a GPU of {_gb(machine.gpu_mb)} GB; set train.batch_size lower, or "
-        faults += [f"{names} {of_gpu}{mend}" for names, mend in _together(too_much)]
+        faults += [f"{names} {of_gpu}{remedy}" for names, remedy in _together(too_much)]
     disk = sum(cost.disk_mb + cost.fetch_mb for cost in found.costs)
     if disk > machine.free_disk_mb:
         faults.append(
@@ -86,16 +86,16 @@ def problems(found: Plan) -> list[str]:
 
 
 def _together(too_much: Sequence[tuple[Cost, float]]) -> Iterable[tuple[str, str]]:
-    """Yield who needs how much, and the mend, once for all that the same setting mends."""
+    """Yield who needs how much, and the remedy, once for all that the same setting remedies."""
     groups: dict[tuple[str, str], list[tuple[str, float]]] = {}
     for cost, mb in too_much:
-        groups.setdefault((cost.stage, cost.mend), []).append((cost.what, mb))
-    for (stage, mend), members in groups.items():
+        groups.setdefault((cost.stage, cost.remedy), []).append((cost.what, mb))
+    for (stage, remedy), members in groups.items():
         needs = {_gb(mb) for _, mb in members}
         most = _gb(max(mb for _, mb in members))
         verb = "needs" if len(members) == 1 else "need"
         names = _listed([what for what, _ in members], MOST_NAMES)
-        yield f"{stage} {names} {verb} {'up to ' * (len(needs) > 1)}{most}", mend
+        yield f"{stage} {names} {verb} {'up to ' * (len(needs) > 1)}{most}", remedy
 
 
 def _notes(found: Plan) -> Iterable[str]:
@@ -118,14 +118,14 @@ def _notes(found: Plan) -> Iterable[str]:
         )
     if any(cost.at_most for cost in costs):
         yield (
-            '"<=" counts a label for every object, as nothing tells how many there are; say it '
+            '"<=" counts a label for every object, as nothing says how many there are; say it '
             "under [plan.fields]"
         )
     if any(cost.stage == "fetch" for cost in costs):
         yield (
             f"fetch is at plan.mbit_per_s = {config.plan.mbit_per_s:g} and "
             f"fetch.requests_per_second = {config.fetch.requests_per_second:g}; of whole tracts "
-            "archives lack some patches"
+            "archives have not all patches"
         )
 
 

@@ -55,7 +55,7 @@ class FieldSize:
     source : str
         One of `SOURCES`: where the number of objects comes from.
     at_most : bool
-        Whether nothing tells how many labels there are, so that every object counts as one.
+        Whether nothing says how many labels there are, so that every object counts as one.
     """
 
     name: str
@@ -202,5 +202,5 @@ def _reference(config: RunConfig, name: str) -> str:
     """Return the first band that every patch has in a file of its own."""
     entry = config.fields[name]
     return next(
-        (b for b in entry.bands if b not in (*entry.optional, *entry.apart)), entry.bands[0]
+        (b for b in entry.bands if b not in (*entry.optional, *entry.per_band)), entry.bands[0]
     )

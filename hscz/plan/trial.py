@@ -1,6 +1,6 @@
 """Short timings of networks on synthetic data, each in a process of its own.
 
-A process of its own tells what one stage needs in memory, and leaves torch out of the caller's.
+A process of its own shows what one stage needs in memory, and leaves torch out of the caller's.
 Batches grow until they have their full size or take long; the rest of the way is scaled.
 """
 
@@ -168,7 +168,7 @@ def _small(config: RunConfig, folder: str) -> RunConfig:
         # Few galaxies have few neighbours, and all pairs are to be shown to the adversary.
         adapt=replace(config.adapt, neighbours=1, max_gap_mag=99.0),
         flatten=FlattenConfig(enabled=False),
-        # So few objects tell no calibration, which costs little beside the network.
+        # So few objects give no calibration, which costs little beside the network.
         predict=replace(config.predict, name="trial", stand_in={}, calibrate="none"),
     )
 

@@ -197,7 +197,7 @@ def common_grid(models: Sequence[Model]) -> RedshiftGrid:
             raise StoreError(
                 f"models of an ensemble must share bands and redshift bins; one has "
                 f"{', '.join(first.bands)} in {len(first.grid)} bins, another "
-                f"{', '.join(model.bands)} in {len(model.grid)}; predict them apart"
+                f"{', '.join(model.bands)} in {len(model.grid)}; predict them separately"
             )
     return first.grid
 

@@ -1,4 +1,4 @@
-"""PDFs made honest: a temperature, or a map of their CDF, learnt where redshifts are known.
+"""Calibrated PDFs: a temperature, or a map of their CDF, learnt where redshifts are known.
 
 What it is learnt on must be held out of the networks' training and come from the source: a
 calibration that has seen the target's labels would judge itself. Networks are averaged first,
@@ -28,7 +28,7 @@ KNOTS: tuple[float, ...] = (
 """PITs between which the map of the CDF is straight; dense where tails matter."""
 
 LEAST_OBJECTS = 100
-"""Fewer held-out objects do not tell a calibration."""
+"""Fewer held-out objects do not make a calibration."""
 
 _PRIOR = 20.0
 """Objects with uniform PITs that are added to those measured: no part of the map is flat."""

@@ -56,7 +56,7 @@ class Outcome:
         return f"{line}\n{self.report}" if self.report else line
 
     @property
-    def tells(self) -> bool:
+    def is_worth_a_line(self) -> bool:
         """Whether it is to be printed: that something is being made is, where it says why."""
         return self.state != "making" or self.why not in ("", NOT_YET, FORCED)
 
@@ -167,7 +167,7 @@ def go_through(
             report = stage.make(resume, force) or ""
         except IncompleteError as error:
             state, report = "incomplete", f"  {error}"
-            unreachable |= error.service_lacks
+            unreachable |= error.unreachable
         except UnjudgedError as error:
             state, report = "skipped", f"  {error}"
         yield Outcome(stage, state, why, time.monotonic() - begun, report)

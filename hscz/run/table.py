@@ -61,7 +61,7 @@ def watch(outcomes: Iterable[Outcome]) -> Table:
         table.add(outcome)
         if handle is not None:
             handle.update(table)
-        elif outcome.tells:
+        elif outcome.is_worth_a_line:
             print(outcome, flush=True)
     return table
 

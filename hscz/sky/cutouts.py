@@ -197,7 +197,7 @@ def _cut_band(
     """Return stamps, sky noise, PSF widths and flags of one band."""
     x0, y0 = corner(x, stamp_px), corner(y, stamp_px)
     plane, mask = band.read_image(tile.window), band.read_mask(tile.window)
-    # Saturated stars are left out, where the mask tells them.
+    # Saturated stars are left out, where the mask marks them.
     unusable = None if mask is None else band.mask_bit(mask, SATURATED, NO_DATA)
     psf_fwhm = local_psf_fwhm(plane, band.pixel_scale_arcsec, x, y, unusable)
     stamps = gather(plane[None], x0, y0, stamp_px)[:, 0]
@@ -227,7 +227,7 @@ def _detected(band: BandImage, bits: np.ndarray | None) -> np.ndarray | None:
 
 
 def _defects(band: BandImage, bits: np.ndarray | None, missing: np.ndarray) -> np.ndarray:
-    """Return the flags of each stamp that its pixels and its mask tell."""
+    """Return the flags of each stamp that follow from its pixels and its mask."""
     side = missing.shape[-1]
     flags = np.where(missing.any(axis=(1, 2)), Flag.MISSING_PIXELS, 0)
     flags |= np.where(missing.all(axis=(1, 2)), Flag.ALL_MASKED, 0)

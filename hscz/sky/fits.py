@@ -1,7 +1,7 @@
 """Images on disk: HSC coadds, server cut-outs and plain single images, read window by window.
 
-A calexp file holds a primary header (FILTER, FLUXMAG0), then IMAGE, MASK and VARIANCE, told
-apart by EXTNAME or, where that is blank as in server cut-outs, by EXTTYPE.
+A calexp file holds a primary header (FILTER, FLUXMAG0), then IMAGE, MASK and VARIANCE, identified
+by EXTNAME or, where that is blank as in server cut-outs, by EXTTYPE.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from hscz.errors import InputError, about
 from hscz.files.atomic import write_atomic
-from hscz.files.unpack import DAMAGED
+from hscz.files.compression import DAMAGED
 from hscz.sky import header as head
 from hscz.sky.mask import HSC_MASK_PLANES, NO_DATA, mask_cards, read_mask_planes
 from hscz.sky.sphere import unit_vectors
@@ -97,7 +97,7 @@ class BandImage:
         """Read a window of the image, float32 counts at zero point 27.
 
         Pixels that hold no measurement (`hscz.sky.unexposed`) are NaN where no mask plane NO_DATA
-        tells them.
+        marks them.
         """
         if NO_DATA in self.mask_planes:
             return self._counts(self._section("IMAGE", window))
@@ -128,7 +128,7 @@ class BandImage:
         return np.multiply(raw, self._to_survey_counts(2), dtype=np.float32)
 
     def mask_bit(self, mask: np.ndarray, *planes: str) -> np.ndarray:
-        """Return where any of the named planes is set; a plane the file lacks is set nowhere.
+        """Return where any of the named planes is set; one the file does not have is set nowhere.
 
         Parameters
         ----------

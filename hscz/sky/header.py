@@ -23,7 +23,7 @@ from astropy.wcs.utils import proj_plane_pixel_scales
 
 from hscz import survey
 from hscz.errors import ConfigError, InputError
-from hscz.files.unpack import DAMAGED, is_packed, open_unpacked
+from hscz.files.compression import DAMAGED, is_compressed, open_decompressed
 
 ZERO_POINT_TOLERANCE_MAG = 0.001
 """Largest difference between a zero point in the configuration and the header's."""
@@ -58,8 +58,8 @@ def _all_headers(path: Path) -> list[fits.Header]:
     if not path.is_file():
         raise InputError("no such file; check the path and the pattern it came from")
     try:
-        with open_unpacked(path) as file:
-            return _walk(file, None if is_packed(path) else path.stat().st_size)
+        with open_decompressed(path) as file:
+            return _walk(file, None if is_compressed(path) else path.stat().st_size)
     except DAMAGED as error:
         raise InputError(f"truncated or damaged ({error}); fetch the file again") from error
 
@@ -87,7 +87,7 @@ def _walk(file: Any, size: int | None) -> list[fits.Header]:
                 f"truncated, breaks off in a header ({error}); fetch the file again"
             ) from error
         headers.append(header)
-        # A plain file can be set beyond its end, a packed stream stops there.
+        # A plain file can be set beyond its end, a compressed stream stops there.
         there = min(file.seek(end), end if size is None else size)
         if there < end:
             raise InputError(
@@ -171,7 +171,7 @@ def celestial_wcs(header: fits.Header) -> WCS:
     if "RADECSYS" in header and "RADESYS" not in header:
         header = header.copy()
         header.rename_keyword("RADECSYS", "RADESYS")
-    mend = "solve its astrometry or give the file that has it"
+    remedy = "solve its astrometry or give the file that has it"
     try:
         with warnings.catch_warnings():
             warnings.filterwarnings("ignore", "Removed redundant SIP", AstropyWarning)
@@ -184,13 +184,13 @@ def celestial_wcs(header: fits.Header) -> WCS:
             wcs = whole.celestial
     except (WcsError, KeyError, ValueError, FITSFixedWarning, VerifyWarning) as error:
         lines = [line.strip() for line in str(error).splitlines() if "cextern" not in line]
-        raise InputError(f"no usable WCS ({' '.join(lines).strip()}); {mend}") from error
+        raise InputError(f"no usable WCS ({' '.join(lines).strip()}); {remedy}") from error
     scales = proj_plane_pixel_scales(wcs) if wcs.has_celestial else np.zeros(2)
     numbers = [*scales, *wcs.wcs.crval, *wcs.wcs.crpix] if wcs.has_celestial else [np.nan]
     if not (np.isfinite(numbers).all() and (scales > 0).all()):
         keys = ("CTYPE1", "CTYPE2", "CRVAL1", "CRVAL2", "CRPIX1", "CRPIX2", "CD1_1", "CD2_2")
         found = {key: card for key in keys if (card := _card(header, key)) is not None}
-        raise InputError(f"no usable celestial WCS, {found}; {mend}")
+        raise InputError(f"no usable celestial WCS, {found}; {remedy}")
     # FK5 of J2000 is ICRS to 0.02 arcsec; any other frame would put stamps in the wrong place.
     frame, equinox = wcs.wcs.radesys.strip(), wcs.wcs.equinox
     if wcs.wcs.lngtyp != "RA" or frame not in ("", "ICRS", "FK5") or abs(equinox - 2000) > 0:
@@ -199,7 +199,7 @@ def celestial_wcs(header: fits.Header) -> WCS:
         )
     side = 3600 * scales.max()
     if side > COARSEST_ARCSEC:
-        raise InputError(f"no usable WCS, its pixels have {side:.4g} arcsec; {mend}")
+        raise InputError(f"no usable WCS, its pixels have {side:.4g} arcsec; {remedy}")
     if whole.wcs.lng > whole.wcs.lat:
         raise InputError(
             f"its CTYPE1 is {whole.wcs.ctype[0]!r}, right ascension must come first; swap "
@@ -223,20 +223,20 @@ def read_zero_point(
 
     The value `without_card` is for headers that have neither; where they have one, it must agree.
     """
-    told = _told_zero_points(image, primary)
+    stated = _stated_zero_points(image, primary)
     vague = {key: value for key in VAGUE_CARDS if (value := image.get(key, primary.get(key)))}
-    if without_card is None and not told:
+    if without_card is None and not stated:
         hint = "".join(f", {key} is {value!r}" for key, value in vague.items())
         raise InputError(
             f"no zero point, FLUXMAG0 is None{hint}; give zero_point for images without "
             "the card, or write the card"
         )
-    if without_card is not None and not told:
+    if without_card is not None and not stated:
         for key, value in vague.items():
             _note_vague(key, value, float(without_card))
     if without_card is not None:
-        told["zero_point"] = float(without_card)
-    (name, found), *others = told.items()
+        stated["zero_point"] = float(without_card)
+    (name, found), *others = stated.items()
     for other, value in others:
         if not abs(found - value) <= ZERO_POINT_TOLERANCE_MAG:
             raise InputError(
@@ -246,9 +246,9 @@ def read_zero_point(
     return found
 
 
-def _told_zero_points(image: fits.Header, primary: fits.Header) -> dict[str, float]:
-    """Return the zero points that cards tell without doubt, by the card."""
-    told = {}
+def _stated_zero_points(image: fits.Header, primary: fits.Header) -> dict[str, float]:
+    """Return the zero points that cards state without doubt, by the card."""
+    stated = {}
     counts: Any = image.get("FLUXMAG0", primary.get("FLUXMAG0"))
     if counts is not None:
         if not (isinstance(counts, int | float) and 0 < counts < np.inf):
@@ -256,12 +256,12 @@ def _told_zero_points(image: fits.Header, primary: fits.Header) -> dict[str, flo
                 f"no zero point, FLUXMAG0 is {counts!r}; correct the card, or remove it "
                 "and give zero_point"
             )
-        told["FLUXMAG0"] = 2.5 * float(np.log10(counts))
+        stated["FLUXMAG0"] = 2.5 * float(np.log10(counts))
     text = str(image.get("BUNIT", primary.get("BUNIT", "")))
     unit = Unit(text, parse_strict="silent")
     if unit.is_equivalent(Jy):
-        told[f"that of BUNIT {text!r}"] = round(float((1 * unit).to_value(ABmag)), 4)
-    return told
+        stated[f"that of BUNIT {text!r}"] = round(float((1 * unit).to_value(ABmag)), 4)
+    return stated
 
 
 @cache

@@ -20,7 +20,7 @@ CLIP_SIGMA = 2.5
 """Pixels this far above the median are left out as sources."""
 
 BOX_PX, BOX_SIGMA, GROW_PX = 7, 0.8, 5
-"""A source, where no mask tells: a mean over BOX_PX squared above BOX_SIGMA times the pixel
+"""A source, where there is no mask: a mean over BOX_PX squared above BOX_SIGMA times the pixel
 noise, grown by a square of GROW_PX. With the noise of a coadd this leaves the noise right to
 1 % at depths from 27.5 to 29.5 mag."""
 

@@ -10,13 +10,13 @@ from pathlib import Path
 
 from hscz import survey
 from hscz.errors import ConfigError, InputError
-from hscz.files import unpack
+from hscz.files import compression
 
-SUFFIXES = ("", ".fz", *unpack.SUFFIXES)
+SUFFIXES = ("", ".fz", *compression.SUFFIXES)
 """Endings of compressed files, which a pattern finds too where it ends in .fits."""
 
 PLACES = {"tract": "[^/-]+", "patch": "[^/-]+", "position": r"\d+\.?\d*--?\d+\.?\d*"}
-"""Placeholders whose values tell files of one band apart, and what they look like."""
+"""Placeholders whose values distinguish files of one band, and what they look like."""
 
 WHOLE_FIELD = ""
 """Name under which a band is found whose one file covers all patches."""
@@ -75,13 +75,13 @@ def find_patches(
         Files by band, by patch name such as ``9813-4,4``; where the patterns have neither
         tract nor patch, by the file's name without the band.
     left_out : list of LeftOut
-        Which of these lack a band. HSC observed beyond the footprint of CLAUDS, so at the
+        Which of these have not every band. HSC observed beyond the footprint of CLAUDS, so at the
         border of a field that is normal.
 
     Raises
     ------
     ConfigError
-        If a pattern does not tell the bands apart.
+        If a pattern does not distinguish the bands.
     InputError
         If no file of a band matches, or no patch has all bands that are not optional.
 
@@ -116,7 +116,7 @@ def find_patches(
         worst = max(lacking, key=lambda band: len(lacking[band]))
         raise InputError(
             f"{patterns[worst]}: none of {len(names)} patches has all bands, "
-            f"{len(lacking[worst])} lack band {worst} ({_filter(worst)}); add its files or drop "
+            f"{len(lacking[worst])} have no band {worst} ({_filter(worst)}); add its files or drop "
             "the band"
         )
     patches = {}

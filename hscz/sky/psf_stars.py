@@ -24,13 +24,13 @@ MAX_CANDIDATES = 500
 """Compact sources to look at in an image, the brightest ones."""
 
 CELL_CANDIDATES = 100
-"""How many there may be for each part of an image whose PSF is measured apart."""
+"""How many there may be for each part of an image whose PSF is measured by itself."""
 
 HALF_PX = 15
 """Half side of the boxes around candidates, px."""
 
 CELL_PX = 1400
-"""Side of the parts of an image whose PSF is measured apart: a third of an HSC patch."""
+"""Side of the parts of an image whose PSF is measured by itself: a third of an HSC patch."""
 
 MIN_CELL_STARS = 20
 """Fewest stars to measure the seeing of a part from."""

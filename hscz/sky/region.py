@@ -30,7 +30,7 @@ class Region:
     left_out : list of LeftOut
         What the tiles go without.
     footprints : dict of str to Tile
-        The sky of patches that were left out, by patch, where one of their images tells it.
+        The sky of patches that were left out, by patch, where one of their images gives it.
     first : BandImage
         First image of the first patch, as it came.
     """
@@ -159,8 +159,8 @@ def _why_nowhere(band: str, pattern: str, left_out: Sequence[LeftOut]) -> str:
     """Say why no patch has an optional band."""
     files = {str(path) for path in list_files(pattern, band)}
     why = next((f"{one.file}: {one.reason} (" for one in left_out if one.file in files), "")
-    mend = f"no patch that can be used has band {band}; mend that, or take it out of the bands"
-    return f"{why}{mend})" if why else f"{pattern}: {mend}"
+    remedy = f"no patch that can be used has band {band}; correct that, or take it out of the bands"
+    return f"{why}{remedy})" if why else f"{pattern}: {remedy}"
 
 
 def _resample(

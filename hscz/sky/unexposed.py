@@ -13,10 +13,10 @@ BLOCK_PX = 5
 own size."""
 
 REACH_PX = BLOCK_PX - 1
-"""How far from a pixel others tell whether it lies in a block."""
+"""How far from a pixel others decide whether it lies in a block."""
 
 SAMPLE_ROWS = 30
-"""Rows that are looked at to tell whether an image is rounded."""
+"""Rows that are looked at to see whether an image is rounded."""
 
 
 def unexposed(pixels: NDArray[Any]) -> NDArray[np.bool_]:

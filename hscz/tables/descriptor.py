@@ -256,7 +256,7 @@ def _own_folders() -> list[Path]:
     for folder in folders:
         if not folder.is_dir():
             raise ConfigError(
-                f"{folder}: no such folder; mend {FOLDERS_VARIABLE}, a list of folders with "
+                f"{folder}: no such folder; correct {FOLDERS_VARIABLE}, a list of folders with "
                 f"{os.pathsep!r} between them"
             )
     return folders

@@ -9,7 +9,7 @@ import pandas as pd
 
 from hscz.errors import InputError
 from hscz.files.check import refuse_web_page
-from hscz.files.unpack import DAMAGED, SUFFIXES, open_unpacked
+from hscz.files.compression import DAMAGED, SUFFIXES, open_decompressed
 from hscz.tables import tablefile
 from hscz.tables.fitsrows import open_fits
 from hscz.tables.lines import open_lines
@@ -40,7 +40,7 @@ BEGINNINGS: Mapping[bytes, str] = {
 
 
 def open_table(path: Path, kind: str = "parquet", hdu: int = 1) -> TableFile:
-    """Open a table of any format, packed or not.
+    """Open a table of any format, compressed or not.
 
     Parameters
     ----------
@@ -49,7 +49,7 @@ def open_table(path: Path, kind: str = "parquet", hdu: int = 1) -> TableFile:
         Parquet; and what astropy reads whole: VOTable, ECSV, IPAC tables, and the
         machine-readable tables of journals.
     kind : str
-        Format of a file whose beginning and suffix do not tell it, one of `KINDS`.
+        Format of a file whose beginning and suffix do not show it, one of `KINDS`.
     hdu : int
         Extension of a FITS file.
 
@@ -81,19 +81,19 @@ def open_table(path: Path, kind: str = "parquet", hdu: int = 1) -> TableFile:
 def _kind(path: Path, kind: str) -> str:
     """Return the format of a file by its beginning, or else its suffix, or else `kind`."""
     try:
-        with open_unpacked(path) as stream:
+        with open_decompressed(path) as stream:
             head = stream.read(4096)
         refuse_web_page(head)
     except (*DAMAGED, InputError) as error:
         raise InputError(f"{path}: {error}; fetch the file again") from None
     if head.startswith(b"PK\x03\x04"):
         raise InputError(f"{path}: is a zip archive; unpack it")
-    told = (name for start, name in BEGINNINGS.items() if head.lstrip().startswith(start))
+    shown = (name for start, name in BEGINNINGS.items() if head.lstrip().startswith(start))
     name = path.name.lower()
     for suffix in SUFFIXES:
         name = name.removesuffix(suffix)
     named = (one for one, suffixes in KINDS.items() if name.endswith(suffixes))
-    return next(told, None) or next(named, kind)
+    return next(shown, None) or next(named, kind)
 
 
 def _open_parquet(path: Path) -> TableFile:

@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 
 from hscz.errors import InputError
-from hscz.files.unpack import open_unpacked
+from hscz.files.compression import open_decompressed
 from hscz.tables import tablefile
 from hscz.tables.tablefile import TableFile
 from hscz.tables.wholetable import open_whole
@@ -54,7 +54,7 @@ def open_fits(path: Path, hdu: int) -> TableFile:
     # Not astropy's own table: on closing the file it would copy every column into memory.
     def read(wanted: list[str]) -> Iterator[pd.DataFrame]:
         rows = max(1, tablefile.BLOCK_BYTES // record.itemsize)
-        with open_unpacked(path) as stream:
+        with open_decompressed(path) as stream:
             stream.seek(start)
             for done in range(0, n_rows, rows):
                 n_bytes = min(rows, n_rows - done) * record.itemsize

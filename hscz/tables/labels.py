@@ -16,7 +16,7 @@ from hscz.tables.match import match_one_to_one, without_repeats
 from hscz.tables.select import select
 
 REPEAT_ARCSEC = 0.5
-"""Rows of one survey closer than this are repeats: seeing tells no two galaxies apart there."""
+"""Rows of one survey closer than this are repeats: the seeing blends any two galaxies there."""
 
 DISAGREE = 0.01
 """Surveys disagree where ``|dz| / (1 + z)`` is above this: wider than the errors of PRIMUS, the
@@ -334,11 +334,11 @@ def _best(candidates: pd.DataFrame) -> pd.DataFrame:
 def _disagreeing(candidates: pd.DataFrame, best: pd.DataFrame) -> pd.DataFrame:
     """Return for each object the redshift farthest from its best, where they disagree."""
     z_best = candidates["row"].map(best.set_index("row")["z"])
-    apart = (candidates["z"] - z_best).abs() / (1 + z_best)
-    farthest_first = candidates.assign(apart=apart).sort_values(
-        ["apart", "z"], ascending=[False, True]
+    difference = (candidates["z"] - z_best).abs() / (1 + z_best)
+    farthest_first = candidates.assign(difference=difference).sort_values(
+        ["difference", "z"], ascending=[False, True]
     )
-    return farthest_first[farthest_first["apart"] > DISAGREE].drop_duplicates("row")
+    return farthest_first[farthest_first["difference"] > DISAGREE].drop_duplicates("row")
 
 
 def _fraction(part: pd.Series, whole: pd.Series) -> float:

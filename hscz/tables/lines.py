@@ -18,7 +18,7 @@ from typing import NamedTuple
 import pandas as pd
 
 from hscz.errors import InputError
-from hscz.files.unpack import open_unpacked
+from hscz.files.compression import open_decompressed
 from hscz.tables import tablefile
 from hscz.tables.tablefile import TableFile
 
@@ -135,7 +135,7 @@ def _separator(texts: list[str], kind: str) -> str:
 def _names_apart(
     words: list[str], comments: list[str], separator: str, kind: str
 ) -> list[str] | None:
-    """Return the names that stand apart from the first line; None where that line has them."""
+    """Return the names that stand outside the first line; None where that line has them."""
     n_numbers = sum(map(_is_number, words))
     if kind == "csv" and n_numbers == 0:
         return None
@@ -180,7 +180,7 @@ def _is_comment(line: bytes) -> bool:
 
 def _lines(path: Path) -> Iterator[tuple[int, bytes]]:
     """Yield the lines of a text with their numbers, counted from 1."""
-    with open_unpacked(path) as stream:
+    with open_decompressed(path) as stream:
         for number, line in enumerate(stream, 1):
             yield number, line.removeprefix(codecs.BOM_UTF8) if number == 1 else line
 
@@ -208,12 +208,12 @@ def _rows(path: Path, layout: Layout) -> Iterator[bytes]:
                 continue
             raise InputError(
                 f"{path}: line {number} has {n_words} values for {len(layout.names)} columns "
-                f"({', '.join(layout.names[:4])} ...); mend the line, put text with blanks or "
+                f"({', '.join(layout.names[:4])} ...); correct the line, put text with blanks or "
                 "separators into quotes, and write nan for a missing value"
             )
         yield line
 
 
 def _n_lines(path: Path) -> int:
-    with open_unpacked(path) as stream:
+    with open_decompressed(path) as stream:
         return 1 + sum(part.count(b"\n") for part in iter(lambda: stream.read(1 << 20), b""))

@@ -50,7 +50,7 @@ def check_values(
     Raises
     ------
     InputError
-        With the column, the value, its row and the mend.
+        With the column, the value, its row and the remedy.
 
     Examples
     --------

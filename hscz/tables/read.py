@@ -43,7 +43,7 @@ def read_catalogue(
     Parameters
     ----------
     path : str or Path
-        Of any format that `hscz.tables.files.open_table` knows, packed or not.
+        Of any format that `hscz.tables.files.open_table` knows, compressed or not.
     descriptor : CatalogueDescriptor or str or Path
         What the catalogue is, or the name or path of its descriptor.
     wcs : astropy.wcs.WCS, optional
@@ -169,7 +169,7 @@ def _resolve(names: list[str], wanted: str) -> str:
     if found is None:
         raise InputError(
             f"no column {wanted!r}{suggest(wanted, names)}; "
-            "mend the rule or descriptor that names it, or give the right file"
+            "correct the rule or descriptor that names it, or give the right file"
         )
     if names.count(found) > 1:
         raise InputError(f"has {names.count(found)} columns {found!r}; rename all but one")

@@ -55,9 +55,14 @@ def check_units(units: Mapping[str, str | float]) -> None:
             continue
         known = isinstance(unit, str) and Unit(unit, parse_strict="silent")
         if not known or not known.is_equivalent(KINDS[key]):
-            mends = {"ra": "write 'hourangle'", "mag": "or give the AB zero point of one of them"}
-            mend = mends.get(key, "see hscz.tables.units")
-            raise ConfigError(f"[units] {key} = {unit!r} is not a unit like {KINDS[key]!r}; {mend}")
+            remedies = {
+                "ra": "write 'hourangle'",
+                "mag": "or give the AB zero point of one of them",
+            }
+            remedy = remedies.get(key, "see hscz.tables.units")
+            raise ConfigError(
+                f"[units] {key} = {unit!r} is not a unit like {KINDS[key]!r}; {remedy}"
+            )
 
 
 def known_unit(text: str) -> Any:
@@ -147,7 +152,7 @@ def check_file_units(
     Traceback (most recent call last):
     ...
     hscz.errors.InputError: column 'RA' is in hourangle by its header, but the \
-descriptor 'udsz' says deg; write ra = "hourangle" under its [units], or mend the header
+descriptor 'udsz' says deg; write ra = "hourangle" under its [units], or correct the header
     """
     from astropy.units import Unit
 
@@ -161,12 +166,12 @@ descriptor 'udsz' says deg; write ra = "hourangle" under its [units], or mend th
         if unit == Unit(declared) or (declared == "mag" and _AB_MAG.fullmatch(text.strip())):
             continue
         written = "hourangle" if unit == Unit("h") else text
-        mend = f'write {kind} = "{written}" under its [units], or mend the header'
+        remedy = f'write {kind} = "{written}" under its [units], or correct the header'
         if not Unit(written).is_equivalent(KINDS[kind]):
-            mend = "convert the column, or mend the header"
+            remedy = "convert the column, or correct the header"
         raise InputError(
             f"column {column!r} is in {text} by its header, but the descriptor "
-            f"{descriptor.name!r} says {declared}; {mend}"
+            f"{descriptor.name!r} says {declared}; {remedy}"
         )
 
 
@@ -239,6 +244,6 @@ def _degrees(values: pd.Series, unit: str) -> NDArray[np.float64]:
         return np.asarray(Angle(values.to_numpy(), unit=unit).degree, dtype=np.float64)
     except (ValueError, TypeError) as error:
         raise InputError(
-            f"column {values.name!r} cannot be read as {unit}: {error}; mend it, or "
+            f"column {values.name!r} cannot be read as {unit}: {error}; correct it, or "
             "[units] of the descriptor"
         ) from None

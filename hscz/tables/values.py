@@ -34,7 +34,7 @@ def numbers(values: pd.Series) -> pd.Series:
         raise InputError(
             f"column {values.name!r} needs numbers: row {values.index[row]} has "
             f"{values.iloc[row]!r}; "
-            "leave missing values empty, or mend the column or the descriptor"
+            "leave missing values empty, or correct the column or the descriptor"
         )
     return found
 
@@ -68,7 +68,7 @@ def identifiers(column: str, values: NDArray) -> NDArray[np.int64]:
     [43158034708430849, 12]
     """
     about = f"column {column!r}"
-    mend = "name another column, or none to number the rows"
+    remedy = "name another column, or none to number the rows"
     if values.dtype.kind == "f":
         # Above this, floating-point numbers leave out whole numbers.
         limit = 2.0 ** (np.finfo(values.dtype).nmant + 1)
@@ -78,9 +78,9 @@ def identifiers(column: str, values: NDArray) -> NDArray[np.int64]:
         ):
             if bad.any():
                 row = int(np.argmax(bad))
-                raise InputError(f"{about} has {values[row]} in row {row}, which {why}; {mend}")
+                raise InputError(f"{about} has {values[row]} in row {row}, which {why}; {remedy}")
     elif values.dtype.kind == "u" and (values > np.iinfo(np.int64).max).any():
-        raise InputError(f"{about} has {values.max()}, more than 63 bits hold; {mend}")
+        raise InputError(f"{about} has {values.max()}, more than 63 bits hold; {remedy}")
     try:
         return values.astype(np.int64)
     except (ValueError, TypeError, OverflowError) as error:

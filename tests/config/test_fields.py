@@ -21,7 +21,10 @@ FIELD = {
     [
         ({"optional": ["J"]}, "optional has 'J', which is not one of its bands, g, r; add it"),
         ({"optional": ["g", "r"]}, "optional has all bands; require one"),
-        ({"apart": {"J": {"images": "j.fits"}}}, "apart has 'J', which is not one of its bands"),
+        (
+            {"per_band": {"J": {"images": "j.fits"}}},
+            "per_band has 'J', which is not one of its bands",
+        ),
         ({"ebv": "planck"}, "ebv is 'planck'; use \"\", catalogue, sfd or irsa"),
         ({"ebv": "irsa"}, "ebv is 'irsa'; say where on the sky with box under its fetch"),
         ({"ebv": "sfd"}, r"ebv is 'sfd'; name the folder .* with dust under \[ingest\]"),

@@ -35,7 +35,7 @@ def one(section: str, key: str, value: object) -> dict:
         (one("train", "folds", 9), "train.folds is 9, but so many parts of .* = 0.2 are more"),
         (one("adapt", "adversary", "gan"), "adapt.adversary is 'gan'; use none, inverted, unif"),
         (one("adapt", "ramp", "steep"), "adapt.ramp is 'steep'; use constant, linear or dann"),
-        (one("adapt", "statistics", "own"), "adapt.statistics is 'own'; use apart or mixed"),
+        (one("adapt", "statistics", "own"), "adapt.statistics is 'own'; use separate or mixed"),
         (one("adapt", "kernels", [16]), r"adapt.kernels is \[16\]; give a list of 2 whole numbers"),
         (one("adapt", "kernels", [0, 4]), r"adapt.kernels\[0\] is 0; give at least 1"),
         (one("adapt", "dense", [0]), r"adapt.dense\[0\] is 0; give at least 1"),

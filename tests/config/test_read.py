@@ -66,6 +66,14 @@ def test_set_replaces_settings_of_any_type(tmp_path: Path) -> None:
         ({"network": {"size": "huge"}}, r"network.size is 'huge'; use paper or compact"),
         ({"fields": {"A": {"images": "x"}}}, r"\[fields.A\] lacks catalogue and bands; add them"),
         ({"fields": {"A": FIELD | {"band": []}}}, r"\[fields.A\] has no key 'band'"),
+        (
+            {"fields": {"A": FIELD | {"apart": {}}}},
+            r"fields.A.apart was renamed; write 'per_band' in place of 'apart'",
+        ),
+        (
+            {"adapt": {"statistics": "apart"}},
+            r"adapt.statistics = 'apart' was renamed; write 'separate'",
+        ),
     ],
 )
 def test_mistakes_are_named(mapping: dict, message: str) -> None:

@@ -49,7 +49,7 @@ def test_a_network_with_normalisation_can_be_renormalised() -> None:
     for network in ({"size": "compact"}, {"norm": "batch"}):
         assert parse({"network": network, "predict": {"renormalise": True}}).predict.renormalise
     # The adversary of the paper's network keeps statistics apart where there are any.
-    adapt = {"targets": ["DEEP2"], "adversary": "inverted", "statistics": "apart"}
+    adapt = {"targets": ["DEEP2"], "adversary": "inverted", "statistics": "separate"}
     assert parse({"adapt": adapt}).network.norm == "none"
 
 

@@ -13,7 +13,7 @@ pytest.importorskip("sklearn")
 from sklearn.metrics import silhouette_score
 
 from hscz.errors import ConfigError, InputError
-from hscz.experiments.embed import plane, principal, silhouette, told_apart
+from hscz.experiments.embed import classifier_accuracy, plane, principal, silhouette
 
 
 def blobs(n: int = 60, apart: float = 8.0, seed: int = 1) -> tuple[np.ndarray, np.ndarray]:
@@ -60,22 +60,22 @@ def test_error_of_silhouette_is_the_scatter_of_samples() -> None:
 def test_fields_that_differ_in_shape_alone_escape_a_linear_classifier() -> None:
     second = np.arange(600) % 2 == 1
     x = np.random.default_rng(2).normal(size=(600, 3)) * np.where(second, 3.0, 1.0)[:, None]
-    linear, curved = (told_apart(x, second, kind) for kind in ("linear", "curved"))
+    linear, curved = (classifier_accuracy(x, second, kind) for kind in ("linear", "curved"))
     assert abs(linear[0] - 0.5) < 4 * linear[1]
     assert curved[0] > 0.8
     assert linear[1] == pytest.approx(0.5 / np.sqrt(600), rel=0.05)
     x[:, 0] += 4 * second
-    assert told_apart(x, second)[0] > 0.8
+    assert classifier_accuracy(x, second)[0] > 0.8
 
 
 def test_labels_without_meaning_cannot_be_told() -> None:
     x, _ = blobs(400)
     second = np.random.default_rng(5).permutation(400) < 200
     for kind in ("linear", "curved"):
-        share, error = told_apart(x, second, kind)
+        share, error = classifier_accuracy(x, second, kind)
         assert abs(share - 0.5) < 4 * error
     with pytest.raises(InputError, match="400 objects, too few of one field; give 5 or more"):
-        told_apart(x, np.arange(400) < 3)
+        classifier_accuracy(x, np.arange(400) < 3)
 
 
 @pytest.mark.parametrize(("method", "package"), [("pca", "sklearn"), ("tsne", "openTSNE")])

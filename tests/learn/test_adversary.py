@@ -180,10 +180,10 @@ def test_the_paper_watches_the_fifth_layer() -> None:
 def test_fields_kept_apart_share_no_statistics() -> None:
     """However the target shifts, the running statistics stay those of the source."""
     kept = {}
-    for statistics in ("apart", "mixed"):
+    for statistics in ("separate", "mixed"):
         for shift in (0.0, 5.0):
             step = step_of(dataclasses.replace(ADAPT, statistics=statistics, weight=0.0))
             step(batch_of(shift=shift), 0.5)
             kept[statistics, shift] = step.network.state_dict()["body.conv1.1.running_mean"]
-    assert torch.equal(kept["apart", 0.0], kept["apart", 5.0])
+    assert torch.equal(kept["separate", 0.0], kept["separate", 5.0])
     assert not torch.allclose(kept["mixed", 0.0], kept["mixed", 5.0], atol=1e-3)

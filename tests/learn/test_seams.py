@@ -59,7 +59,7 @@ def two_layers(config, noise, n_bins):
 
 class Matched(Adaptation):
     shows_target = True
-    keeps_apart = True
+    separate_statistics = True
 
     def step(self, network, total_steps, device):
         step = Matching(network, self.config.train, total_steps, device)

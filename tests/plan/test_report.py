@@ -24,10 +24,10 @@ def test_what_does_not_fit_is_named_with_its_mend(config):
     assert "train v0 needs 90.0 GB on a GPU of 80.0 GB; set train.batch_size" in problems(on_gpu)[0]
 
 
-def test_what_the_same_setting_mends_is_said_once(config):
+def test_what_the_same_setting_remedies_is_said_once(config):
     names = [f"v2-{letter}" for letter in "ABCDEFGH"]
-    found = [Cost("train", n, memory_mb=20_000.0 + k, mend="m = 1") for k, n in enumerate(names)]
-    found.append(Cost("predict", "v0 A", memory_mb=30_000.0, mend="p = 1"))
+    found = [Cost("train", n, memory_mb=20_000.0 + k, remedy="m = 1") for k, n in enumerate(names)]
+    found.append(Cost("predict", "v0 A", memory_mb=30_000.0, remedy="p = 1"))
     train, predict = problems(Plan(config, tuple(found), MACHINE))
     assert train.startswith("train v2-A, v2-B, v2-C, v2-D, v2-E and 3 more need 20.0 GB of memory")
     assert train.endswith("set m = 1")

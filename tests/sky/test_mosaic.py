@@ -115,7 +115,7 @@ def test_a_field_without_a_whole_patch_is_refused(tree, tmp_path):
     remove(tmp_path, "MegaCam-uS", "4,4")
     remove(tmp_path, "HSC-I", "5,4")
     write(tmp_path / TREE.format(filter="HSC-I", tract="9813", patch="6,4"), "i", make_wcs())
-    message = r"none of 3 patches has all bands, 2 lack band us \(MegaCam-uS\); add its files"
+    message = r"none of 3 patches has all bands, 2 have no band us \(MegaCam-uS\); add its files"
     with pytest.raises(InputError, match=message):
         find_patches(patterns(tree, "us", "i"))
 

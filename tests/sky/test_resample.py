@@ -247,7 +247,9 @@ def test_an_image_that_cannot_be_resampled_costs_its_patch(tmp_path):
     broken(tmp_path / "g-1.fits")
     with pytest.raises(InputError, match=r"g-[12].fits: the IMAGE .*\(none of 2 patches can be"):
         open_region(*asked, (), 4200, 64, tmp_path / "out")
-    with pytest.raises(InputError, match=r"g-[12].fits: the IMAGE .*no patch .* has band g; mend"):
+    with pytest.raises(
+        InputError, match=r"g-[12].fits: the IMAGE .*no patch .* has band g; correct"
+    ):
         open_region(*asked, ("g",), 4200, 64, tmp_path / "out")
 
 

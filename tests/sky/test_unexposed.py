@@ -1,4 +1,4 @@
-"""Pixels without a measurement, in images whose mask does not tell them."""
+"""Pixels without a measurement, in images whose mask does not mark them."""
 
 from __future__ import annotations
 

@@ -282,7 +282,9 @@ def test_your_own_folders_come_first(tmp_path: Path, monkeypatch: pytest.MonkeyP
 
 def test_a_folder_that_is_not_there_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("HSCZ_CATALOGS", "/nowhere/catalogs")
-    with pytest.raises(ConfigError, match=r"/nowhere/catalogs: no such folder; mend HSCZ_CATALOGS"):
+    with pytest.raises(
+        ConfigError, match=r"/nowhere/catalogs: no such folder; correct HSCZ_CATALOGS"
+    ):
         load_descriptor("vvds")
 
 

@@ -1,6 +1,6 @@
 """A finished run of a tiny survey, copies of it to damage, and verbs that must fail.
 
-Every failure must give one line that names what was found and how to mend it, leave nothing
+Every failure must give one line that names what was found and how to put it right, leave nothing
 a later stage could take for whole, and keep what was there before.
 """
 

@@ -133,7 +133,7 @@ def test_a_run_goes_on_past_a_bad_file_and_names_it(
         (lambda r: [calexp(r, "A", "r", p).unlink() for p in (0, 1)], "HSC-R-1-*.fits: no file ma"),
         (
             lambda r: [calexp(r, "A", "r", 0).unlink(), calexp(r, "A", "i", 1).unlink()],
-            "none of 2 patches has all bands, 1 lack band r (HSC-R); add its files or drop the",
+            "none of 2 patches has all bands, 1 have no band r (HSC-R); add its files or drop the",
         ),
         (lambda r: shutil.rmtree(r / "images"), "calexp-HSC-G-1-*.fits: no file matches; correct"),
         (without_pixels, "calexp-HSC-G-1-0.fits: its image has no pixel, (0, 0)"),

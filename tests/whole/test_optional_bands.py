@@ -33,7 +33,7 @@ CONFIG = """
 stores = "out"
 [fields.A]
 images = "A-{filter}-{patch}.fits"
-apart = { J = { images = "J.fits", zero_point = 30.0 } }
+per_band = { J = { images = "J.fits", zero_point = 30.0 } }
 bands = ["g", "i", "J"]
 optional = ["J"]
 resample = true
@@ -187,7 +187,10 @@ def test_a_missing_band_is_never_filled_in_silently(root: Path, store: xr.Datase
     [
         ('fields.A.optional=["Ks"]', "fields.A.optional has 'Ks', which is not one of its bands"),
         ('fields.A.optional=["g","i","J"]', "fields.A.optional has all bands; require one"),
-        ('fields.A.apart.H.images="h.fits"', "fields.A.apart has 'H', which is not one of its"),
+        (
+            'fields.A.per_band.H.images="h.fits"',
+            "fields.A.per_band has 'H', which is not one of its",
+        ),
     ],
 )
 def test_settings_that_contradict(root: Path, setting: str, said: str) -> None:

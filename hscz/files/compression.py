@@ -1,4 +1,4 @@
-"""Files once unpacked: gzip, bzip2 and xz, known by their first bytes, not by their names."""
+"""Files once decompressed: gzip, bzip2 and xz, known by their first bytes, not by their names."""
 
 from __future__ import annotations
 
@@ -10,21 +10,21 @@ from pathlib import Path
 from typing import Any
 
 PACKERS = {b"\x1f\x8b": gzip.open, b"BZh": bz2.open, b"\xfd7zXZ\x00": lzma.open}
-"""First bytes of packed files, and what opens them."""
+"""First bytes of compressed files, and what opens them."""
 
 SUFFIXES = (".gz", ".bz2", ".xz")
 
 DAMAGED = (OSError, EOFError, zlib.error, lzma.LZMAError)
-"""What reading a packed file raises where it is cut short or damaged."""
+"""What reading a compressed file raises where it is cut short or damaged."""
 
 
-def is_packed(path: Path) -> bool:
-    """Return whether a file must be unpacked to be read."""
+def is_compressed(path: Path) -> bool:
+    """Return whether a file must be decompressed to be read."""
     return _opener(path) is not open
 
 
-def open_unpacked(path: Path) -> Any:
-    """Open a file to read its bytes, unpacked where it is packed.
+def open_decompressed(path: Path) -> Any:
+    """Open a file to read its bytes, decompressed where it is compressed.
 
     Returns
     -------
@@ -36,7 +36,7 @@ def open_unpacked(path: Path) -> Any:
     >>> from tempfile import mkdtemp
     >>> path = Path(mkdtemp()) / "a.txt"
     >>> _ = path.write_bytes(bz2.compress(b"150.1 2.2"))
-    >>> is_packed(path), open_unpacked(path).read()
+    >>> is_compressed(path), open_decompressed(path).read()
     (True, b'150.1 2.2')
     """
     return _opener(path)(path, "rb")
