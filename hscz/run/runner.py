@@ -13,7 +13,8 @@ from typing import Literal
 from hscz.config import RunConfig
 from hscz.errors import ConfigError, IncompleteError, InputError, UnjudgedError
 from hscz.files.fresh import FORCED, NOT_YET
-from hscz.run.stages import Stage, embed_stages, figures_stage, stages
+from hscz.run.stage import Stage
+from hscz.run.stages import embed_stages, figures_stage, stages
 
 State = Literal["up to date", "would make", "making", "made", "incomplete", "skipped"]
 

@@ -1,60 +1,22 @@
-"""The stages of a run in their order, each knowing why its output is stale, if it is."""
+"""The stages of a run in their order: of its fields, its models, its catalogues and figures."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 from pathlib import Path
 
 from hscz.config import RunConfig
 from hscz.config.decisive import key_of
-from hscz.config.mock import MockSettings
 from hscz.errors import ConfigError
 from hscz.experiments.experiment import Experiment
 from hscz.files.atomic import read_json
 from hscz.files.fresh import Key, mark_made, why_stale
 from hscz.files.lock import at_work
+from hscz.run.fields import Fields, all_of, field_stages, in_order
+from hscz.run.stage import Stage
 from hscz.stores import attributes, identity
 from hscz.stores import why_stale as why_stale_store
-
-
-@dataclass(frozen=True, eq=False)
-class Stage:
-    """One verb on one field.
-
-    Attributes
-    ----------
-    verb : str
-    field : str or None
-        None for training, which takes several fields.
-    output : Path
-        The artefact it writes.
-    after : tuple of Stage
-        Stages whose output it reads: once one of them is made again, it is stale.
-    why_stale : callable
-        Why the artefact must be made, empty where it is up to date.
-    make : callable
-        ``make(resume, force)`` writes the artefact and returns a report to print, or None.
-    report : callable
-        The report of an artefact made before, or None.
-    preview : callable
-        What a dry run says beside the output, or None.
-    """
-
-    verb: str
-    field: str | None
-    output: Path
-    after: tuple[Stage, ...]
-    why_stale: Callable[[], str]
-    make: Callable[[bool, bool], str | None]
-    report: Callable[[], str | None] = lambda: None
-    preview: Callable[[], str | None] = lambda: None
-
-    @property
-    def name(self) -> str:
-        """Verb and field."""
-        return f"{self.verb} {self.field}" if self.field else self.verb
 
 
 def stages(config: RunConfig, progress: bool = True, overwrite: bool = False) -> Iterator[Stage]:
@@ -71,8 +33,8 @@ def stages(config: RunConfig, progress: bool = True, overwrite: bool = False) ->
     if config.experiments.recipes:
         yield from _experiment_stages(config, progress, overwrite)
         return
-    fields = _field_stages(config, progress, config.fields)
-    yield from _in_order(fields)
+    fields = field_stages(config, progress, config.fields)
+    yield from in_order(fields)
     train = _train(config, progress, fields)
     yield train
     cubes = {}
@@ -85,31 +47,6 @@ def stages(config: RunConfig, progress: bool = True, overwrite: bool = False) ->
         yield _export(config, name, overwrite, (cubes[name],))
 
 
-Fields = dict[str, tuple[Stage, ...]]
-"""Stages by field, each after those before it."""
-
-
-def _field_stages(config: RunConfig, progress: bool, names: Iterable[str]) -> Fields:
-    found = {}
-    for name in names:
-        entry, of_field = config.fields[name], tuple[Stage, ...]()
-        if config.mock is not None and name in config.mock.fields:
-            of_field += (_mock(config, config.mock, name, progress),)
-        if entry.fetch is not None:
-            of_field += (_fetch(config, name, progress),)
-        of_field += (_ingest(config, name, progress, of_field),)
-        if entry.has_labels:
-            of_field += (_label(config, name, of_field),)
-        found[name] = of_field
-    return found
-
-
-def _in_order(fields: Fields) -> Iterator[Stage]:
-    """Yield the stages of fields, verb by verb."""
-    for verb in ("mock", "fetch", "ingest", "label"):
-        yield from (stage for some in fields.values() for stage in some if stage.verb == verb)
-
-
 def _experiment_stages(config: RunConfig, progress: bool, overwrite: bool) -> Iterator[Stage]:
     """Yield the stages of the experiments of all seeds, which end in one comparison."""
     from hscz.experiments.experiment import experiments, seeded
@@ -118,22 +55,17 @@ def _experiment_stages(config: RunConfig, progress: bool, overwrite: bool) -> It
     plans = [experiments(each) for each in repeats]
     cubes = []
     for each, plan in zip(repeats, plans, strict=True):
-        fields = _field_stages(each, progress, fields_of(plan))
-        yield from _in_order(fields)
-        train = _train_experiments(each, plan, progress, _all(fields))
+        fields = field_stages(each, progress, fields_of(plan))
+        yield from in_order(fields)
+        train = _train_experiments(each, plan, progress, all_of(fields))
         yield train
-        cubes.append(_predict_experiments(each, plan, progress, (*_all(fields), train)))
+        cubes.append(_predict_experiments(each, plan, progress, (*all_of(fields), train)))
         yield cubes[-1]
     yield _compare(config, [one for plan in plans for one in plan], tuple(cubes))
     for plan, cube in zip(plans, cubes, strict=True):
         for one in plan:
             if one.recipe == config.experiments.publish:
                 yield _export(one.config, one.target, overwrite, (cube,))
-
-
-def _all(fields: Fields, names: Iterable[str] | None = None) -> tuple[Stage, ...]:
-    wanted = fields if names is None else names
-    return tuple(stage for name in wanted for stage in fields.get(name, ()))
 
 
 def fields_of(plan: Sequence[Experiment]) -> list[str]:
@@ -280,58 +212,6 @@ def dashboard_stage(
     return Stage("dashboard", None, page, (), partial(why_stale, cubes, page), make)
 
 
-def _mock(config: RunConfig, settings: MockSettings, name: str, progress: bool) -> Stage:
-    from hscz.mock.survey import make_field, why_unmade
-
-    root = config.root / "mock"
-
-    def make(resume: bool, force: bool) -> None:
-        make_field(settings, name, root, progress, force)
-
-    return Stage("mock", name, root / name, (), partial(why_unmade, settings, name, root), make)
-
-
-def _fetch(config: RunConfig, name: str, progress: bool) -> Stage:
-    from hscz.fetch import field
-
-    output = field.manifest_path(config)
-
-    def make(resume: bool, force: bool) -> str:
-        return field.fetch_field(config, name, progress, ask_again=force)
-
-    why = partial(field.why_unfetched, config, name)
-    preview = partial(field.preview, config, name)
-    return Stage("fetch", name, output, (), why, make, preview=preview)
-
-
-def _ingest(config: RunConfig, name: str, progress: bool, after: tuple[Stage, ...]) -> Stage:
-    from hscz.ingest.stage import ingest, ingest_key, ingest_report
-
-    path = config.field_store(name)
-
-    def make(resume: bool, force: bool) -> str:
-        return ingest_report(ingest(config, name, progress))
-
-    def why() -> str:
-        return why_stale_store(path, ingest_key(config, name))
-
-    return Stage("ingest", name, path, after, why, make)
-
-
-def _label(config: RunConfig, name: str, after: tuple[Stage, ...]) -> Stage:
-    from hscz.ingest.label import label, label_key
-
-    path = config.field_store(name)
-
-    def make(resume: bool, force: bool) -> str:
-        return label(config, name)
-
-    def why() -> str:
-        return why_stale_store(path, label_key(config, name), "labels")
-
-    return Stage("label", name, path, after, why, make)
-
-
 def _train(config: RunConfig, progress: bool, fields: Fields) -> Stage:
     def make(resume: bool, force: bool) -> str:
         from hscz.learn.train import train, training_report
@@ -351,7 +231,7 @@ def _train(config: RunConfig, progress: bool, fields: Fields) -> Stage:
         return why_stale_models(config)
 
     names = {*config.train.fields, *config.train.spec_fields, *config.adapt.targets}
-    return Stage("train", None, config.models[0].parent, _all(fields, names), why, make)
+    return Stage("train", None, config.models[0].parent, all_of(fields, names), why, make)
 
 
 def _predict(config: RunConfig, name: str, progress: bool, after: tuple[Stage, ...]) -> Stage:

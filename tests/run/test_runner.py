@@ -18,7 +18,8 @@ from hscz.config.read import load
 from hscz.errors import ConfigError, IncompleteError, InputError, UnjudgedError
 from hscz.files.lock import at_work
 from hscz.run.runner import Outcome, go_through, run
-from hscz.run.stages import Stage, stages
+from hscz.run.stage import Stage
+from hscz.run.stages import stages
 from hscz.run.table import Table, watch
 from tests.helpers.tiny_survey import CONFIG, OBJECTS, SPEC, calexp, make_field
 
