@@ -6,7 +6,6 @@ import pytest
 
 from hscz.config.mock import CONDITIONS, MockSettings
 from hscz.config.read import parse
-from hscz.errors import ConfigError
 from hscz.mock.exposure import FieldPlan
 from hscz.mock.population import draw_field
 
@@ -106,19 +105,3 @@ def test_tilts_and_conditions_come_from_the_file() -> None:
     assert mock.conditions_of("DEEP2").sky_sigma("i") > CONDITIONS["DEEP2"].sky_sigma("i")
     assert mock.conditions_of("ELAIS") == CONDITIONS["ELAIS"]
     assert mock.of_field("DEEP2")["conditions"]["seeing_arcsec"]["i"] == 1.0
-
-
-@pytest.mark.parametrize(
-    ("section", "message"),
-    [
-        ({"redshift_tilt": {"DEEP2": float("nan")}}, "tilt of DEEP2 is nan; give a number from -2"),
-        ({"redshift_tilt": {"DEEP2": 2.5}}, "tilt of DEEP2 is 2.5; give a number from -2 to 2"),
-        ({"redshift_tilt": {"EGS": 0.5}}, "'EGS' is unknown; the fields are COSMOS_UDF"),
-        ({"redshift_tilt": {"DEEP2": "high"}}, "mock.redshift_tilt.DEEP2 is 'high'"),
-        ({"conditions": {"EGS": {"depth_mag": {}, "seeing_arcsec": {}}}}, "'EGS' is unknown"),
-        ({"conditions": {"DEEP2": {"depth_mag": {"u": 27.0}}}}, "conditions.DEEP2"),
-    ],
-)
-def test_bad_settings_are_named(section: dict, message: str) -> None:
-    with pytest.raises(ConfigError, match=message):
-        parse({"mock": section})
