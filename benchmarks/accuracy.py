@@ -65,7 +65,7 @@ def compare() -> dict[str, pd.DataFrame]:
     by = {"mag_i": (cube["mag_i"].values[rows], MAG_EDGES)}
     tables = {"network": metrics_table(cube["z_median"].values[rows], z_true, by)}
     noise = Model.load(config.models[0]).noise
-    source, target = (features(store, r, config.train.bands, noise, name) for r in (known, rows))
+    source, target = (features(store, r, config.train.bands, noise) for r in (known, rows))
     grid = RedshiftGrid.make(config.train.grid, config.train.n_bins, config.train.z_max)
     for method in ("knn", "boosting"):
         learnt_method = ESTIMATORS.load(method).learn(source, store["z_label"].values[known], grid)

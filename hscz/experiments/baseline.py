@@ -19,7 +19,7 @@ from numpy.typing import ArrayLike, NDArray
 from hscz import stores
 from hscz.config import RunConfig
 from hscz.config.decisive import key_of
-from hscz.errors import InputError
+from hscz.errors import InputError, about
 from hscz.experiments.photometric import Answer, Features, features
 from hscz.extras import needed_by
 from hscz.files.atomic import write_atomic
@@ -134,10 +134,11 @@ class Baseline:
         sample = divide(source, train)
         known = sample[(sample["part"] == "training") & sample["used"]]
         noise = median_noise(source, known, train.bands)
-        measured = [
-            features(store, known.loc[known["field"] == f, "row"].to_numpy(), train.bands, noise, f)
-            for f, store in source.items()
-        ]
+        measured = []
+        for f, store in source.items():
+            with about(f):
+                rows = known.loc[known["field"] == f, "row"].to_numpy()
+                measured.append(features(store, rows, train.bands, noise))
         grid = RedshiftGrid.make(train.grid, train.n_bins, train.z_max)
         answer = self.learn(_joined(measured), known["z_label"], grid, train.seed)
         store = stores.open_field(config.field_store(name), lazy=False)
@@ -147,7 +148,8 @@ class Baseline:
         tables = []
         for start in range(0, len(rows), BLOCK):
             some = rows[start : start + BLOCK]
-            found = answer(features(store, some, train.bands, noise, name))
+            with about(name):
+                found = answer(features(store, some, train.bands, noise))
             estimates = {"z_median": found.z_median, "pdf_width": found.pdf_width}
             tables.append(_columns(store, some).assign(**estimates))
         table, path = pd.concat(tables, ignore_index=True), self.output(config, name)

@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 
 from hscz.config import EmbedConfig, EvaluateConfig, RunConfig
 from hscz.config.decisive import key_of
-from hscz.errors import ConfigError
+from hscz.errors import ConfigError, about
 from hscz.evaluate.tables import write_table
 from hscz.experiments.embed import COMPONENTS, check_method, plane, principal
 from hscz.experiments.experiment import Experiment, planned
@@ -180,8 +180,8 @@ def view(one: Experiment, samples: tuple[Sample, Sample], embed: EmbedConfig) ->
         settings = one.config.predict
         model = Ensemble.of(one.config.models[:1], settings, sample.path).load()[0]
         store = open_field(sample.path, lazy=False)
-        where = str(sample.path)
-        seen.append(activations(model, store, sample.rows, embed.cells, settings, where))
+        with about(sample.path):
+            seen.append(activations(model, store, sample.rows, embed.cells, settings))
     components, n_values = {}, {}
     for layer in list(seen[0].vectors):
         # Vectors may be long: those of a layer go as soon as they have been looked at.

@@ -85,7 +85,6 @@ def activations(
     rows: NDArray[np.int64],
     cells: int = 1,
     settings: PredictConfig | None = None,
-    where: str = "field store",
 ) -> Seen:
     """Return the activations of every layer of a network for objects of a field store.
 
@@ -104,8 +103,6 @@ def activations(
         Squares along the side of a map; smaller maps stay as they are.
     settings : PredictConfig, optional
         Which bands stand in for others.
-    where : str
-        What the store is called in error messages.
 
     Raises
     ------
@@ -120,7 +117,7 @@ def activations(
     medians = []
     device = next(model.network.parameters()).device
     for some in np.array_split(rows, -(-len(rows) // BATCH) or 1):
-        stamps = read_rows(store, some, [model], settings, where)
+        stamps = read_rows(store, some, [model], settings)
         images = torch.from_numpy(stamps).to(device).float()
         with torch.inference_mode():
             maps = model.network.scaling(images)

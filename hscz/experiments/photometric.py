@@ -80,7 +80,6 @@ def features(
     rows: NDArray[np.int64],
     bands: Sequence[str],
     noise: Sequence[float],
-    name: str = "field store",
 ) -> Features:
     """Measure magnitudes on the stamps of a field store, a block at a time.
 
@@ -97,8 +96,6 @@ def features(
     noise : sequence of float
         Sky noise of one pixel in each band, counts, around which magnitudes turn into fluxes.
         It must be the same for the galaxies to learn from and those to be asked about.
-    name : str
-        What the store is called in error messages.
 
     Raises
     ------
@@ -108,23 +105,23 @@ def features(
     from hscz.learn.degrade import image_ebv
     from hscz.learn.loader import band_index
 
-    index = band_index(store, bands, name)
+    index = band_index(store, bands)
     blocks = np.array_split(rows, -(-len(rows) // _BLOCK) or 1)
-    flux = np.concatenate([_aperture_flux(store, block, index, name) for block in blocks])
+    flux = np.concatenate([_aperture_flux(store, block, index) for block in blocks])
     flux_err = np.sqrt(_APERTURE_PX) * store["sky_noise"].values[rows][:, index]
     softening = np.sqrt(_APERTURE_PX) * np.asarray(noise)
     k = np.array([BANDS[band].extinction_per_ebv for band in bands])
-    dust = 10 ** (0.4 * np.outer(image_ebv(store, name)[rows], k))
+    dust = 10 ** (0.4 * np.outer(image_ebv(store)[rows], k))
     return Features(*asinh_mag(dust * flux, dust * flux_err, softening))
 
 
 def _aperture_flux(
-    store: xr.Dataset, rows: NDArray[np.int64], index: Sequence[int], name: str
+    store: xr.Dataset, rows: NDArray[np.int64], index: Sequence[int]
 ) -> NDArray[np.float32]:
     from hscz.learn.loader import read_stamps
 
     stamps = np.empty((len(rows), len(index), _SIDE_PX, _SIDE_PX), np.float16)
-    read_stamps(store, rows, index, stamps, name)
+    read_stamps(store, rows, index, stamps)
     return aperture_flux(stamps, APERTURE_ARCSEC)
 
 

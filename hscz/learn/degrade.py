@@ -20,7 +20,7 @@ import xarray as xr
 from numpy.typing import NDArray
 from torch import Tensor
 
-from hscz.errors import StoreError
+from hscz.errors import StoreError, about
 from hscz.learn.adapt import Adaptation
 from hscz.learn.loader import band_index
 from hscz.sky.dust import WAYS
@@ -91,7 +91,8 @@ class Conditions:
             If the store lacks a band, or, unless `partial`, the seeing of a band or the dust is
             known nowhere.
         """
-        index = np.array(band_index(store, bands, name, optional))
+        with about(name):
+            index = np.array(band_index(store, bands, optional))
         noise = np.where(index < 0, np.nan, store["sky_noise"].values[:, index])
         fwhm = np.where(index < 0, np.nan, store["psf_fwhm"].values[:, index])
         for band, values, measured in zip(bands, fwhm.T, noise.T, strict=True):
@@ -117,9 +118,7 @@ class Conditions:
         return Conditions(self.sky_noise[indices], self.psf_fwhm_arcsec[indices], self.ebv[indices])
 
 
-def image_ebv(
-    store: xr.Dataset, name: str = "field store", partial: bool = False
-) -> NDArray[np.float32]:
+def image_ebv(store: xr.Dataset, name: str = "", partial: bool = False) -> NDArray[np.float32]:
     """Return the E(B-V) of the dust that dims each stamp: 0 where images were corrected for it.
 
     Raises
@@ -129,9 +128,8 @@ def image_ebv(
     """
     if store.attrs.get("image_extinction_corrected"):
         return np.zeros(store.sizes["object"], np.float32)
-    message = (
-        f"{name}: ebv is NaN for every object, as nothing gives E(B-V); {WAYS}, and ingest again"
-    )
+    message = f"ebv is NaN for every object, as nothing gives E(B-V); {WAYS}, and ingest again"
+    message = f"{name}: {message}" if name else message
     return _fill(store["ebv"].values.astype(np.float32), message, partial)
 
 

@@ -22,7 +22,7 @@ from hscz.stores import IMAGE_CHUNK
 
 
 def band_index(
-    store: xr.Dataset, bands: Sequence[str], name: str, optional: Collection[str] = ()
+    store: xr.Dataset, bands: Sequence[str], optional: Collection[str] = ()
 ) -> list[int]:
     """Return where the wanted bands stand in a store, -1 for optional ones that it lacks.
 
@@ -35,7 +35,7 @@ def band_index(
     missing = [b for b in bands if b not in have and b not in optional]
     if missing:
         raise StoreError(
-            f"{name}: the model needs band {missing[0]!r}, the store has {', '.join(have)}; "
+            f"the model needs band {missing[0]!r}, the store has {', '.join(have)}; "
             "choose other train.bands or ingest that band"
         )
     return [have.index(b) if b in have else -1 for b in bands]
@@ -58,7 +58,7 @@ def pick_bands(image: Any, index: Sequence[int]) -> Any:
     return np.where(absent[:, None, None], np.float16(np.nan), picked)
 
 
-def central(store: xr.Dataset, input_px: int, name: str) -> slice:
+def central(store: xr.Dataset, input_px: int) -> slice:
     """Return the rows (or columns) of a store's stamps which a network sees.
 
     Raises
@@ -69,22 +69,20 @@ def central(store: xr.Dataset, input_px: int, name: str) -> slice:
     side = store.sizes["y"]
     if input_px > side:
         raise StoreError(
-            f"{name}: its stamps are {side} px wide, the network sees {input_px}; lower "
+            f"its stamps are {side} px wide, the network sees {input_px}; lower "
             "network.input_px or ingest with a larger ingest.stamp_px"
         )
     return central_pixels(side, input_px)
 
 
 def check_finite(
-    stamps: NDArray[np.float16], name: str, bands: Sequence[str], optional: Collection[str] = ()
+    stamps: NDArray[np.float16], bands: Sequence[str], optional: Collection[str] = ()
 ) -> None:
     """Refuse pixels that no measurement stands behind; unflagged stamps never have any.
 
     Parameters
     ----------
     stamps : ndarray, shape (n, band, y, x)
-    name : str
-        What the store is called in error messages.
     bands : sequence of str
     optional : collection of str
         Bands that a galaxy may lack: its plane is NaN throughout.
@@ -97,24 +95,24 @@ def check_finite(
     Examples
     --------
     >>> stamps = np.stack([np.zeros((1, 8, 8)), np.full((1, 8, 8), np.nan)], axis=1)
-    >>> check_finite(stamps, "A", ["i", "J"], ["J"])
-    >>> check_finite(stamps, "A", ["i", "J"])
+    >>> check_finite(stamps, ["i", "J"], ["J"])
+    >>> check_finite(stamps, ["i", "J"])
     Traceback (most recent call last):
     ...
-    hscz.errors.StoreError: A: a galaxy has no image in band J; ...
+    hscz.errors.StoreError: a galaxy has no image in band J; ...
     """
     if np.isfinite(stamps).all():
         return
     absent: NDArray[np.bool_] = np.asarray(np.isnan(stamps).all(axis=(2, 3)))
     if absent.all(axis=1).any() or not np.isfinite(stamps[~absent]).all():
         raise StoreError(
-            f"{name}: a stamp without a flag has pixels that are not finite, so the store is "
+            "a stamp without a flag has pixels that are not finite, so the store is "
             "damaged; make it again with 'hscz ingest --force'"
         )
     for band, lacking in zip(bands, absent.T, strict=True):
         if lacking.any() and band not in optional:
             raise StoreError(
-                f"{name}: a galaxy has no image in band {band}; name the band in one of the sets "
+                f"a galaxy has no image in band {band}; name the band in one of the sets "
                 "of train.hidden, so that the network learns to do without, or take it out of "
                 "train.bands"
             )
@@ -125,7 +123,6 @@ def read_stamps(
     rows: NDArray[np.int64],
     bands: Sequence[int],
     out: NDArray[np.float16],
-    name: str = "field store",
     optional: Collection[str] = (),
 ) -> None:
     """Read the central pixels of chosen, usable stamps, chunk by chunk, into memory at hand.
@@ -140,8 +137,6 @@ def read_stamps(
         Positions of the bands, -1 for those to be filled with NaN.
     out : ndarray, shape (len(rows), len(bands), input_px, input_px), float16
         Where to put them; its side says how many central pixels are wanted.
-    name : str
-        What the store is called in error messages.
     optional : collection of str
         Bands that a galaxy may lack; their planes are NaN then.
 
@@ -151,14 +146,14 @@ def read_stamps(
         If the stamps are too small, or hold a pixel that is not finite in a band that is there.
     """
     have = [str(store["band"].values[number]) for number in bands if number >= 0]
-    image, crop = store["image"], central(store, out.shape[-1], name)
+    image, crop = store["image"], central(store, out.shape[-1])
     for start in range(0, image.sizes["object"], IMAGE_CHUNK):
         first, last = np.searchsorted(rows, (start, start + IMAGE_CHUNK))
         if last > first:
             block = image[start : start + IMAGE_CHUNK].values
             stamps = block[rows[first:last] - start][..., crop, crop]
             there = stamps[:, [number for number in bands if number >= 0]]
-            check_finite(there, name, have, optional)
+            check_finite(there, have, optional)
             out[first:last] = pick_bands(stamps, bands)
 
 

@@ -10,7 +10,7 @@ import xarray as xr
 from numpy.typing import NDArray
 
 from hscz.config.learn import TrainConfig
-from hscz.errors import StoreError
+from hscz.errors import StoreError, about
 from hscz.learn.loader import band_index, read_stamps
 from hscz.pdf.grid import RedshiftGrid
 from hscz.schema import is_usable
@@ -95,8 +95,9 @@ def read_images(
     start = 0
     for name, store in stores.items():
         rows = sample.loc[sample["field"] == name, "row"].to_numpy()
-        index = band_index(store, bands, name, optional)
-        read_stamps(store, rows, index, out[start : start + len(rows)], name, optional)
+        with about(name):
+            index = band_index(store, bands, optional)
+            read_stamps(store, rows, index, out[start : start + len(rows)], optional)
         start += len(rows)
     return out
 
@@ -117,7 +118,8 @@ def median_noise(
     noise = []
     for name, store in stores.items():
         rows = sample.loc[sample["field"] == name, "row"].to_numpy()
-        index = np.array(band_index(store, bands, name, optional))
+        with about(name):
+            index = np.array(band_index(store, bands, optional))
         measured = store["sky_noise"].values[rows][:, index.clip(0)]
         noise.append(np.where(index < 0, np.nan, measured))
     measured = np.concatenate(noise)

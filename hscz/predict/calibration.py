@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from hscz import stores
 from hscz.config import RunConfig
-from hscz.errors import InputError, StoreError
+from hscz.errors import InputError, StoreError, about
 from hscz.files.atomic import read_json
 from hscz.files.fresh import Key, mark_made, why_stale
 from hscz.learn.folder import ModelFolder
@@ -98,19 +98,22 @@ def _predicted(
     ensemble: Ensemble, rows: NDArray[np.int64], object_id: pd.Series
 ) -> NDArray[np.float32]:
     """Return the PDFs of some rows of the ensemble's field."""
-    store, where = stores.open_field(ensemble.field, lazy=False), str(ensemble.field)
+    store = stores.open_field(ensemble.field, lazy=False)
     if (
         rows.max(initial=-1) >= store.sizes["object"]
         or (store["object_id"].values[rows] != object_id).any()
     ):
-        raise StoreError(f"{where}: has other objects than when the models learnt; train again")
+        raise StoreError(
+            f"{ensemble.field}: has other objects than when the models learnt; train again"
+        )
     models, settings = ensemble.load(), ensemble.settings
     learnt, usable = in_training(store, ensemble.folders), is_usable(store["flags"].values)
     found = []
     for start in range(0, len(rows), BLOCK):
         some = rows[start : start + BLOCK]
-        image = read_rows(store, some, models, settings, where)
-        found.append(mean_pdf(image, usable[some], learnt[:, some], models, settings, where)[0])
+        with about(ensemble.field):
+            image = read_rows(store, some, models, settings)
+            found.append(mean_pdf(image, usable[some], learnt[:, some], models, settings)[0])
     return np.concatenate(found)
 
 

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from hscz import pdf, stores
 from hscz.config import PredictConfig
-from hscz.errors import StoreError
+from hscz.errors import StoreError, about
 from hscz.learn.folder import ModelFolder
 from hscz.pdf.grid import RedshiftGrid
 from hscz.schema import central_pixels, is_usable
@@ -82,7 +82,8 @@ def _measure(model: Model, path: Path, settings: PredictConfig, device: torch.de
     store = stores.open_field(path, lazy=False)
     rows = np.flatnonzero(is_usable(store["flags"].values))
     rows = np.sort(np.random.default_rng(0).permutation(rows)[:RENORMALISE_ON])
-    images = read_rows(store, rows, [model], settings, str(path))
+    with about(path):
+        images = read_rows(store, rows, [model], settings)
     batches = torch.from_numpy(images).split(RENORMALISE_BATCH)
     model.measure(batch.to(device).float() for batch in batches)
 
@@ -92,15 +93,14 @@ def read_rows(
     rows: NDArray[np.int64],
     models: Sequence[Model],
     settings: PredictConfig,
-    where: str,
 ) -> NDArray[np.float16]:
     """Return the stamps of sorted, usable rows as networks want them, read chunk by chunk."""
     from hscz.learn.loader import read_stamps
 
-    bands = check_fit(store, models, where, settings)
+    bands = check_fit(store, models, settings)
     side = max(model.network_config.input_px for model in models)
     image = np.empty((len(rows), len(bands), side, side), np.float16)
-    read_stamps(store, rows, bands, image, where, models[0].optional)
+    read_stamps(store, rows, bands, image, models[0].optional)
     return image
 
 
@@ -110,7 +110,6 @@ def mean_pdf(
     learnt: NDArray[np.bool_] | None,
     models: Sequence[Model],
     settings: PredictConfig,
-    where: str,
 ) -> tuple[NDArray[np.float32], NDArray[np.float64]]:
     """Return the ensemble's densities, NaN where the stamp must not reach a network.
 
@@ -127,7 +126,7 @@ def mean_pdf(
         rows = np.flatnonzero(wanted)
         for start in range(0, len(rows), settings.batch_size):
             batch = rows[start : start + settings.batch_size]
-            density = _pdf(model, image[batch], settings, where)
+            density = _pdf(model, image[batch], settings)
             total[batch] += density
             count[batch] += 1
             middle = pdf.median(density, model.grid.edges)
@@ -138,9 +137,7 @@ def mean_pdf(
     return (total / np.where(count, count, np.nan)[:, None]).astype(np.float32), spread
 
 
-def _pdf(
-    model: Model, image: NDArray[np.float16], settings: PredictConfig, where: str
-) -> NDArray[np.float32]:
+def _pdf(model: Model, image: NDArray[np.float16], settings: PredictConfig) -> NDArray[np.float32]:
     import torch
 
     from hscz.learn.loader import check_finite
@@ -156,9 +153,9 @@ def _pdf(
         density = model.pdf(batch)
     # A redshift may be missing only where a flag says why.
     if not np.isfinite(density).all():
-        check_finite(stamps, where, model.bands, model.optional)
+        check_finite(stamps, model.bands, model.optional)
         raise StoreError(
-            f"{where}: a network gives a usable stamp no PDF; set predict.precision to "
+            "a network gives a usable stamp no PDF; set predict.precision to "
             "float32, or train again with a lower train.learning_rate"
         )
     return density
@@ -202,9 +199,7 @@ def common_grid(models: Sequence[Model]) -> RedshiftGrid:
     return first.grid
 
 
-def check_fit(
-    store: xr.Dataset, models: Sequence[Model], name: str, settings: PredictConfig
-) -> list[int]:
+def check_fit(store: xr.Dataset, models: Sequence[Model], settings: PredictConfig) -> list[int]:
     """Return where the models' bands stand in a store whose stamps are large enough.
 
     Optional bands that the store lacks stand at -1, as `hscz.learn.loader.pick_bands` wants it.
@@ -212,6 +207,6 @@ def check_fit(
     from hscz.learn.loader import band_index, central
 
     for model in models:
-        central(store, model.network_config.input_px, name)
+        central(store, model.network_config.input_px)
     wanted = [settings.stand_in.get(band, band) for band in models[0].bands]
-    return band_index(store, wanted, name, models[0].optional)
+    return band_index(store, wanted, models[0].optional)

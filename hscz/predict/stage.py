@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from hscz import pdf, stores
 from hscz.config import PredictConfig, RunConfig
 from hscz.config.decisive import key_of
-from hscz.errors import ConfigError
+from hscz.errors import ConfigError, about
 from hscz.files.fresh import Key
 from hscz.files.lock import at_work
 from hscz.pdf.flags import RULES, catalogue_flags, pdf_flags
@@ -86,11 +86,12 @@ def predict(
             "that of hscz.predict.calibration.calibration_of"
         )
     grid = common_grid(models)
-    bands = check_fit(store, models, "field store", settings)
+    with about("field store"):
+        bands = check_fit(store, models, settings)
     image = pick_bands(store["image"].data, bands).rechunk({0: settings.block, 1: -1, 2: -1, 3: -1})
     stamp_flags = store["flags"].data.rechunk(settings.block)
     known = _known_flags(store, models)
-    predictor = _Predictor(tuple(models), settings, calibration, "field store")
+    predictor = _Predictor(tuple(models), settings, calibration)
     predict_block = dask.delayed(predictor, traverse=False)
     stamps = zip(image.to_delayed().ravel(), stamp_flags.to_delayed(), strict=True)
     starts = _starts(store, settings)
@@ -130,7 +131,8 @@ def _predict_field(config: RunConfig, name: str, progress: bool) -> Path:
     ensemble = Ensemble.of(usable_models(config), settings, store_path)
     models = ensemble.load()
     grid = common_grid(models)
-    check_fit(store, models, str(store_path), settings)
+    with about(store_path):
+        check_fit(store, models, settings)
     known, learnt = _known_flags(store, models), in_training(store, ensemble.folders)
     calibration = calibration_of(config)
     blocks = {}
@@ -172,7 +174,6 @@ class _Predictor:
     models: tuple[Model, ...]
     settings: PredictConfig
     calibration: Calibration | None
-    where: str
 
     def __call__(
         self,
@@ -183,7 +184,7 @@ class _Predictor:
     ) -> dict[str, NDArray[Any]]:
         """Return PDFs, point columns and flags of a block, calibrated after averaging."""
         edges, usable = self.models[0].grid.edges, is_usable(stamp_flags)
-        density, spread = mean_pdf(image, usable, learnt, self.models, self.settings, self.where)
+        density, spread = mean_pdf(image, usable, learnt, self.models, self.settings)
         if self.calibration is not None:
             density = self.calibration.apply(density, edges)
         points = pdf.summarise(density, edges)
@@ -205,13 +206,14 @@ def _read_and_predict(
 
     # Blocks already run side by side; threads inside each would fight over the cores.
     torch.set_num_threads(1)
-    models, settings, where = tuple(ensemble.load()), ensemble.settings, str(ensemble.field)
+    models, settings = tuple(ensemble.load()), ensemble.settings
     store = stores.open_field(ensemble.field, lazy=False)
-    bands = check_fit(store, models, where, settings)
-    store = store.isel(object=rows)
-    image = pick_bands(store["image"].values, bands)
-    predictor = _Predictor(models, settings, calibration, where)
-    return predictor(image, store["flags"].values, known, learnt)
+    with about(ensemble.field):
+        bands = check_fit(store, models, settings)
+        store = store.isel(object=rows)
+        image = pick_bands(store["image"].values, bands)
+        predictor = _Predictor(models, settings, calibration)
+        return predictor(image, store["flags"].values, known, learnt)
 
 
 def _starts(store: xr.Dataset, settings: PredictConfig) -> range:

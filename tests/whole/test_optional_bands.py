@@ -158,14 +158,13 @@ def test_one_network_serves_objects_with_and_without(
     hidden[:, 2] = np.nan
     usable = np.full(N, True)
     with_j, without = (
-        mean_pdf(stamps, usable, None, [model], config.predict, "A")[0]
-        for stamps in (image, hidden)
+        mean_pdf(stamps, usable, None, [model], config.predict)[0] for stamps in (image, hidden)
     )
     np.testing.assert_array_equal(with_j[~have], without[~have])
     assert (np.abs(with_j - without)[have].max(axis=1) > 1e-4).all()
     # Dark is not the same as absent.
     dark = np.where(np.isnan(hidden), np.float16(0), hidden)
-    assert not np.allclose(mean_pdf(dark, usable, None, [model], config.predict, "A")[0], without)
+    assert not np.allclose(mean_pdf(dark, usable, None, [model], config.predict)[0], without)
 
 
 def test_degraded_stamps_lack_what_they_lacked(root: Path, store: xr.Dataset) -> None:
