@@ -7,10 +7,15 @@ import shutil
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
 
 from hscz.cli import main
 from hscz.config import RunConfig
 from hscz.config.read import load
+
+# How long an example takes depends on what else the machine does.
+settings.register_profile("patient", deadline=None)
+settings.load_profile("patient")
 
 # Doctest collection would import every conftest.py as one and the same module.
 collect_ignore_glob = ["conftest.py", "*/conftest.py"]

@@ -79,7 +79,7 @@ def test_each_method_is_the_plain_function(call: str) -> None:
     np.testing.assert_array_equal(ask(CUBE), expected())
 
 
-@settings(deadline=None, max_examples=8)
+@settings(max_examples=8)
 @given(rows=chunks, bins=st.integers(1, 12))
 @pytest.mark.parametrize("call", CALLS)
 def test_lazy_results_do_not_depend_on_the_chunks(
@@ -94,7 +94,7 @@ def test_lazy_results_do_not_depend_on_the_chunks(
 GROUPS = {"mag_i": [20.0, 22.0, 24.0]}
 
 
-@settings(deadline=None, max_examples=12)
+@settings(max_examples=12)
 @given(rows=chunks)
 def test_n_of_z_does_not_depend_on_the_chunks(rows: tuple[int, ...]) -> None:
     lazy = CUBE.chunk({"object": rows}).hscz.n_of_z(GROUPS)

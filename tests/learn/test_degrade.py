@@ -50,7 +50,7 @@ def half_width_px(star: Tensor) -> float:
     return float(np.interp(-0.5 * along_x[0], -along_x, np.arange(len(along_x))))
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 @given(have=st.floats(0.4, 1.1), want=st.floats(0.4, 1.4))
 def test_a_star_keeps_its_flux_and_gets_the_width(have: float, want: float) -> None:
     star = degrade(gaussian_star(have), conditions(1, have), conditions(0, want), NO_DUST, seeded())
