@@ -33,8 +33,14 @@ def whole(tmp_path_factory: pytest.TempPathFactory) -> Path:
     (root / "spec.toml").write_text(SPEC)
     for number, name in enumerate("AB", start=1):
         make_field(root, name, number)
-    assert main(["run", str(root / "run.toml"), "--quiet"]) == 0
+    assert on_one_thread("run", str(root / "run.toml"), "--quiet") == 0
     return root
+
+
+def on_one_thread(*arguments: str) -> int:
+    """Run a verb in a process of its own, in which sums have one order."""
+    command = [sys.executable, "-m", "hscz.cli", *arguments]
+    return subprocess.run(command, env=os.environ | {"OMP_NUM_THREADS": "1"}).returncode
 
 
 @pytest.fixture
@@ -132,8 +138,7 @@ def test_a_stale_stage_says_what_changed(
 
 def test_models_are_others_only_with_other_weights(made: Path) -> None:
     path, seed = str(made / "run.toml"), "train.seed=2"
-    again = [sys.executable, "-m", "hscz.cli", "train", path, "--quiet", "--force"]
-    assert subprocess.run(again, env=os.environ | {"OMP_NUM_THREADS": "1"}).returncode == 0
+    assert on_one_thread("train", path, "--quiet", "--force") == 0
     assert stale(made) == {}
     assert main(["train", path, "--quiet", "--set", seed]) == 0
     why = "the models were trained again"
