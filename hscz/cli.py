@@ -8,9 +8,10 @@ import os
 import signal
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from hscz import __version__
 from hscz.errors import ConfigError, HsczError
@@ -18,83 +19,6 @@ from hscz.extras import needed_by
 
 if TYPE_CHECKING:
     from hscz.config import RunConfig
-
-VERBS = {
-    "run": "go through all stages, skipping what is up to date",
-    "plan": "say what a run will take: files, disk, memory, time",
-    "fetch": "files from the archives: images and catalogues",
-    "mock": "make a mock survey: FITS mosaics and catalogues with known truth",
-    "ingest": "FITS mosaics and a catalogue to field stores",
-    "label": "put redshift labels into field stores",
-    "train": "field stores to models",
-    "predict": "field stores and models to PDF cubes",
-    "export": "PDF cubes to catalogues: FITS, Parquet, VOTable, HATS, qp",
-    "evaluate": "metrics of PDF cubes against known redshifts",
-    "dashboard": "PDF cubes in the browser: maps, n(z) and single objects",
-    "figures": "the paper's figures of a run, and a page to leaf through them",
-    "info": "what a store, model, PDF cube or source catalogue holds, or a setting means",
-}
-
-
-def parser() -> argparse.ArgumentParser:
-    """Return the parser of all verbs."""
-    top = argparse.ArgumentParser(prog="hscz", description="Galaxy redshift PDFs from images.")
-    top.add_argument("--version", action="version", version=f"hscz {__version__}")
-    verbs = top.add_subparsers(dest="verb", required=True, metavar="VERB")
-    for verb, summary in VERBS.items():
-        sub = verbs.add_parser(verb, help=summary, description=summary.capitalize() + ".")
-        if verb == "info":
-            sub.add_argument(
-                "path", help="a field store, model or PDF cube, 'catalogs' or 'settings'"
-            )
-            sub.add_argument("name", nargs="?", help="one of the catalogues, or a section")
-            continue
-        if verb == "dashboard":
-            _add_dashboard_options(sub)
-            continue
-        sub.add_argument("config", nargs="?", help="the run's TOML file")
-        sub.add_argument("--config", dest="config_option", metavar="FILE", help="the same")
-        sub.add_argument(
-            "--set", action="append", default=[], metavar="KEY=VALUE", help="replace a setting"
-        )
-        if verb == "figures":
-            sub.add_argument(
-                "--figure", action="append", help="only this one, such as fig09 (may be repeated)"
-            )
-        else:
-            sub.add_argument("--field", action="append", help="only this field (may be repeated)")
-        sub.add_argument("--force", action="store_true", help="make again what is up to date")
-        sub.add_argument("--dry-run", action="store_true", help="say what would be done")
-        sub.add_argument("--quiet", action="store_true", help="no progress")
-        if verb == "train":
-            sub.add_argument("--resume", action="store_true", help="go on with a killed run")
-        if verb == "export":
-            sub.add_argument(
-                "--overwrite", action="store_true", help="replace files the run did not write"
-            )
-        if verb == "evaluate":
-            sub.add_argument(
-                "--experiments", action="store_true", help="compare the recipes of [experiments]"
-            )
-            sub.add_argument(
-                "--embed", action="store_true", help="score and draw what the layers see instead"
-            )
-    return top
-
-
-def _add_dashboard_options(sub: argparse.ArgumentParser) -> None:
-    sub.add_argument("stores", nargs="+", metavar="STORE", help="PDF cubes; NAME=PATH names one")
-    sub.add_argument(
-        "--fields",
-        action="append",
-        default=[],
-        metavar="PATH",
-        help="field store, or folder of field stores, for the stamps (may be repeated)",
-    )
-    sub.add_argument("--html", type=Path, metavar="FILE", help="write one static page instead")
-    sub.add_argument("--overwrite", action="store_true", help="replace FILE if it exists")
-    sub.add_argument("--address", default="127.0.0.1", help="listen here; this machine alone")
-    sub.add_argument("--port", type=int, default=5006, help="0 takes any free one")
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -126,10 +50,9 @@ def _run_verb(options: argparse.Namespace) -> int:
     logging.basicConfig(level=logging.WARNING, format="%(message)s", stream=sys.stderr)
     # Our own words alone: libraries have much to say that no user asked for.
     logging.getLogger("hscz").setLevel(logging.INFO)
-    verbs = {"info": _info, "plan": _plan, "dashboard": _dashboard}
     try:
         with needed_by(f"the verb {options.verb}"):
-            return verbs.get(options.verb, _run_stages)(options)
+            return VERBS[options.verb].act(options)
     except BrokenPipeError:
         raise
     except ConfigError as error:
@@ -218,6 +141,119 @@ def _run_stages(options: argparse.Namespace) -> int:
     states = {one.state for one in outcomes}
     # A run has made its catalogues even where there was nothing to judge them by.
     return int("incomplete" in states or ("skipped" in states and options.verb != "run"))
+
+
+Option = tuple[str, dict[str, Any]]
+"""A name, and what the parser has to know of it."""
+
+
+@dataclass(frozen=True)
+class Verb:
+    """What stands behind one verb."""
+
+    summary: str
+    options: tuple[Option, ...]
+    act: Callable[[argparse.Namespace], int] = _run_stages
+
+
+def _switch(name: str, about: str) -> Option:
+    return name, {"action": "store_true", "help": about}
+
+
+_RUN: tuple[Option, ...] = (
+    ("config", {"nargs": "?", "help": "the run's TOML file"}),
+    ("--config", {"dest": "config_option", "metavar": "FILE", "help": "the same"}),
+    (
+        "--set",
+        {"action": "append", "default": [], "metavar": "KEY=VALUE", "help": "replace a setting"},
+    ),
+    _switch("--force", "make again what is up to date"),
+    _switch("--dry-run", "say what would be done"),
+    _switch("--quiet", "no progress"),
+)
+_FIELDS: tuple[Option, ...] = (
+    *_RUN,
+    ("--field", {"action": "append", "help": "only this field (may be repeated)"}),
+)
+
+VERBS = {
+    "run": Verb("go through all stages, skipping what is up to date", _FIELDS),
+    "plan": Verb("say what a run will take: files, disk, memory, time", _FIELDS, _plan),
+    "fetch": Verb("files from the archives: images and catalogues", _FIELDS),
+    "mock": Verb("make a mock survey: FITS mosaics and catalogues with known truth", _FIELDS),
+    "ingest": Verb("FITS mosaics and a catalogue to field stores", _FIELDS),
+    "label": Verb("put redshift labels into field stores", _FIELDS),
+    "train": Verb(
+        "field stores to models", (*_FIELDS, _switch("--resume", "go on with a killed run"))
+    ),
+    "predict": Verb("field stores and models to PDF cubes", _FIELDS),
+    "export": Verb(
+        "PDF cubes to catalogues: FITS, Parquet, VOTable, HATS, qp",
+        (*_FIELDS, _switch("--overwrite", "replace files the run did not write")),
+    ),
+    "evaluate": Verb(
+        "metrics of PDF cubes against known redshifts",
+        (
+            *_FIELDS,
+            _switch("--experiments", "compare the recipes of [experiments]"),
+            _switch("--embed", "score and draw what the layers see instead"),
+        ),
+    ),
+    "dashboard": Verb(
+        "PDF cubes in the browser: maps, n(z) and single objects",
+        (
+            (
+                "stores",
+                {"nargs": "+", "metavar": "STORE", "help": "PDF cubes; NAME=PATH names one"},
+            ),
+            (
+                "--fields",
+                {
+                    "action": "append",
+                    "default": [],
+                    "metavar": "PATH",
+                    "help": "field store, or folder of field stores, for the stamps (may be "
+                    "repeated)",
+                },
+            ),
+            ("--html", {"type": Path, "metavar": "FILE", "help": "write one static page instead"}),
+            _switch("--overwrite", "replace FILE if it exists"),
+            ("--address", {"default": "127.0.0.1", "help": "listen here; this machine alone"}),
+            ("--port", {"type": int, "default": 5006, "help": "0 takes any free one"}),
+        ),
+        _dashboard,
+    ),
+    "figures": Verb(
+        "the paper's figures of a run, and a page to leaf through them",
+        (
+            *_RUN,
+            (
+                "--figure",
+                {"action": "append", "help": "only this one, such as fig09 (may be repeated)"},
+            ),
+        ),
+    ),
+    "info": Verb(
+        "what a store, model, PDF cube or source catalogue holds, or a setting means",
+        (
+            ("path", {"help": "a field store, model or PDF cube, 'catalogs' or 'settings'"}),
+            ("name", {"nargs": "?", "help": "one of the catalogues, or a section"}),
+        ),
+        _info,
+    ),
+}
+
+
+def parser() -> argparse.ArgumentParser:
+    """Return the parser of all verbs."""
+    top = argparse.ArgumentParser(prog="hscz", description="Galaxy redshift PDFs from images.")
+    top.add_argument("--version", action="version", version=f"hscz {__version__}")
+    verbs = top.add_subparsers(dest="verb", required=True, metavar="VERB")
+    for name, verb in VERBS.items():
+        sub = verbs.add_parser(name, help=verb.summary, description=verb.summary.capitalize() + ".")
+        for option, about in verb.options:
+            sub.add_argument(option, **about)
+    return top
 
 
 if __name__ == "__main__":
