@@ -12,6 +12,7 @@ from hscz.errors import ConfigError
 from hscz.experiments.campaign import predict_all, train_all, trainings, why_unpredicted
 from hscz.experiments.experiment import experiments
 from hscz.report.comparison import compare_experiments
+from tests.helpers.package import install
 
 PACKAGE = """
 import numpy as np
@@ -34,23 +35,14 @@ SETTINGS = (
 
 
 @pytest.fixture
-def package(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A package outside the tree, installed as pip would do it."""
-    folder = tmp_path / "site"
-    about = folder / "constant_redshift-1.0.dist-info"
-    about.mkdir(parents=True)
-    (folder / "constant_redshift.py").write_text(PACKAGE)
-    (about / "METADATA").write_text(
-        "Metadata-Version: 2.1\nName: constant-redshift\nVersion: 1.0\n"
-    )
-    (about / "entry_points.txt").write_text(
-        "[hscz.estimators]\nconstant = constant_redshift:CONSTANT\n"
-    )
-    monkeypatch.syspath_prepend(str(folder))
-    return folder
+def package(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A package outside the tree."""
+    entries = {"hscz.estimators:constant": "constant_redshift:CONSTANT"}
+    install(tmp_path / "site", "constant_redshift", PACKAGE, entries, monkeypatch)
 
 
-def test_a_baseline_of_another_package_is_compared(package: Path, copy: Path) -> None:
+@pytest.mark.usefixtures("package")
+def test_a_baseline_of_another_package_is_compared(copy: Path) -> None:
     config = load(copy, SETTINGS)
     plan = experiments(config)
     assert [one.train.name for one in trainings(plan)] == ["v0-u"]

@@ -16,6 +16,7 @@ from hscz.config import ExportConfig, PredictConfig, RunConfig
 from hscz.errors import InputError
 from hscz.export.stage import export_field, export_paths, why_unexported
 from hscz.files.atomic import read_json, write_json
+from tests.helpers.package import install
 
 CONFIG = """
 name = "r"
@@ -45,6 +46,57 @@ def root(cube: xr.Dataset, tmp_path: Path) -> Path:
 def config_of(root: Path, **settings) -> RunConfig:
     export = ExportConfig(formats=("parquet", "fits"), **settings)
     return RunConfig(stores=str(root / "stores"), predict=PredictConfig(name="r"), export=export)
+
+
+CSV = """
+from contextlib import contextmanager
+
+import pandas as pd
+
+from hscz.export.formats import Format
+
+
+@contextmanager
+def write_csv(path, catalogue):
+    with path.open("w") as file:
+        columns = catalogue.columns
+
+        def write(rows):
+            table = pd.DataFrame({column.name: column.entries(rows) for column in columns})
+            table.to_csv(file, index=False, header=not file.tell())
+
+        yield write
+
+
+FORMAT = Format("csv", write_csv)
+"""
+
+
+def test_a_format_of_another_package_is_written_like_ours(
+    root: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    command = ["export", str(root / "run.toml"), "--set", 'export.formats=["csv", "parquet"]']
+    assert main(command) == 2
+    entries = {"hscz.export_formats:csv": "csv_tables:FORMAT"}
+    install(tmp_path / "site", "csv_tables", CSV, entries, monkeypatch)
+    assert main(command) == 0
+    stem = root / "stores/catalogues/r/A"
+    found, ours = pd.read_csv(f"{stem}.csv"), pd.read_parquet(f"{stem}.parquet")
+    assert found["object_id"].tolist() == ours["object_id"].tolist()
+    assert np.allclose(found["cnn_z_median"], ours["cnn_z_median"], equal_nan=True)
+
+
+def test_a_package_that_cannot_be_loaded_is_named(
+    root: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    entries = {"hscz.export_formats:broken": "broken:FORMAT"}
+    install(tmp_path / "site", "broken", "raise RuntimeError('no licence')", entries, monkeypatch)
+    assert main(["export", str(root / "run.toml"), "--set", 'export.formats=["broken"]']) == 2
+    said = capsys.readouterr().err
+    assert "export format 'broken' of the package broken cannot be loaded (no licence)" in said
 
 
 def test_a_stale_catalogue_of_the_run_is_made_again(root: Path) -> None:

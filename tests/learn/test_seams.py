@@ -23,6 +23,7 @@ from hscz.plan import synthetic
 from hscz.predict.stage import predict_field
 from hscz.seams import ADAPTATIONS, LABEL_TREATMENTS, NETWORK_BODIES
 from hscz.stores import open_cube, open_field
+from tests.helpers.package import install
 
 BANDS = ("g", "r", "i")
 
@@ -78,14 +79,11 @@ class Matching(Supervised):
         return {"loss": loss + self.weight * gap, "gap": gap}
 """
 
-ENTRY_POINTS = """
-[hscz.label_treatments]
-fourth = others:FOURTH
-[hscz.network_bodies]
-two_layers = others:two_layers
-[hscz.adaptations]
-matched = others:Matched
-"""
+ENTRIES = {
+    "hscz.label_treatments:fourth": "others:FOURTH",
+    "hscz.network_bodies:two_layers": "others:two_layers",
+    "hscz.adaptations:matched": "others:Matched",
+}
 
 CONFIG = """
 stores = "out"
@@ -122,12 +120,7 @@ options = { weight = 0.5 }
 @pytest.fixture
 def config(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> RunConfig:
     """A run that names what the package brings, on two field stores of noise."""
-    info = tmp_path / "site" / "others-1.0.dist-info"
-    info.mkdir(parents=True)
-    (info / "METADATA").write_text("Metadata-Version: 2.1\nName: others\nVersion: 1.0\n")
-    (info / "entry_points.txt").write_text(ENTRY_POINTS)
-    (tmp_path / "site" / "others.py").write_text(PACKAGE)
-    monkeypatch.syspath_prepend(tmp_path / "site")
+    install(tmp_path / "site", "others", PACKAGE, ENTRIES, monkeypatch)
     (tmp_path / "run.toml").write_text(CONFIG)
     config = load(tmp_path / "run.toml")
     (config.root / "fields").mkdir(parents=True)
