@@ -40,13 +40,15 @@ import sys
 import torch
 from hscz.config import RunConfig
 from hscz.learn.batches import Epochs
-from hscz.learn.data import Labelled, Unlabelled
+from hscz.learn.adapt import wanted
+    from hscz.learn.data import Labelled, Unlabelled
 from hscz.config.learn import AdaptConfig, TrainConfig
 if len(sys.argv) > 1:
     adapt = AdaptConfig(targets=("TARGET",), adversary="inverted")
     config = RunConfig(stores=sys.argv[1], train=TrainConfig(fields=("SOURCE",)), adapt=adapt)
     cpu = torch.device("cpu")
-    source, target = Labelled(config, cpu), Unlabelled.read(config, cpu)
+    asked = config, cpu, wanted(config)
+    source, target = Labelled(*asked), Unlabelled.read(*asked)
     for _ in Epochs.of(config, source, target, 0, cpu)(torch.Generator().manual_seed(1)):
         pass
 """

@@ -102,7 +102,7 @@ def features(
     StoreError
         If the store lacks a band, its stamps are too small or it knows of no dust.
     """
-    from hscz.learn.degrade import image_ebv
+    from hscz.learn.conditions import image_ebv
     from hscz.learn.loader import band_index
 
     index = band_index(store, bands)

@@ -18,14 +18,13 @@ from torch import Tensor
 
 from hscz.config import RunConfig
 from hscz.errors import ConfigError
+from hscz.learn.data import Labelled, Unlabelled, Wanted
 from hscz.learn.network import Network
 from hscz.learn.steps import Step, Supervised
 from hscz.seams import ADAPTATIONS
 
 if TYPE_CHECKING:
     import pandas as pd
-
-    from hscz.learn.data import Labelled, Unlabelled
 
 IntArray = NDArray[np.int64]
 
@@ -150,9 +149,13 @@ def step_of(
     return steps[0] if steps else Supervised(network, config.train, total_steps, device)
 
 
-def margin_px(config: RunConfig) -> int:
-    """Return how many pixels to hold on each side beyond those that the network sees."""
-    return max((one.margin_px for one in adaptations(config)), default=0)
+def wanted(config: RunConfig) -> Wanted:
+    """Return what the ways to adapt want of the stamps."""
+    methods = adaptations(config)
+    return Wanted(
+        max((one.margin_px for one in methods), default=0),
+        any(one.needs_conditions for one in methods),
+    )
 
 
 def in_batches(order: IntArray, size: int) -> Iterator[IntArray]:

@@ -13,14 +13,29 @@ from numpy.typing import NDArray
 from hscz.config import RunConfig
 from hscz.config.learn import TrainConfig
 from hscz.errors import StoreError
-from hscz.learn.adapt import adaptations, margin_px
-from hscz.learn.degrade import Conditions
+from hscz.learn.conditions import Conditions
 from hscz.learn.loader import Stamps
 from hscz.learn.sample import Fields, divide, median_noise, read_images
 from hscz.pdf.grid import RedshiftGrid
 from hscz.schema import is_usable
 from hscz.seams import LABEL_TREATMENTS
 from hscz.stores import open_field
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """What the ways to adapt want of stamps beyond what the network sees.
+
+    Attributes
+    ----------
+    margin_px : int
+        Pixels on each side.
+    conditions : bool
+        Noise, seeing and dust.
+    """
+
+    margin_px: int = 0
+    conditions: bool = False
 
 
 class Labelled:
@@ -41,7 +56,7 @@ class Labelled:
         Median sky noise of the stamps in each band, counts.
     """
 
-    def __init__(self, config: RunConfig, device: torch.device) -> None:
+    def __init__(self, config: RunConfig, device: torch.device, wanted: Wanted) -> None:
         settings = config.train
         stores = open_labelled(config)
         self.grid = RedshiftGrid.make(settings.grid, settings.n_bins, settings.z_max)
@@ -50,15 +65,14 @@ class Labelled:
         self._place = np.where(needed, np.cumsum(needed) - 1, -1)
         self.objects = self.folds[0][needed].drop(columns=["part", "used"]).reset_index(drop=True)
         bands, optional = settings.bands, settings.optional
-        images = read_images(stores, self.objects, bands, side_px(config, stores), optional)
+        side = side_px(config, stores, wanted)
+        images = read_images(stores, self.objects, bands, side, optional)
         self.stamps = Stamps(torch.from_numpy(images)).to(device)
         treatment = LABEL_TREATMENTS.load(settings.targets)
         masses = treatment.masses(self.objects, self.grid, settings)
         self.masses = torch.from_numpy(masses).to(device)
         self.noise = median_noise(stores, self.objects, bands, optional)
-        self.conditions = (
-            _conditions(stores, self.objects, settings) if _needs_conditions(config) else None
-        )
+        self.conditions = _conditions(stores, self.objects, settings) if wanted.conditions else None
 
     def places(self, rows: Any) -> NDArray[np.int64]:
         """Return where objects stand in the stamps, by their rows in the tables of `folds`."""
@@ -89,7 +103,7 @@ class Unlabelled:
     conditions: Conditions | None
 
     @classmethod
-    def read(cls, config: RunConfig, device: torch.device) -> Unlabelled:
+    def read(cls, config: RunConfig, device: torch.device, wanted: Wanted) -> Unlabelled:
         """Draw ``adapt.n_targets`` usable galaxies of each target field.
 
         Raises
@@ -104,15 +118,14 @@ class Unlabelled:
             for number, (name, store) in enumerate(stores.items())
         ]
         sample = pd.concat(parts, ignore_index=True)
-        images = read_images(stores, sample, bands, side_px(config, stores), config.train.optional)
+        side = side_px(config, stores, wanted)
+        images = read_images(stores, sample, bands, side, config.train.optional)
         mags = [stores[name]["mag_i"].values[part["row"]] for name, part in _groups(sample)]
         return cls(
             Stamps(torch.from_numpy(images)).to(device),
             np.concatenate(mags).astype(np.float64),
             pd.factorize(sample["field"])[0].astype(np.int64),
-            _conditions(stores, sample, config.train, partial=True)
-            if _needs_conditions(config)
-            else None,
+            _conditions(stores, sample, config.train, partial=True) if wanted.conditions else None,
         )
 
 
@@ -137,11 +150,11 @@ def open_labelled(config: RunConfig) -> Fields:
     return stores
 
 
-def side_px(config: RunConfig, stores: Fields) -> int:
+def side_px(config: RunConfig, stores: Fields, wanted: Wanted) -> int:
     """Return how many central pixels to hold: a way to adapt may need more than the network."""
     side = config.network.input_px
     stored = min(store.sizes["y"] for store in stores.values())
-    return max(side, min(stored, side + 2 * margin_px(config)))
+    return max(side, min(stored, side + 2 * wanted.margin_px))
 
 
 def _drawn(name: str, flags: NDArray[np.int64], n: int, seed: list[int]) -> pd.DataFrame:
@@ -153,10 +166,6 @@ def _drawn(name: str, flags: NDArray[np.int64], n: int, seed: list[int]) -> pd.D
 
 def _groups(sample: pd.DataFrame) -> list[tuple[str, pd.DataFrame]]:
     return [(str(name), part) for name, part in sample.groupby("field", sort=False)]
-
-
-def _needs_conditions(config: RunConfig) -> bool:
-    return any(one.needs_conditions for one in adaptations(config))
 
 
 def _conditions(

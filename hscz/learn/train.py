@@ -19,7 +19,7 @@ from hscz.evaluate.metrics import bias, outlier_fraction, residual, sigma_mad
 from hscz.files.atomic import replace_folder, write_atomic
 from hscz.files.fresh import Key, mark_made
 from hscz.files.lock import at_work
-from hscz.learn.adapt import adaptations, step_of
+from hscz.learn.adapt import adaptations, step_of, wanted
 from hscz.learn.batches import Epochs
 from hscz.learn.data import Labelled, Unlabelled
 from hscz.learn.folder import ModelFolder
@@ -62,7 +62,7 @@ def train(
     todo = [k for k in range(len(config.models)) if force or why_untrained(config, k)]
     if todo:
         device = choose_device(config.train.device)
-        source = Labelled(config, device)
+        source = Labelled(config, device, wanted(config))
         for member in todo:
             with at_work(config.models[member]):
                 _train_member(config, source, member, resume, progress, device)
@@ -156,7 +156,7 @@ def _train_member(
         shutil.rmtree(folder.path, ignore_errors=True)
     own = replace(config, train=replace(config.train, seed=1000 * config.train.seed + member))
     settings = own.train
-    target = Unlabelled.read(own, device) if adaptations(own) else None
+    target = Unlabelled.read(own, device, wanted(own)) if adaptations(own) else None
     batches = Epochs.of(own, source, target, fold, device)
     model = Model.untrained(own, source.noise)
     model.describe(folder, config)

@@ -233,10 +233,10 @@ def cube_mb(config: RunConfig, objects: int) -> float:
 
 def held_px(config: RunConfig) -> int:
     """Return the side of the stamps that training holds; see `hscz.learn.data.side_px`."""
-    from hscz.learn.adapt import margin_px
+    from hscz.learn.adapt import wanted
 
     side = config.network.input_px
-    return max(side, min(config.ingest.stamp_px, side + 2 * margin_px(config)))
+    return max(side, min(config.ingest.stamp_px, side + 2 * wanted(config).margin_px))
 
 
 def side_by_side(cost: Cost, jobs: int) -> Cost:

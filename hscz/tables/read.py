@@ -16,7 +16,7 @@ from hscz.tables.descriptor import STANDARD_COLUMNS, CatalogueDescriptor, load_d
 from hscz.tables.files import open_table
 from hscz.tables.plausible import check_values
 from hscz.tables.select import find_name, suggest
-from hscz.tables.units import check_file_units, in_standard_units
+from hscz.tables.standard import check_file_units, in_standard_units
 from hscz.tables.values import identifiers, numbers, without_sentinels
 
 _AS_PUBLISHED = ("object_id", "ra", "dec", "x", "y", "flag")

@@ -24,6 +24,7 @@ from hscz.experiments.gather import training_sample, training_samples
 from hscz.experiments.recipes import RECIPES
 from hscz.files.fresh import Key
 from hscz.learn import train as train_module
+from hscz.learn.adapt import wanted
 from hscz.learn.batches import Epochs
 from hscz.learn.data import Labelled, Unlabelled
 from hscz.learn.model import Model
@@ -212,7 +213,7 @@ def test_no_label_of_the_target_reaches_the_training(
 
 def test_whole_batches_are_degraded_in_their_share(plan: dict[str, Experiment]) -> None:
     one, cpu = plan["recommended"].config, torch.device("cpu")
-    source, target = Labelled(one, cpu), Unlabelled.read(one, cpu)
+    source, target = Labelled(one, cpu, wanted(one)), Unlabelled.read(one, cpu, wanted(one))
     noise = {}
     for share in (0.0, 0.5, 1.0):
         config = replace(one, adapt=replace(one.adapt, degrade_share=share))

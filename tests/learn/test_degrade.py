@@ -11,7 +11,8 @@ from hypothesis import strategies as st
 from torch import Tensor
 
 from hscz.errors import StoreError
-from hscz.learn.degrade import SIGMA_PX_PER_FWHM_ARCSEC, Conditions, degrade, draw
+from hscz.learn.conditions import Conditions
+from hscz.learn.degrade import SIGMA_PX_PER_FWHM_ARCSEC, degrade, draw
 from hscz.mock.noise import correlated_noise
 from hscz.mock.render import Sources, stamps
 from hscz.sky.photometry import aperture_flux

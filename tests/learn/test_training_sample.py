@@ -12,6 +12,7 @@ import torch
 
 from hscz.config import RunConfig
 from hscz.config.learn import NETWORK_PRESETS, FlattenConfig, TrainConfig
+from hscz.learn.adapt import wanted
 from hscz.learn.batches import Epochs
 from hscz.learn.data import Labelled
 from hscz.learn.folder import ModelFolder
@@ -85,7 +86,7 @@ def test_a_folder_knows_the_galaxies_of_each_epoch(tmp_path: Path) -> None:
     for member, path in enumerate(config.models):
         seed = 1000 * settings.seed + member
         own = replace(config, train=replace(settings, seed=seed))
-        epochs = Epochs.of(own, Labelled(config, CPU), None, 0, CPU)
+        epochs = Epochs.of(own, Labelled(config, CPU, wanted(config)), None, 0, CPU)
         for number in range(2):
             generator = torch.Generator().manual_seed(epoch_seed(seed, number))
             held = torch.cat(

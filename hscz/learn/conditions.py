@@ -1,0 +1,126 @@
+"""How galaxies were observed: noise, seeing and dust of their stamps."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+import xarray as xr
+from numpy.typing import NDArray
+from torch import Tensor
+
+from hscz.errors import StoreError, about
+from hscz.learn.loader import band_index
+from hscz.sky.dust import WAYS
+
+logger = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class Conditions:
+    """How n galaxies were observed.
+
+    Attributes
+    ----------
+    sky_noise : Tensor, shape (n, band)
+        Scatter of one sky pixel, counts.
+    psf_fwhm_arcsec : Tensor, shape (n, band)
+    ebv : Tensor, shape (n,)
+        E(B-V) of the Galactic dust that dims the images.
+    """
+
+    sky_noise: Tensor
+    psf_fwhm_arcsec: Tensor
+    ebv: Tensor
+
+    @classmethod
+    def of(
+        cls,
+        store: xr.Dataset,
+        rows: NDArray[np.int64],
+        bands: Sequence[str],
+        name: str = "field store",
+        partial: bool = False,
+        optional: Collection[str] = (),
+    ) -> Conditions:
+        """Return the measured conditions of some galaxies of a field store.
+
+        Where no seeing or dust is known, the field's median stands in. A small field may have too
+        few stars for any: with `partial` these are NaN then, which `degrade` leaves as they are.
+        So are noise and seeing in a band that a galaxy lacks.
+
+        Parameters
+        ----------
+        store : xarray.Dataset
+            Field store opened without Dask (``lazy=False``).
+        rows : ndarray of int
+            Usable galaxies.
+        bands : sequence of str
+        name : str
+            What the store is called in messages.
+        partial : bool
+            Warn of seeing or dust that is known nowhere, rather than refuse it.
+        optional : collection of str
+            Bands that the store or a galaxy may lack.
+
+        Raises
+        ------
+        StoreError
+            If the store lacks a band, or, unless `partial`, the seeing of a band or the dust is
+            known nowhere.
+        """
+        with about(name):
+            index = np.array(band_index(store, bands, optional))
+        noise = np.where(index < 0, np.nan, store["sky_noise"].values[:, index])
+        fwhm = np.where(index < 0, np.nan, store["psf_fwhm"].values[:, index])
+        for band, values, measured in zip(bands, fwhm.T, noise.T, strict=True):
+            if band in optional and np.isnan(measured).all():
+                continue
+            message = (
+                f"{name}: psf_fwhm of band {band!r} is NaN for every object, as too few stars "
+                "were found; ingest larger images or set adapt.degrade = false"
+            )
+            _fill(values, message, partial)
+        columns = (
+            noise[rows],
+            fwhm[rows],
+            image_ebv(store, name, partial)[rows],
+        )
+        return cls(*(torch.from_numpy(np.asarray(c, np.float32)) for c in columns))
+
+    def __len__(self) -> int:
+        return len(self.ebv)
+
+    def take(self, indices: Tensor) -> Conditions:
+        """Return the conditions of the galaxies at `indices`."""
+        return Conditions(self.sky_noise[indices], self.psf_fwhm_arcsec[indices], self.ebv[indices])
+
+
+def image_ebv(store: xr.Dataset, name: str = "", partial: bool = False) -> NDArray[np.float32]:
+    """Return the E(B-V) of the dust that dims each stamp: 0 where images were corrected for it.
+
+    Raises
+    ------
+    StoreError
+        If it is known of no object, unless `partial`: then it is NaN.
+    """
+    if store.attrs.get("image_extinction_corrected"):
+        return np.zeros(store.sizes["object"], np.float32)
+    message = f"ebv is NaN for every object, as nothing gives E(B-V); {WAYS}, and ingest again"
+    message = f"{name}: {message}" if name else message
+    return _fill(store["ebv"].values.astype(np.float32), message, partial)
+
+
+def _fill(values: NDArray[np.float32], message: str, partial: bool) -> NDArray[np.float32]:
+    """Put the median in place of NaN."""
+    missing = np.isnan(values)
+    if missing.all() and not partial:
+        raise StoreError(message)
+    if missing.all():
+        logger.warning("%s. Source stamps keep their own", message)
+        return values
+    values[missing] = np.median(values[~missing])
+    return values
