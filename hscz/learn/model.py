@@ -112,12 +112,12 @@ class Model:
 
     def describe(self, folder: ModelFolder, run: RunConfig) -> None:
         """Write what the weights alone do not say, and the settings used."""
-        apart = any(method.separate_statistics for method in adaptations(run))
+        separate = any(method.separate_statistics for method in adaptations(run))
         mapping = {
             "bands": list(self.bands),
             "noise": [float(value) for value in self.noise],
             "z_edges": self.grid.edges.tolist(),
-            "needs_statistics": apart and self.network.norm == "batch",
+            "needs_statistics": separate and self.network.norm == "batch",
             "network": as_mapping(self.network_config),
             "train": as_mapping(run.train),
             "adapt": as_mapping(run.adapt),
@@ -164,8 +164,8 @@ class Model:
             used = parse({"train": mapping["train"], "adapt": adapt}, str(folder))
             model.optional = used.train.optional
             # Models of before this was written down have no other way to adapt.
-            apart = used.adapt.separate_statistics and model.network.norm == "batch"
-            model.needs_statistics = mapping.get("needs_statistics", apart)
+            separate = used.adapt.separate_statistics and model.network.norm == "batch"
+            model.needs_statistics = mapping.get("needs_statistics", separate)
         except (OSError, KeyError, TypeError, ValueError, RuntimeError) as error:
             why = " ".join(str(error).split())[:120]
             raise StoreError(

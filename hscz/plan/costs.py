@@ -188,8 +188,8 @@ def predict_cost(config: RunConfig, size: FieldSize, trial: Prediction, workers:
     blocks = -(-size.objects // config.predict.block)
     at_work = min(workers, blocks)
     blocks_mb = at_work * block * (stamp_mb + config.train.n_bins * 16 / 1e6)
-    apart = config.adapt.separate_statistics and config.network.norm == "batch"
-    again = min(RENORMALISE_ON, size.objects) if config.predict.renormalise or apart else 0
+    separate = config.adapt.separate_statistics and config.network.norm == "batch"
+    again = min(RENORMALISE_ON, size.objects) if config.predict.renormalise or separate else 0
     # On a processor each worker has a core, and the last block and the statistics one alone.
     lanes = 1 if trial.gpu_mb else workers
     longest = min(size.objects, -(-blocks // lanes) * block) + again
