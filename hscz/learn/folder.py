@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from hscz.errors import InputError, StoreError
 from hscz.files.atomic import read_json, write_text
 from hscz.files.fresh import Key, why_stale
 from hscz.learn.training_sample import TrainingSample, epoch_seed
@@ -166,9 +167,24 @@ class ModelFolder:
         return float(learnt.min()), float(learnt.max())
 
     def training_sample(self) -> TrainingSample:
-        """Return the galaxies learnt from: ``z_label``, ``mag_i`` and how they are drawn."""
-        columns = ["z_label", "mag_i", "weight", "stratum", "used", "part"]
-        return TrainingSample.kept_in(self.read_split(columns))
+        """Return the galaxies learnt from: ``z_label``, ``mag_i`` and how they are drawn.
+
+        Raises
+        ------
+        InputError
+            If the file is missing or damaged.
+        StoreError
+            If it was written before models kept how galaxies are drawn.
+        """
+        columns = ["z_label", "mag_i", "used", "part"]
+        try:
+            return TrainingSample.kept_in(self.read_split([*columns, "weight", "stratum"]))
+        except InputError:
+            self.read_split(columns)
+            raise StoreError(
+                f"{self.split}: does not say how often each galaxy was drawn, as the model is of "
+                "an earlier version; run 'hscz train' again"
+            ) from None
 
     def drawn(self, epoch: int = 0) -> pd.DataFrame:
         """Return the galaxies of one epoch as they were drawn, some repeatedly."""

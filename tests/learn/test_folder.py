@@ -5,6 +5,10 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
+import pandas as pd
+import pytest
+
+from hscz.errors import InputError, StoreError
 from hscz.files.fresh import Key, mark_made
 from hscz.learn.folder import ModelFolder
 
@@ -41,3 +45,14 @@ def test_an_epoch_noted_again_takes_the_place_of_what_followed(tmp_path: Path) -
         folder.note_epoch({"epoch": epoch, "loss": loss})
     assert folder.epochs() == [{"epoch": 1, "loss": 3.0}, {"epoch": 2, "loss": 1.0}]
     assert [json.loads(line)["epoch"] for line in folder.history.read_text().splitlines()] == [1, 2]
+
+
+def test_a_model_of_an_earlier_version_does_not_know_its_draws(tmp_path: Path) -> None:
+    folder = ModelFolder(tmp_path)
+    split = pd.DataFrame({"z_label": [0.5], "mag_i": [22.0], "used": [True], "part": ["training"]})
+    split.to_parquet(folder.split)
+    with pytest.raises(StoreError, match="does not say how often .* run 'hscz train' again"):
+        folder.training_sample()
+    folder.split.write_bytes(b"PAR1")
+    with pytest.raises(InputError):
+        folder.training_sample()
