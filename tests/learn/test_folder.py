@@ -51,7 +51,7 @@ def test_a_model_of_an_earlier_version_does_not_know_its_draws(tmp_path: Path) -
     folder = ModelFolder(tmp_path)
     split = pd.DataFrame({"z_label": [0.5], "mag_i": [22.0], "used": [True], "part": ["training"]})
     split.to_parquet(folder.split)
-    with pytest.raises(StoreError, match="does not say how often .* run 'hscz train' again"):
+    with pytest.raises(StoreError, match=r"does not say how often .* run 'hscz train' again"):
         folder.training_sample()
     folder.split.write_bytes(b"PAR1")
     with pytest.raises(InputError):
