@@ -43,7 +43,9 @@ exclude_patterns = ["_build"]
 html_theme = "pydata_sphinx_theme"
 html_title = f"hscz {release}"
 html_theme_options = {"navigation_depth": 2, "show_toc_level": 2}
-html_sidebars = {page: [] for page in ("index", "start", "changelog")}
+html_sidebars = {page: [] for page in ("index", "start", "settings", "changelog")}
+html_static_path = ["_static"]
+html_css_files = ["tables.css"]
 
 myst_enable_extensions = ["dollarmath"]
 myst_heading_anchors = 3

@@ -250,7 +250,8 @@ def parser() -> argparse.ArgumentParser:
     top.add_argument("--version", action="version", version=f"hscz {__version__}")
     verbs = top.add_subparsers(dest="verb", required=True, metavar="VERB")
     for name, verb in VERBS.items():
-        sub = verbs.add_parser(name, help=verb.summary, description=verb.summary.capitalize() + ".")
+        described = f"{verb.summary[0].upper()}{verb.summary[1:]}."
+        sub = verbs.add_parser(name, help=verb.summary, description=described)
         for option, about in verb.options:
             sub.add_argument(option, **about)
     return top

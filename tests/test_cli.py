@@ -8,6 +8,8 @@ import sys
 
 import pytest
 
+from hscz.cli import VERBS, parser
+
 
 @pytest.mark.parametrize("arguments", [["info", "catalogs"], ["info", "catalogs", "deep2"]])
 def test_a_reader_that_ends_early_is_no_error(arguments: list[str]) -> None:
@@ -28,3 +30,12 @@ def test_output_on_a_full_disk_is_an_error() -> None:
     assert done.returncode == 1
     assert "No space left on device" in done.stderr
     assert len(done.stderr.splitlines()) == 1
+
+
+@pytest.mark.parametrize("verb", VERBS)
+def test_help_keeps_the_names_of_formats(verb: str, capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit, match="0"):
+        parser().parse_args([verb, "--help"])
+    said = " ".join(capsys.readouterr().out.split())
+    summary = VERBS[verb].summary
+    assert f"{summary[0].upper()}{summary[1:]}." in said

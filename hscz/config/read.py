@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import dataclasses
 import os
+import re
 import tomllib
 import typing
 from collections.abc import Mapping, Sequence
@@ -20,7 +21,7 @@ from hscz.config.fields import FieldConfig, TableConfig, mock_field
 from hscz.config.learn import NETWORK_PRESETS
 from hscz.config.run import RunConfig
 from hscz.config.wording import explain
-from hscz.errors import ConfigError
+from hscz.errors import ConfigError, about
 
 
 def load(path: str | Path, overrides: Sequence[str] = ()) -> RunConfig:
@@ -45,20 +46,25 @@ def load(path: str | Path, overrides: Sequence[str] = ()) -> RunConfig:
         _override(mapping, override)
     config = parse(mapping, str(path))
     config = _resolve_paths(config, path.resolve().parent)
-    _check_fields(config, str(path))
+    with about(path):
+        _check_fields(config)
     return config
 
 
 def _read(path: Path) -> dict[str, Any]:
     """Read a TOML file on top of the one that its ``base`` names."""
+    text = ""
     try:
-        mapping = tomllib.loads(path.read_text(encoding="utf-8-sig"))
+        text = path.read_text(encoding="utf-8-sig")
+        mapping = tomllib.loads(text)
     except FileNotFoundError:
         raise ConfigError(f"{path}: no such configuration file") from None
     except OSError as error:
         raise ConfigError(f"{path}: cannot be read ({error.strerror}); give the file") from None
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise ConfigError(f"{path}: not valid TOML: {error}") from None
+        line = re.search(r"at line (\d+)", str(error))
+        quoted = f": {text.splitlines()[int(line[1]) - 1].strip()}" if line else ""
+        raise ConfigError(f"{path}: not valid TOML: {error}{quoted}") from None
     base = mapping.pop("base", None)
     if base is None:
         return mapping
@@ -184,18 +190,17 @@ def _resolve_paths(config: RunConfig, base: Path) -> RunConfig:
     return dataclasses.replace(config, fields=fields)
 
 
-def _check_fields(config: RunConfig, where: str) -> None:
-    """Refuse names of fields that the file does not describe."""
-    sections = {
-        "predict": config.predict.fields,
-        "evaluate": config.evaluate.fields,
+def _check_fields(config: RunConfig) -> None:
+    """Refuse names of fields that the file does not describe.
+
+    Source fields may be missing, since a file for the ingest alone leaves them at their default.
+    """
+    for key, names in {
+        "predict.fields": config.predict.fields,
+        "evaluate.fields": config.evaluate.fields,
+        "train.spec_fields": config.train.spec_fields,
         "adapt.targets": config.adapt.targets,
         "experiments.targets": config.experiments.targets,
-        "plan.fields": tuple(config.plan.fields),
-    }
-    for section, names in sections.items():
-        for name in names:
-            if name not in config.fields:
-                known = ", ".join(config.fields) or "none: add [fields.NAME] or [mock]"
-                key = section if "." in section else f"{section}.fields"
-                raise ConfigError(f"{where}: {key} has {name!r}; the fields are {known}")
+        "plan.fields": config.plan.fields,
+    }.items():
+        config.check_fields(key, names)

@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import textwrap
 from collections.abc import Iterator
+from difflib import get_close_matches
 from pathlib import Path
 
 from hscz.config.run import RunConfig
@@ -71,9 +72,14 @@ def text(name: str | None = None) -> str:
     """
     root = schema_of(RunConfig)
     node = node_at(root, name.split(".") if name else ())
-    if "properties" not in node:
-        known = ", ".join(place for place, _ in _sections(root) if place)
-        raise ConfigError(f"settings have no section {name!r}; there are {known}")
+    if name and "properties" not in node:
+        known = [place for place, _ in _sections(root) if place]
+        section, _, key = name.rpartition(".")
+        if key in node_at(root, section.split(".")).get("properties", ()):
+            raise ConfigError(f"{name} is a key; 'hscz info settings {section}' explains it")
+        near = get_close_matches(name, known, n=1) or [p for p in known if p == f"{name}.NAME"]
+        hint = f"did you mean {near[0]!r}?" if near else f"there are {', '.join(known)}"
+        raise ConfigError(f"settings have no section {name!r}; {hint}")
     blocks = [_head(name or "", node)]
     for key, default, what, meaning in _rows(root, node):
         lines = [f"{name}.{key}" if name else key, what, meaning]

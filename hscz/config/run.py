@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import field
 from pathlib import Path
 from typing import Self
@@ -22,6 +23,7 @@ from hscz.config.results import (
     PredictConfig,
 )
 from hscz.config.section import section
+from hscz.errors import ConfigError
 
 
 @section
@@ -106,6 +108,26 @@ class RunConfig:
                     "[ingest]"
                 )
         return self
+
+    def check_fields(self, key: str, names: Iterable[str], hint: str = "") -> None:
+        """Refuse names of fields that the file does not describe.
+
+        Raises
+        ------
+        ConfigError
+            Naming the key, the name found there and the fields there are.
+
+        Examples
+        --------
+        >>> RunConfig().check_fields("predict.fields", ["DEEP3"])
+        Traceback (most recent call last):
+        ...
+        hscz.errors.ConfigError: predict.fields has 'DEEP3'; the fields are none: add ...
+        """
+        for name in names:
+            if name not in self.fields:
+                known = ", ".join(self.fields) or "none: add [fields.NAME] or [mock]"
+                raise ConfigError(f"{key} has {name!r}; the fields are {known}{hint}")
 
     @property
     def root(self) -> Path:

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 KINDS = {
     "integer": ("a whole number", "whole numbers"),
     "number": ("a number", "numbers"),
-    "string": ("text", "texts"),
+    "string": ("a string", "strings"),
     "boolean": ("true or false", "true or false"),
     "object": ("a section", "sections"),
     "array": ("a list", "lists"),
@@ -82,7 +82,9 @@ def _line(root: Node, error: Any) -> str:
         limits = bounds(node)
         return f"{key} is {value}; give {'a value ' * limits.startswith('from')}{limits}"
     if node.get("type") == "object":
-        return f"{key} must be a section, not {value!r}"
+        needed = node.get("required", ())
+        keys = f" with {listed(needed, 'and')}" if needed else ""
+        return f"{key} is {value!r}; give a section{keys}"
     if place and isinstance(value, str) and (str(place[-1]), value) in RENAMED_VALUES:
         new = RENAMED_VALUES[str(place[-1]), value]
         return f"{key} = {value!r} was renamed; write {new!r}"
@@ -109,6 +111,7 @@ def takes(root: Node, node: Node) -> str:
         item = resolved(root, inner)
         limits, named = bounds(item), {"enum", "const", "examples"} & set(item)
         several = takes(root, item) if named else KINDS[item.get("type", "object")][1]
+        several = several.replace("a name, such as", "names, such as")
         many = f"{node['minItems']} " if "maxItems" in node else ""
         limits = limits or "at least one" * ("minItems" in node and not many)
         what = f"a list of {many}{several}" if kind == "array" else f"{several} by name"

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
+from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
 
@@ -123,14 +124,14 @@ def experiments(config: RunConfig) -> list[Experiment]:
     [('v0', 'v0-u'), ('v2', 'v2-ELAIS')]
     """
     for target in config.experiments.targets:
-        if target not in config.fields:
-            known = ", ".join(config.fields)
-            raise ConfigError(f"experiments.targets has {target!r}; the fields are {known}")
+        config.check_fields("experiments.targets", [target])
         if target in config.train.fields:
             raise ConfigError(
                 f"experiments.targets has {target!r}, the source field in train.fields; "
                 "name fields to adapt to"
             )
+    config.check_fields("train.fields", config.train.fields)
+    _chain(config, config.experiments.publish, "experiments.publish is")
     return [
         _experiment(config, recipe, target)
         for target in config.experiments.targets
@@ -163,14 +164,20 @@ def _experiment(config: RunConfig, recipe: str, target: str) -> Experiment:
     return Experiment(recipe, target, config.train.seed, method, named)
 
 
-def _chain(config: RunConfig, recipe: str) -> dict[str, Recipe]:
-    """Return a recipe's steps by name, from the first base to itself."""
+def _chain(
+    config: RunConfig, recipe: str, asked: str = "experiments.recipes has"
+) -> dict[str, Recipe]:
+    """Return a recipe's steps by name, from the first base to itself; none of an empty name."""
     known = {**RECIPES, **{name: Recipe(**keys) for name, keys in config.recipes.items()}}
     steps: dict[str, Recipe] = {}
     while recipe:
         if recipe not in known or recipe in steps:
-            what = "starts from itself" if recipe in known else "is unknown"
-            raise ConfigError(f"recipe {recipe!r} {what}; there are {', '.join(known)}")
+            if recipe in known:
+                raise ConfigError(f"recipe {recipe!r} starts from itself; give it another base")
+            asked = f"recipes.{next(iter(steps))}.base is" if steps else asked
+            near = get_close_matches(recipe, known, n=1)
+            hint = f"did you mean {near[0]!r}?" if near else f"there are {', '.join(known)}"
+            raise ConfigError(f"{asked} {recipe!r}; {hint}")
         steps = {recipe: known[recipe], **steps}
         recipe = known[recipe].base
     return steps

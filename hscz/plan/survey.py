@@ -73,6 +73,7 @@ class Repeat:
         from hscz.run.stages import fields_of
 
         if not config.experiments.recipes:
+            config.check_fields("train.fields", config.train.fields)
             names = config.predict_fields
             cubes = tuple((config, name) for name in names)
             return cls(config, tuple(config.fields), (config,), cubes, names)

@@ -137,7 +137,8 @@ def _section(name: str, note: dict[str, Any]) -> Section:
         for file in note["files"]
         for kind in [file.rpartition(".")[2]]
     )
-    remark = f"<p class=note>{escape(note['note'].capitalize())}.</p>" if note["note"] else ""
+    words = note["note"][:1].upper() + note["note"][1:]
+    remark = f"<p class=note>{escape(words)}.</p>" if words else ""
     number, title = heading(name), escape(note["title"])
     body = (
         f'<img src="{name}.png" loading="lazy" alt="{title}">{remark}'

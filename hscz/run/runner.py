@@ -14,7 +14,7 @@ from hscz.config import RunConfig
 from hscz.errors import ConfigError, IncompleteError, InputError, UnjudgedError
 from hscz.files.fresh import FORCED, NOT_YET
 from hscz.run.stage import Stage
-from hscz.run.stages import embed_stages, figures_stage, stages
+from hscz.run.stages import check_sources, embed_stages, figures_stage, stages
 
 State = Literal["up to date", "would make", "making", "made", "incomplete", "skipped"]
 
@@ -136,6 +136,8 @@ def run(
     ]
     if not chosen:
         raise ConfigError(f"{config.name}: nothing to {verb}; see its sections and --field")
+    if any(stage.verb == "train" and stage.why_stale() for stage in chosen):
+        check_sources(config)
     return go_through(chosen, force=force, dry_run=dry_run, resume=resume, name=config.name)
 
 

@@ -8,7 +8,6 @@ from pathlib import Path
 
 from hscz.config import RunConfig
 from hscz.config.decisive import key_of
-from hscz.errors import ConfigError
 from hscz.experiments.experiment import Experiment
 from hscz.files.atomic import read_json
 from hscz.files.fresh import Key, mark_made, why_stale
@@ -180,18 +179,22 @@ def figures_stage(config: RunConfig, names: Sequence[str] = (), progress: bool =
 
     def why() -> str:
         stale = stale_figures(config, names)
-        return f"{len(stale)} figures, {next(iter(stale.values()))}" if stale else ""
+        return f"{_figures(len(stale))}, {next(iter(stale.values()))}" if stale else ""
 
     def make(resume: bool, force: bool) -> str:
         drawn = stale_figures(config, names, force)
         make_figures(config, names, force, progress)
-        return f"  {len(drawn)} figures drawn"
+        return f"  {_figures(len(drawn))} drawn"
 
     def preview() -> str:
         return f"  would draw {', '.join(stale_figures(config, names)) or 'all'}"
 
     output = figures_folder(config) / "index.html"
     return Stage("figures", None, output, (), why, make, preview=preview)
+
+
+def _figures(n: int) -> str:
+    return f"{n} figure{'s' * (n != 1)}"
 
 
 def dashboard_stage(
@@ -212,16 +215,17 @@ def dashboard_stage(
     return Stage("dashboard", None, page, (), partial(why_stale, cubes, page), make)
 
 
+def check_sources(config: RunConfig) -> None:
+    """Refuse source fields that are neither described in the file nor in the stores."""
+    absent = [name for name in config.train.fields if not attributes(config.field_store(name))]
+    config.check_fields("train.fields", absent, "; name those with redshifts, or ingest alone")
+
+
 def _train(config: RunConfig, progress: bool, fields: Fields) -> Stage:
     def make(resume: bool, force: bool) -> str:
         from hscz.learn.train import train, training_report
 
-        for name in config.train.fields:
-            if name not in config.fields and not attributes(config.field_store(name)):
-                raise ConfigError(
-                    f"train.fields has {name!r}, of which there is no store; the fields are "
-                    f"{', '.join(config.fields)}: name those with redshifts, or ingest alone"
-                )
+        check_sources(config)
         train(config, resume, force, progress)
         return training_report(config)
 

@@ -8,7 +8,9 @@ from typing import Any
 
 from hscz.run.runner import Outcome
 
-COLUMNS = ("stage", "field", "", "s", "why")
+COLUMNS = ("stage", "field", "state", "time (s)", "why")
+LEFT = 'style="text-align: left"'
+"""Notebooks align cells on the right, which spoils the tables in the reports of stages."""
 
 
 class Table:
@@ -33,9 +35,9 @@ class Table:
         return "\n".join(str(one) for one in self.outcomes)
 
     def _repr_html_(self) -> str:
-        head = "".join(f"<th>{escape(name)}</th>" for name in COLUMNS)
+        head = "".join(f"<th {LEFT}>{escape(name)}</th>" for name in COLUMNS)
         rows = "".join(
-            f"<tr>{''.join(f'<td>{cell}</td>' for cell in _cells(one))}</tr>"
+            f"<tr>{''.join(f'<td {LEFT}>{cell}</td>' for cell in _cells(one))}</tr>"
             for one in self.outcomes
         )
         return f"<table><thead><tr>{head}</tr></thead><tbody>{rows}</tbody></table>"
@@ -44,7 +46,7 @@ class Table:
 def watch(outcomes: Iterable[Outcome]) -> Table:
     """Go through the stages of a run and show what becomes of each.
 
-    In a notebook one table is drawn anew with each stage; elsewhere lines are printed.
+    In a notebook one table is drawn again with each stage; elsewhere lines are printed.
 
     Parameters
     ----------

@@ -276,9 +276,14 @@ def _find(name_or_path: str | Path) -> Path:
     path = paths.get(str(name_or_path), path)
     if path.suffix == ".toml" and path.is_file():
         return path
+    if path.suffix == ".toml":
+        raise ConfigError(
+            f"no catalogue descriptor {str(path)!r}; check the path, or name one that "
+            "'hscz info catalogs' lists"
+        )
     raise ConfigError(
         f"no catalogue descriptor {str(name_or_path)!r}"
-        f"{suggest(path.stem, list(descriptor_paths()))}; or give the path of your own .toml, "
+        f"{suggest(path.stem, list(descriptor_paths()))} Or give the path of your own .toml, "
         f"or its folder in {FOLDERS_VARIABLE}"
     )
 

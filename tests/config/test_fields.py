@@ -30,7 +30,10 @@ FIELD = {
         ({"ebv": "sfd"}, r"ebv is 'sfd'; name the folder .* with dust under \[ingest\]"),
         ({"c2020_farmer": "f.fits"}, "c2020_farmer has no c2020_classic beside it"),
         ({"zero_point": "AB"}, "zero_point is 'AB'; give a number"),
-        ({"catalogue": "cat.fits"}, "catalogue must be a section, not 'cat.fits'"),
+        (
+            {"catalogue": "cat.fits"},
+            "catalogue is 'cat.fits'; give a section with file and catalogue",
+        ),
         ({"spec": [{"file": "a.fits"}]}, None),
     ],
 )

@@ -51,7 +51,7 @@ def one(section: str, key: str, value: object) -> dict:
         (one("network", "dense", [64, 0]), r"network.dense\[1\] is 0; give at least 1"),
         (
             one("network", "layers", []),
-            r"network.layers is \[\]; give a list of texts, at least one",
+            r"network.layers is \[\]; give a list of strings, at least one",
         ),
         (one("flatten", "mag_edges", [20, 19]), r"mag_edges is \[20.0, 19.0\]; give increasing"),
     ],

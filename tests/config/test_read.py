@@ -62,7 +62,7 @@ def test_set_replaces_settings_of_any_type(tmp_path: Path) -> None:
             r"train.bands is \['g', 'u'\]; write them from blue to red",
         ),
         ({"evaluate": {"reference": ["z_tru"]}}, r"evaluate.reference\[0\] is 'z_tru'; use z_spec"),
-        ({"train": 3}, r"train must be a section, not 3"),
+        ({"train": 3}, r"train is 3; give a section"),
         ({"network": {"size": "huge"}}, r"network.size is 'huge'; use paper or compact"),
         ({"fields": {"A": {"images": "x"}}}, r"\[fields.A\] lacks catalogue and bands; add them"),
         ({"fields": {"A": FIELD | {"band": []}}}, r"\[fields.A\] has no key 'band'"),
@@ -88,6 +88,12 @@ def test_broken_toml_names_the_file(tmp_path: Path, text: str) -> None:
         load(tmp_path / "run.toml")
 
 
+def test_broken_toml_is_quoted(tmp_path: Path) -> None:
+    (tmp_path / "run.toml").write_text("[network]\n  size = compact\n")
+    with pytest.raises(ConfigError, match=r"\(at line 2, column 10\): size = compact$"):
+        load(tmp_path / "run.toml")
+
+
 def test_a_missing_file_is_named(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match=r"none\.toml: no such configuration"):
         load(tmp_path / "none.toml")
@@ -98,10 +104,11 @@ def test_settings_survive_a_round_trip() -> None:
     assert parse(as_mapping(config)) == config
 
 
-def test_fields_that_are_not_described_are_named(tmp_path: Path) -> None:
-    (tmp_path / "run.toml").write_text('[predict]\nfields = ["ELAIS"]\n')
-    with pytest.raises(ConfigError, match=r"predict\.fields has 'ELAIS'; the fields are none"):
-        load(tmp_path / "run.toml")
+@pytest.mark.parametrize("key", ["predict.fields", "evaluate.fields", "train.spec_fields"])
+def test_fields_that_are_not_described_are_named(tmp_path: Path, key: str) -> None:
+    (tmp_path / "run.toml").write_text("")
+    with pytest.raises(ConfigError, match=rf"run\.toml: {key} has 'ELAIS'; the fields are none"):
+        load(tmp_path / "run.toml", [f'{key}=["ELAIS"]'])
 
 
 def test_a_byte_order_mark_is_no_text(tmp_path: Path) -> None:

@@ -15,10 +15,10 @@ from hscz.errors import ConfigError
         ({"adapt": {"wieght": 1}}, r"\[recipes.mine.adapt\] has no key 'wieght'; did you mean 'we"),
         ({"adapt": {"adversary": "gan"}}, "recipes.mine.adapt.adversary is 'gan'; use none"),
         ({"train": {"epochs": 0}}, "recipes.mine.train.epochs is 0; give at least 1"),
-        ({"flatten": 3}, "recipes.mine.flatten must be a section, not 3"),
+        ({"flatten": 3}, "recipes.mine.flatten is 3; give a section"),
         ({"method": "knm"}, "recipes.mine.method is 'knm': .*unknown; use network, knn"),
-        ({"base": 3}, "recipes.mine.base is 3; give text"),
-        (3, "recipes.mine must be a section, not 3"),
+        ({"base": 3}, "recipes.mine.base is 3; give a string"),
+        (3, "recipes.mine is 3; give a section"),
     ],
 )
 def test_mistakes_are_named(recipe: object, message: str) -> None:

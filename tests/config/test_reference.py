@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import tomllib
 from pathlib import Path
 
@@ -84,6 +85,17 @@ def test_settings_are_told_on_the_command_line(capsys: pytest.CaptureFixture[str
     assert main(["info", "settings"]) == 0
     assert "[train]: field stores to models" in capsys.readouterr().out
     assert main(["info", "settings", "trian"]) == 2
-    assert "settings have no section 'trian'; there are mock" in capsys.readouterr().err
-    with pytest.raises(ConfigError, match="no section"):
-        text("train.epochs")
+    assert "settings have no section 'trian'; did you mean 'train'?" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("name", "message"),
+    [
+        ("train.epochs", "train.epochs is a key; 'hscz info settings train' explains it"),
+        ("fields", "no section 'fields'; did you mean 'fields.NAME'?"),
+        ("epochs", "no section 'epochs'; there are mock, mock.conditions.NAME, fields.NAME"),
+    ],
+)
+def test_a_section_that_is_none_is_answered(name: str, message: str) -> None:
+    with pytest.raises(ConfigError, match=re.escape(message)):
+        text(name)

@@ -324,7 +324,11 @@ def test_seeds_repeat_mock_and_training_in_their_own_folders(config: RunConfig) 
     [
         ('experiments.targets=["COSMOS_UDF"]', "the source field in train.fields"),
         ('experiments.targets=["EGS"]', "experiments.targets has 'EGS'; the fields are"),
-        ('experiments.recipes=["v9"]', "recipe 'v9' is unknown; there are v0"),
+        ('train.fields=["COSMOS"]', "train.fields has 'COSMOS'; the fields are COSMOS_UDF"),
+        ("experiments.publish=v22", "experiments.publish is 'v22'; did you mean 'v2'"),
+        ('experiments.recipes=["v9"]', "experiments.recipes has 'v9'; there are v0, v1"),
+        ('experiments.recipes=["recomended"]', "'recomended'; did you mean 'recommended'"),
+        ("recipes.mine.base=v22", r"recipes\.mine\.base is 'v22'; did you mean 'v2'"),
         ('recipes.mine.base="mine"', "recipe 'mine' starts from itself"),
         (
             'network.norm="none"',

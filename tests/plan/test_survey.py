@@ -1,7 +1,10 @@
 from dataclasses import replace
 
+import pytest
+
 from hscz.cli import main
 from hscz.config import PredictConfig
+from hscz.errors import ConfigError
 from hscz.plan import files, timings
 from hscz.plan.files import Mocking
 from hscz.plan.survey import plan
@@ -54,6 +57,13 @@ def test_progress_says_what_is_timed_and_each_kind_is_timed_once(config, monkeyp
     said = capsys.readouterr().err
     for label in ("cutting stamps", "training v0-u", "training v2-DEEP2", "predicting with v0-u"):
         assert f"timing: {label}" in said
+
+
+def test_a_plan_of_an_unknown_source_names_it(config):
+    with pytest.raises(
+        ConfigError, match=r"train\.fields has 'C'; the fields are COSMOS_UDF, DEEP2"
+    ):
+        plan(replace(config, train=replace(config.train, fields=("C",))), progress=False)
 
 
 def load_again(config, mock, adapt, recipes):

@@ -211,6 +211,15 @@ def test_two_starts_at_once_do_not_write_the_same_store(
     assert main(command) == 0
 
 
+def test_a_run_without_its_source_stops_before_the_ingest(made: Path) -> None:
+    config = load(made / "run.toml", ["stores=elsewhere", 'train.fields=["C"]'])
+    with pytest.raises(
+        ConfigError, match=r"train\.fields has 'C'; the fields are A, B; name those"
+    ):
+        run(config)
+    assert [one.state for one in run(config, "ingest", dry_run=True)] == ["would make"] * 2
+
+
 def stage(verb: str, field: str | None = None, *after: Stage, why: str = "", fails=None) -> Stage:
     def make(resume: bool, force: bool) -> str:
         if fails is not None:
@@ -268,6 +277,7 @@ def test_a_notebook_shows_a_row_for_each_stage(capsys: pytest.CaptureFixture[str
     assert [one.state for one in table.outcomes] == ["up to date", "made", "skipped"]
     html = table._repr_html_()
     assert html.count("<tr>") == 4
+    assert html.count('<td style="text-align: left">') == 15
     assert "a was 1" in html
     assert "A has &lt;no&gt; redshifts" in html
     assert "<pre>  train done</pre>" in html

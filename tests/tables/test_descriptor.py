@@ -261,7 +261,7 @@ def test_the_descriptors_of_the_package_are_complete(name: str) -> None:
 def test_an_unknown_name_gets_a_hint(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match=r"'zcosmos-brigth'; did you mean 'zcosmos-bright'"):
         load_descriptor("zcosmos-brigth")
-    with pytest.raises(ConfigError, match="no catalogue descriptor"):
+    with pytest.raises(ConfigError, match=r"none\.toml'; check the path, or name one"):
         load_descriptor(tmp_path / "none.toml")
 
 

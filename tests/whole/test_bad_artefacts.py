@@ -31,7 +31,7 @@ from tests.helpers.tiny_survey import Fails, shorten, snapshot, succeeds
         (
             'train.fields=["C"]',
             2,
-            "train.fields has 'C', of which there is no store; the",
+            "train.fields has 'C'; the fields are A, B; name those with redshifts, or ingest alone",
         ),
         ("train.z_max=0.1", 1, "A: no usable object has a label within 0 < z < 0.1"),
         ("network.input_px=128", 1, "its stamps are 64 px wide, the network sees 128; lower"),
