@@ -137,8 +137,8 @@ def _section(name: str, note: dict[str, Any]) -> Section:
         for file in note["files"]
         for kind in [file.rpartition(".")[2]]
     )
-    words = note["note"][:1].upper() + note["note"][1:]
-    remark = f"<p class=note>{escape(words)}.</p>" if words else ""
+    remark = note["note"][:1].upper() + note["note"][1:]
+    remark = f"<p class=note>{escape(remark)}.</p>" if remark else ""
     number, title = heading(name), escape(note["title"])
     body = (
         f'<img src="{name}.png" loading="lazy" alt="{title}">{remark}'

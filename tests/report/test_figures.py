@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import json
 from dataclasses import replace
 from pathlib import Path
 
@@ -31,3 +32,12 @@ def test_page_shows_what_is_drawn_and_what_is_missing(tmp_path: Path) -> None:
         page.make_figures(config, ("fig99",))
     with pytest.raises(ConfigError, match=r"formats\[0\] is 'gif'; use png, pdf or html"):
         page.make_figures(replace(config, figures=FiguresConfig(("gif",))))
+
+
+def test_notes_keep_the_names_of_surveys(tmp_path: Path) -> None:
+    about = {"title": "n(z)", "caption": "", "files": [], "missing": ""}
+    note = json.dumps(about | {"note": "without DEEP2 & ELAIS"})
+    (tmp_path / "fig02.json").write_text(note)
+    page.write_page(tmp_path, "toy", ["fig02"])
+    text = (tmp_path / "index.html").read_text(encoding="utf-8")
+    assert "<p class=note>Without DEEP2 &amp; ELAIS.</p>" in text
