@@ -74,6 +74,8 @@ def create(
     if same and (folder / "store").exists():
         return True
     with writing(path):
+        # First: what is left of a folder that was half removed must not pass for unfinished.
+        (folder / "key.json").unlink(missing_ok=True)
         shutil.rmtree(folder, ignore_errors=True)
         (folder / "done").mkdir(parents=True)
         (folder / "borders").mkdir()
@@ -250,7 +252,7 @@ def open_cube(path: str | Path, lazy: bool = True) -> xr.Dataset:
 def replace_columns(
     path: Path, columns: Mapping[str, xr.Variable], attribute: str, key: Key
 ) -> None:
-    """Write or replace columns of a finished field store.
+    """Write or replace columns of a finished field store, and remove those of before.
 
     Each column is written aside and takes its place whole. The attribute, which becomes the
     fingerprint of the key, is removed meanwhile, so that a store with only some of its columns
@@ -264,11 +266,14 @@ def replace_columns(
         )
         group = zarr.open_group(path, mode="r+")
         group.attrs.pop(attribute, None)
+        before = read_json(_note(path, attribute)).get("columns", [])
+        for name in set(before) - columns.keys():
+            shutil.rmtree(path / name, ignore_errors=True)
         for name in columns:
             replace_folder(aside / name, path / name)
         group.attrs[attribute] = key.fingerprint
         shutil.rmtree(aside)
-    write_json(_note(path, attribute), key.note())
+    write_json(_note(path, attribute), key.note(columns=list(columns)))
 
 
 def attributes(path: Path) -> dict[str, Any]:

@@ -140,3 +140,67 @@ def test_a_failed_write_leaves_nothing(tmp_path: Path) -> None:
     with pytest.raises(StoreError, match=r"a\.txt: cannot be written \(disk full\)"):
         write_atomic(tmp_path / "a.txt", write)
     assert list(tmp_path.iterdir()) == []
+
+
+def test_what_is_left_of_a_half_removed_store_is_not_taken_up_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "s.zarr"
+    lay_out(path)
+    fill(path, 0, N)
+
+    def killed(*arguments: object, **how: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(stores.shutil, "rmtree", killed)
+    with pytest.raises(KeyboardInterrupt):
+        lay_out(path, "other")
+    monkeypatch.undo()
+    assert not lay_out(path)
+    assert stores.done_blocks(path) == set()
+
+
+def test_columns_that_are_no_longer_asked_for_go(tmp_path: Path) -> None:
+    path = tmp_path / "s.zarr"
+    lay_out(path)
+    fill(path, 0, N)
+    stores.commit(path, CONTRACT)
+    column = xr.Variable("object", np.ones(N, np.float32))
+    for names in (("z_label", "z_true"), ("z_label",)):
+        stores.replace_columns(path, dict.fromkeys(names, column), "labels", Key({"n": len(names)}))
+    with xr.open_zarr(path, consolidated=False) as store:
+        assert "z_label" in store
+        assert "z_true" not in store
+
+
+@pytest.mark.parametrize("killed_at", ["_join_blocks", "replace_folder", "write_json", "rmtree"])
+def test_a_commit_killed_anywhere_goes_on_to_the_same_bytes(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, killed_at: str
+) -> None:
+    starts = (0, 100, 300, 511)
+    blocks = tuple(f"b{start}" for start in starts)
+    paths = tmp_path / "whole" / "s.zarr", tmp_path / "killed" / "s.zarr"
+    for path in paths:
+        lay_out(path, blocks=blocks)
+        for start, stop in zip(starts, (*starts[1:], N), strict=True):
+            fill(path, start, stop)
+    stores.commit(paths[0], CONTRACT)
+
+    def killed(*arguments: object, **how: object) -> None:
+        raise KeyboardInterrupt
+
+    place = stores.shutil if killed_at == "rmtree" else stores
+    monkeypatch.setattr(place, killed_at, killed)
+    with pytest.raises(KeyboardInterrupt):
+        stores.commit(paths[1], CONTRACT)
+    monkeypatch.undo()
+    key = Key({"key": "k"})
+    if stores.why_stale(paths[1], key):
+        assert lay_out(paths[1], blocks=blocks)
+        stores.commit(paths[1], CONTRACT)
+    assert stores.why_stale(paths[1], key) == ""
+    whole, resumed = (
+        {p.relative_to(path): p.read_bytes() for p in path.rglob("*") if p.is_file()}
+        for path in paths
+    )
+    assert resumed == whole

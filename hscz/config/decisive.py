@@ -10,6 +10,7 @@ from hscz.config.read import as_mapping
 from hscz.files.fresh import Key
 
 LEFT_OUT: Mapping[str, tuple[str, ...]] = {
+    "IngestConfig": ("memory_limit_mb", "dust"),
     "NetworkConfig": ("size",),
     "TrainConfig": ("name", "runs", "folds", "device"),
     "PredictConfig": ("fields", "name", "block", "batch_size", "device"),
@@ -18,7 +19,7 @@ LEFT_OUT: Mapping[str, tuple[str, ...]] = {
     "FiguresConfig": ("jobs",),
     "CatalogueDescriptor": (
         *("name", "title", "reference", "bibcode", "selection", "unconfirmed"),
-        *("z_range", "resolution", "archive"),
+        *("z_range", "archive"),
     ),
 }
 """Settings, by their class, that change no result: names, what is there for a reader, where and
@@ -41,8 +42,7 @@ def key_of(
         Values beside those of the sections, by dotted name.
     **sections
         Sections, or descriptors of catalogues, by name, such as ``train=config.train``. What of
-        them changes no result is left out (`LEFT_OUT`), and what stands at its default is no part
-        of the fingerprint.
+        them changes no result is left out (`LEFT_OUT`).
 
     Examples
     --------

@@ -77,10 +77,10 @@ def write_html(
     if path.exists() and not overwrite and not _key_in(path):
         raise InputError(f"{path}: exists; give another --html file, or --overwrite")
     with at_work(path):
+        key = page_key(stores, sample).fingerprint
         fields = load(stores, field_stores)
         tabs = [TabPanel(child=_page(f, sample), title=f.name) for f in fields.values()]
         script, division = components(Tabs(tabs=tabs))
-        key = page_key(stores, sample).fingerprint
         return write_text(path, _standing_alone(script, division, key))
 
 

@@ -129,7 +129,7 @@ class Baseline:
         """
         from hscz.learn.sample import divide, median_noise
 
-        train = config.train
+        train, key = config.train, self.key(config, name)
         source = {f: stores.open_field(config.field_store(f), lazy=False) for f in train.fields}
         sample = divide(source, train)
         known = sample[(sample["part"] == "training") & sample["used"]]
@@ -153,8 +153,10 @@ class Baseline:
             estimates = {"z_median": found.z_median, "pdf_width": found.pdf_width}
             tables.append(_columns(store, some).assign(**estimates))
         table, path = pd.concat(tables, ignore_index=True), self.output(config, name)
+        note = path.with_suffix(".json")
+        note.unlink(missing_ok=True)
         write_atomic(path, partial(table.to_parquet, index=False))
-        mark_made(path.with_suffix(".json"), self.key(config, name))
+        mark_made(note, key)
 
     def read(self, config: RunConfig, name: str) -> pd.DataFrame:
         """Return the table of a field."""

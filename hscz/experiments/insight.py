@@ -156,7 +156,9 @@ def look_key(plan: Sequence[Experiment], embed: EmbedConfig, judged: EvaluateCon
         for one in plan
         for key in ("renormalise", "stand_in")
     }
-    return key_of(inputs, {"evaluate.z_edges": judged.z_edges} | ways, embed=embed)
+    # The first recipe chooses the layer to draw.
+    others = {"evaluate.z_edges": judged.z_edges, "embed.recipes": [one.recipe for one in plan]}
+    return key_of(inputs, others | ways, embed=embed)
 
 
 def draw_samples(plan: Sequence[Experiment], embed: EmbedConfig) -> tuple[Sample, Sample]:

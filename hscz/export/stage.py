@@ -47,6 +47,7 @@ def export_field(config: RunConfig, name: str, overwrite: bool = False) -> list[
 
 def _export_field(config: RunConfig, name: str, overwrite: bool) -> list[Path]:
     note, paths, settings = _note(config, name), export_paths(config, name), config.export
+    key = export_key(config, name)
     before = read_json(note)
     own = before.get("files", {})
     for path in paths:
@@ -56,6 +57,7 @@ def _export_field(config: RunConfig, name: str, overwrite: bool) -> list[Path]:
                 "replace it with hscz export --overwrite"
             )
     cube = open_cube(config.cube(name), lazy=False)
+    found = {path.name: _record(path) for path in paths if path.exists()}
     # Said beforehand, or a run killed between two files would not know the first for its own.
     write_json(note, {"files": own | {path.name: "begun" for path in paths}})
     try:
@@ -70,10 +72,13 @@ def _export_field(config: RunConfig, name: str, overwrite: bool) -> list[Path]:
             overwrite=True,
         )
     except BaseException:
-        write_json(note, before)
+        there = {path.name: _record(path) for path in paths if path.exists()}
+        ours = {file: record for file, record in there.items() if record != found.get(file)}
+        # Once a catalogue is another, what was noted before holds of none.
+        write_json(note, {"files": own | ours} if ours else before)
         raise
     files = own | {path.name: _record(path) for path in paths}
-    mark_made(note, export_key(config, name), files=files)
+    mark_made(note, key, files=files)
     return paths
 
 

@@ -105,8 +105,8 @@ def write_json(path: Path, value: Any) -> Path:
 
 
 def read_json(path: Path) -> dict[str, Any]:
-    """Return a JSON file's mapping; empty where there is none or it is cut short."""
+    """Return a JSON file's mapping; empty where there is none or it is damaged."""
     try:
-        return dict(json.loads(path.read_text()))
-    except (FileNotFoundError, NotADirectoryError, json.JSONDecodeError):
+        return dict(json.loads(path.read_text(encoding="utf-8")))
+    except (FileNotFoundError, NotADirectoryError, TypeError, ValueError):
         return {}

@@ -13,7 +13,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -21,9 +21,8 @@ from typing import Any
 
 from hscz.files.atomic import read_json, write_json
 
-PIECES, PIECE_BYTES = 16, 1 << 16
-"""How much of a file is read to know it again: so many pieces, evenly spread, which is the whole
-of a file of up to 1 MiB."""
+PIECES, PIECE_BYTES = 16, 1 << 20
+"""How much is read of a file that is not looked at as a whole: so many pieces, evenly spread."""
 
 MOST_REASONS = 3
 """Differences that a reason names."""
@@ -37,9 +36,14 @@ UNKNOWN = "what it was made from is not known"
 class InputFile:
     """A file that something is made from.
 
-    It has changed if its size has, or its time and what it holds. In files of more than 1 MiB
-    only sixteen pieces are looked at; a change between them that keeps the size is noticed by
-    its time alone, and not once the file has been copied.
+    It has changed if its size has, or its time and what it holds.
+
+    Attributes
+    ----------
+    path : Path
+    whole : bool
+        Whether all that it holds counts. Of images and weights, of which there are terabytes,
+        only sixteen pieces of 1 MiB do; a change between them that keeps the size is not noticed.
 
     Examples
     --------
@@ -56,25 +60,28 @@ class InputFile:
     """
 
     path: Path
-
-    @cached_property
-    def content(self) -> str:
-        """Hash of size and contents."""
-        found = hashlib.sha256()
-        with self.path.open("rb") as file:
-            size = os.fstat(file.fileno()).st_size
-            found.update(str(size).encode())
-            for piece in range(PIECES):
-                start = piece * max(PIECE_BYTES, (size - PIECE_BYTES) / (PIECES - 1))
-                file.seek(int(start))
-                found.update(file.read(PIECE_BYTES))
-        return found.hexdigest()[:16]
+    whole: bool = True
 
     @property
+    def content(self) -> str:
+        """Hash of size and contents."""
+        return str(self.record[2])
+
+    @cached_property
     def record(self) -> list[Any]:
-        """Size in bytes, time of change in ns, and hash."""
-        about = self.path.stat()
-        return [about.st_size, about.st_mtime_ns, self.content]
+        """Size in bytes, time of change in ns, and hash, as they are when first asked for."""
+        found = hashlib.sha256()
+        with self.path.open("rb") as file:
+            about = os.fstat(file.fileno())
+            size = about.st_size
+            found.update(str(size).encode())
+            starts: Sequence[int] = range(0, size, PIECE_BYTES)
+            if not self.whole and len(starts) > PIECES:
+                starts = [n * (size - PIECE_BYTES) // (PIECES - 1) for n in range(PIECES)]
+            for start in starts:
+                file.seek(start)
+                found.update(file.read(PIECE_BYTES))
+        return [size, about.st_mtime_ns, found.hexdigest()[:16]]
 
     def is_as(self, record: Any) -> bool:
         """Return whether the file is as it was when this record was made."""
@@ -104,8 +111,7 @@ class Key:
         ``label``, ``train``, ``predict``), and then each value is the fingerprint it was made
         with; or a word for files, such as ``image``, and then each is an `InputFile`.
     defaults : mapping of str to value
-        Values at which a setting is no part of the key: what was made before the setting
-        existed was made with these.
+        What was made before a setting existed was made with its default.
 
     Examples
     --------
@@ -125,20 +131,23 @@ class Key:
 
     @cached_property
     def fingerprint(self) -> str:
-        """A short hash, the same wherever and whenever the files lie."""
-        settings, defaults = _plain(self.settings), _plain(self.defaults)
-        decisive = {
-            name: value
-            for name, value in settings.items()
-            if name not in defaults or defaults[name] != value
-        }
+        """A short hash, the same wherever and whenever the files lie.
+
+        Settings at their defaults count, since defaults may change and others know the thing by
+        its fingerprint alone.
+        """
         inputs = {
             kind: {name: one.content if isinstance(one, InputFile) else one for name, one in some}
             for kind, some in self._kinds()
             if some
         }
-        text = json.dumps([decisive, inputs], sort_keys=True)
+        text = json.dumps([_plain(self.settings), inputs], sort_keys=True)
         return hashlib.sha256(text.encode()).hexdigest()[:16]
+
+    def begun(self) -> Key:
+        """Return the key, its files now looked at: what changes while a thing is made will show."""
+        self.note()
+        return self
 
     def note(self, **more: Any) -> dict[str, Any]:
         """Return what is to be written beside the thing once it is made."""

@@ -67,10 +67,10 @@ def label(config: RunConfig, name: str) -> str:
         If a catalogue is missing or lacks a column.
     """
     with at_work(config.field_store(name)):
-        return _label(config, name)
+        return _label(config, name, label_key(config, name).begun())
 
 
-def _label(config: RunConfig, name: str) -> str:
+def _label(config: RunConfig, name: str, key: Key) -> str:
     entry, settings, path = config.fields[name], config.label, config.field_store(name)
     store = stores.open_field(path, lazy=False)
     objects = pd.DataFrame({key: store[key].values for key in ("object_id", "ra", "dec")})
@@ -87,7 +87,7 @@ def _label(config: RunConfig, name: str) -> str:
     columns["is_oii_candidate"] = xr.Variable("object", candidates)
     if entry.truth:
         columns["z_true"] = xr.Variable("object", _true_redshifts(objects, entry.truth))
-    stores.replace_columns(path, columns, "labels", label_key(config, name))
+    stores.replace_columns(path, columns, "labels", key)
     return _report(label_report(labels, store["mag_i"].values))
 
 

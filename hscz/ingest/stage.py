@@ -80,10 +80,11 @@ def ingest(config: RunConfig, name: str, progress: bool = True) -> Path:
     """
     path = config.field_store(name)
     with at_work(path):
-        return _ingest(config, name, path, progress)
+        key = ingest_key(config, name).begun()
+        return _ingest(config, name, path, key, progress)
 
 
-def _ingest(config: RunConfig, name: str, path: Path, progress: bool) -> Path:
+def _ingest(config: RunConfig, name: str, path: Path, key: Key, progress: bool) -> Path:
     entry, settings = config.fields[name], config.ingest
     folder = path.parent / f"{name}.resampled" if entry.resample else None
     with show_progress(f"images {name}", progress and entry.resample):
@@ -108,7 +109,7 @@ def _ingest(config: RunConfig, name: str, path: Path, progress: bool) -> Path:
     columns.attrs["n_lost"] = len(lost)
     bulk = _bulk(len(table), entry.bands, settings.stamp_px)
     blocks = blocks_of(region.tiles, tile)
-    stores.create(path, columns, bulk, ingest_key(config, name), [b.name for b in blocks])
+    stores.create(path, columns, bulk, key, [b.name for b in blocks])
     write_places(path, x, y, _catalogue_flags(table))
     psf = PsfFiles.find(entry.psf, entry.bands) if entry.psf else None
     with show_progress(f"ingest {name}", progress):
@@ -174,8 +175,6 @@ def ingest_key(config: RunConfig, name: str) -> Key:
     entry, settings = config.fields[name], config.ingest
     descriptor = load_descriptor(entry.catalogue.catalogue)
     how = {
-        "ingest.select": settings.select or descriptor.select,
-        "ingest.stamp_px": settings.stamp_px,
         "bands": entry.bands,
         "optional": entry.optional,
         "zero_point": entry.zero_points,
@@ -192,13 +191,17 @@ def ingest_key(config: RunConfig, name: str) -> Key:
     maps = {file: Path(settings.dust) / file for file in dust.MAPS.values() if settings.dust}
     maps |= {"irsa": config.ebv_image(name)} if entry.ebv == "irsa" else {}
     inputs["dust map"] = input_files(maps)
-    return key_of(inputs, how, catalogue=descriptor)
+    selected = dataclasses.replace(settings, select=settings.select or descriptor.select)
+    return key_of(inputs, how, catalogue=descriptor, ingest=selected)
 
 
 def _named(pattern: str, band: str) -> dict[str, InputFile]:
     """Return the files of one band by what the pattern leaves open, wherever they lie."""
     found = {path: " ".join(place.values()) for path, place in list_files(pattern, band).items()}
-    return {f"{band} {place} {path.suffix}": InputFile(path) for path, place in found.items()}
+    return {
+        f"{band} {place} {path.suffix}": InputFile(path, whole=False)
+        for path, place in found.items()
+    }
 
 
 def tile_px(settings: IngestConfig) -> int:

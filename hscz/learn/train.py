@@ -13,7 +13,7 @@ from torch import nn
 from hscz import pdf
 from hscz.config import RunConfig
 from hscz.config.decisive import key_of
-from hscz.config.learn import TrainConfig
+from hscz.config.learn import AdaptConfig, FlattenConfig, TrainConfig
 from hscz.errors import DivergedError
 from hscz.evaluate.metrics import bias, outlier_fraction, residual, sigma_mad
 from hscz.files.atomic import replace_folder, write_atomic
@@ -62,10 +62,12 @@ def train(
     todo = [k for k in range(len(config.models)) if force or why_untrained(config, k)]
     if todo:
         device = choose_device(config.train.device)
+        # Before the stores are read: of one that is made again meanwhile, they know the old.
+        keys = {member: train_key(config, member) for member in todo}
         source = Labelled(config, device, wanted(config))
-        for member in todo:
+        for member, key in keys.items():
             with at_work(config.models[member]):
-                _train_member(config, source, member, resume, progress, device)
+                _train_member(config, source, member, key, resume, progress, device)
     return usable_models(config)
 
 
@@ -124,10 +126,11 @@ def _diverged(config: RunConfig, member: int) -> dict[str, str]:
 
 def train_key(config: RunConfig, member: int) -> Key:
     """Return what one run of a configuration is made from; of targets, the pixels alone."""
+    # Nothing of a section counts that is not in force.
+    adapt = config.adapt if config.adapt.in_force else AdaptConfig()
+    flatten = config.flatten if config.flatten.enabled else FlattenConfig(enabled=False)
     labelled = (*config.train.fields, *config.train.spec_fields)
-    stores = {
-        name: attributes(config.field_store(name)) for name in (*labelled, *config.adapt.targets)
-    }
+    stores = {name: attributes(config.field_store(name)) for name in (*labelled, *adapt.targets)}
     return key_of(
         {
             "ingest": {name: attrs.get("fingerprint") for name, attrs in stores.items()},
@@ -136,8 +139,8 @@ def train_key(config: RunConfig, member: int) -> Key:
         {"fold": member // config.train.runs, "run": member},
         network=config.network,
         train=config.train,
-        adapt=config.adapt,
-        flatten=config.flatten,
+        adapt=adapt,
+        flatten=flatten,
     )
 
 
@@ -145,13 +148,14 @@ def _train_member(
     config: RunConfig,
     source: Labelled,
     member: int,
+    key: Key,
     resume: bool,
     progress: bool,
     device: torch.device,
 ) -> None:
     """Train one run aside and put it in its place once it is whole."""
-    final, key = ModelFolder(config.models[member]), train_key(config, member)
-    folder, fold = final.part, member // config.train.runs
+    final, fold = ModelFolder(config.models[member]), member // config.train.runs
+    folder = final.part
     if not resume or folder.why_stale(key):
         shutil.rmtree(folder.path, ignore_errors=True)
     own = replace(config, train=replace(config.train, seed=1000 * config.train.seed + member))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 from functools import partial
 from pathlib import Path
@@ -80,8 +81,8 @@ def make_field(
     """
     folder = Path(root) / field
     with at_work(folder):
-        if force:
-            shutil.rmtree(folder, ignore_errors=True)
+        if force and (folder / _STARTED_NAME).exists():
+            _clear(folder)
         if why_unmade(settings, field, root):
             _make_field(settings, field, folder, progress)
     return folder
@@ -113,6 +114,15 @@ def field_key(settings: MockSettings, field: str) -> Key:
         for some in (settings, MockSettings())
     )
     return Key(asked, defaults=usual)
+
+
+def _clear(folder: Path) -> None:
+    """Remove a field, renamed first: were that killed, a half would stay under its name."""
+    old = folder.with_name(f".old-{folder.name}")
+    with writing(folder):
+        shutil.rmtree(old, ignore_errors=True)
+        os.replace(folder, old)
+    shutil.rmtree(old, ignore_errors=True)
 
 
 def _write_tables(plan: FieldPlan, folder: Path) -> list[Path]:
@@ -148,7 +158,7 @@ def _claim(folder: Path, key: Key) -> None:
                 f"{folder}: holds files but no {_STARTED_NAME}, so no mock field was made there; "
                 "choose another folder"
             )
-        shutil.rmtree(folder)
+        _clear(folder)
     with writing(folder):
         folder.mkdir(parents=True, exist_ok=True)
     mark_made(folder / _STARTED_NAME, key)

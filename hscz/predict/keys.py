@@ -15,7 +15,11 @@ from hscz.stores import attributes
 def trained(folders: Iterable[Path]) -> Mapping[str, Any]:
     """Return the models that there are by name, each known by what its weights hold."""
     weights = {folder.name: ModelFolder(folder).weights for folder in folders}
-    return {name: InputFile(path).content for name, path in weights.items() if path.exists()}
+    return {
+        name: InputFile(path, whole=False).content
+        for name, path in weights.items()
+        if path.exists()
+    }
 
 
 def labelled(config: RunConfig, names: Iterable[str]) -> dict[str, Mapping[str, Any]]:

@@ -125,7 +125,7 @@ def predict_field(config: RunConfig, name: str, progress: bool = True) -> Path:
 def _predict_field(config: RunConfig, name: str, progress: bool) -> Path:
     from hscz.learn.train import usable_models
 
-    path, settings = config.cube(name), config.predict
+    path, settings, key = config.cube(name), config.predict, predict_key(config, name)
     store_path = config.field_store(name)
     store = stores.open_field(store_path, lazy=False)
     ensemble = Ensemble.of(usable_models(config), settings, store_path)
@@ -148,7 +148,7 @@ def _predict_field(config: RunConfig, name: str, progress: bool) -> Path:
     cube.attrs["calibration"] = json.dumps(asdict(calibration)) if calibration else "none"
     bulk = {name: cube[name].variable for name in _example(grid)}
     names = {f"{start}-{settings.block}": start for start in blocks}
-    stores.create(path, cube.drop_vars(bulk), bulk, predict_key(config, name), list(names))
+    stores.create(path, cube.drop_vars(bulk), bulk, key, list(names))
     done = stores.done_blocks(path)
     write_rows = dask.delayed(stores.write_rows, pure=False)
     tasks = [

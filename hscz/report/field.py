@@ -9,6 +9,7 @@ import pandas as pd
 import xarray as xr
 
 from hscz.config import EvaluateConfig, RunConfig
+from hscz.config.decisive import key_of
 from hscz.errors import UnjudgedError
 from hscz.evaluate.calibration import (
     calibration_table,
@@ -21,8 +22,9 @@ from hscz.evaluate.judged import is_judged, is_unseen
 from hscz.evaluate.metrics import metrics_table
 from hscz.evaluate.tables import CALIBRATION_TITLES, PAPER_METRICS, format_table, write_table
 from hscz.files.atomic import write_atomic
+from hscz.files.fresh import Key
 from hscz.schema import has_redshift
-from hscz.stores import open_cube, open_field
+from hscz.stores import identity, open_cube, open_field
 
 BLOCK = 4096
 """PDFs read at once."""
@@ -77,6 +79,11 @@ def evaluate_field(config: RunConfig, name: str) -> str:
         _draw(config, name, cube, first)
     shown = format_table(table[table["by"] != "z"], PAPER_METRICS)
     return f"{name} against {first}, objects not trained on (more in {text_path})\n{shown}"
+
+
+def evaluation_key(config: RunConfig, name: str) -> Key:
+    """Return what the judgement of a field is made from."""
+    return key_of({"predict": {name: identity(config.cube(name))}}, evaluate=config.evaluate)
 
 
 def _unjudged(config: RunConfig, name: str, cube: xr.Dataset) -> str:

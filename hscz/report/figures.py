@@ -87,6 +87,8 @@ def draw_figure(config: RunConfig, name: str, folder: Path, key: Key) -> None:
     begun = time.monotonic()
     function = getattr(figures, name)
     figure: Figure = function(**INPUTS[name](Results.of(config)))
+    made = folder / f"{name}.json"
+    made.unlink(missing_ok=True)
     formats = dict.fromkeys(("png", *config.figures.formats))
     files = figure.save(folder / name, formats)
     if not figure.missing:
@@ -94,7 +96,7 @@ def draw_figure(config: RunConfig, name: str, folder: Path, key: Key) -> None:
         files.append(write_atomic(table, lambda path: figure.table.to_csv(path, index=False)))
     note: dict[str, Any] = {"title": figure.title, "note": figure.note, "missing": figure.missing}
     note |= {"caption": caption(function), "files": [file.name for file in files]}
-    mark_made(folder / f"{name}.json", key, **note, seconds=round(time.monotonic() - begun, 2))
+    mark_made(made, key, **note, seconds=round(time.monotonic() - begun, 2))
 
 
 def caption(function: Any) -> str:

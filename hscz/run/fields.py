@@ -8,7 +8,7 @@ from functools import partial
 from hscz.config import RunConfig
 from hscz.config.mock import MockSettings
 from hscz.run.stage import Stage
-from hscz.stores import why_stale
+from hscz.stores import attributes, why_stale
 
 Fields = dict[str, tuple[Stage, ...]]
 """Stages by field, each after those before it."""
@@ -24,7 +24,8 @@ def field_stages(config: RunConfig, progress: bool, names: Iterable[str]) -> Fie
         if entry.fetch is not None:
             of_field += (_fetch(config, name, progress),)
         of_field += (_ingest(config, name, progress, of_field),)
-        if entry.has_labels:
+        # Labels whose catalogues are no longer named must not stay.
+        if entry.has_labels or "labels" in attributes(config.field_store(name)):
             of_field += (_label(config, name, of_field),)
         found[name] = of_field
     return found

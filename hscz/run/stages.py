@@ -7,14 +7,13 @@ from functools import partial
 from pathlib import Path
 
 from hscz.config import RunConfig
-from hscz.config.decisive import key_of
 from hscz.experiments.experiment import Experiment
 from hscz.files.atomic import read_json
 from hscz.files.fresh import Key, mark_made, why_stale
 from hscz.files.lock import at_work
 from hscz.run.fields import Fields, all_of, field_stages, in_order
 from hscz.run.stage import Stage
-from hscz.stores import attributes, identity
+from hscz.stores import attributes
 from hscz.stores import why_stale as why_stale_store
 
 
@@ -141,8 +140,10 @@ def _evaluation(
 
     def make(resume: bool, force: bool) -> str:
         with at_work(output):
+            made_from = key().begun()
+            note.unlink(missing_ok=True)
             report = write()
-            mark_made(note, key(), report=report)
+            mark_made(note, made_from, report=report)
         return report
 
     def why() -> str:
@@ -253,16 +254,13 @@ def _predict(config: RunConfig, name: str, progress: bool, after: tuple[Stage, .
 
 
 def _evaluate(config: RunConfig, name: str, after: tuple[Stage, ...]) -> Stage:
-    from hscz.report.field import evaluate_field
+    from hscz.report.field import evaluate_field, evaluation_key
 
-    stem, cube = config.results(name), config.cube(name)
+    stem = config.results(name)
     output = stem.with_name(f"{stem.name}_metrics.parquet")
     note = stem.with_name(f"{stem.name}.evaluate.json")
-
-    def key() -> Key:
-        return key_of({"predict": {name: identity(cube)}}, evaluate=config.evaluate)
-
-    return _evaluation(name, output, after, note, key, partial(evaluate_field, config, name))
+    key, write = partial(evaluation_key, config, name), partial(evaluate_field, config, name)
+    return _evaluation(name, output, after, note, key, write)
 
 
 def _export(config: RunConfig, name: str, overwrite: bool, after: tuple[Stage, ...]) -> Stage:

@@ -38,6 +38,8 @@ def test_what_changes_no_result_is_no_part_of_it(section: Any, change: dict[str,
         (NetworkConfig(norm="batch"), {"norm": "none"}, "one.norm was 'batch'"),
         (PredictConfig(), {"stand_in": {"us": "u"}}, "one.stand_in was {}"),
         (load_descriptor("vvds"), {"hdu": 3}, "one.hdu was 1"),
+        # Of two surveys, the one of higher resolution gives the label.
+        (load_descriptor("vvds"), {"resolution": 9.0}, "one.resolution was 230.0"),
     ],
 )
 def test_what_changes_a_result_is_named_with_its_old_value(

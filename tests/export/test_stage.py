@@ -188,3 +188,27 @@ def test_the_command_line_overwrites_only_when_told(
     assert pd.read_parquet(path).columns.tolist() == ["object_id", "cnn_z_median"]
     assert main(["export", file, "--set", 'export.formats=["csv"]']) == 2
     assert "export format 'csv' is unknown; use fits" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("settings", [{}, {"select": "mag_i < 23"}])
+def test_a_stopped_export_knows_what_it_wrote_and_goes_on(
+    root: Path, monkeypatch: pytest.MonkeyPatch, settings: dict[str, str]
+) -> None:
+    config, other = config_of(root), config_of(root, select="mag_i < 22")
+    if settings:
+        export_field(config, "A")
+    parquet = export_paths(config, "A")[0]
+
+    def stopped_after_the_first(cube: xr.Dataset, stem: Path, *arguments: object, **how) -> None:
+        parquet.write_text("another catalogue")
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("hscz.export.stage.export", stopped_after_the_first)
+    with pytest.raises(KeyboardInterrupt):
+        export_field(other, "A")
+    monkeypatch.undo()
+    # With the settings of before, too: one of the two catalogues is another.
+    assert why_unexported(config, "A")
+    export_field(config, "A")
+    assert not why_unexported(config, "A")
+    assert len(pd.read_parquet(parquet))

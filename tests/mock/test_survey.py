@@ -207,3 +207,12 @@ def test_blends_merge_into_the_brightest_of_a_chain():
     x = np.array([0.0, 3.0, 6.0, 30.0])
     assert merge_blends(x, np.zeros(4), np.array([1.0, 2.0, 3.0, 1.0])).tolist() == [2, 2, 2, 3]
     assert merge_blends(x, np.zeros(4), np.array([3.0, 2.0, 2.5, 1.0])).tolist() == [0, 0, 2, 3]
+
+
+def test_force_does_not_remove_what_is_no_mock_field(tmp_path: Path) -> None:
+    (tmp_path / "DEEP2").mkdir()
+    (tmp_path / "DEEP2" / "mine.fits").touch()
+    settings = MockSettings(fields={"DEEP2": (1, 1)})
+    with pytest.raises(InputError, match="no mock field was made there"):
+        make_field(settings, "DEEP2", tmp_path, progress=False, force=True)
+    assert (tmp_path / "DEEP2" / "mine.fits").exists()

@@ -9,6 +9,7 @@ import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 import pytest
@@ -16,11 +17,13 @@ import pytest
 from hscz.cli import main
 from hscz.config.read import load
 from hscz.errors import ConfigError, IncompleteError, InputError, UnjudgedError
+from hscz.files.fresh import NOT_YET
 from hscz.files.lock import at_work
 from hscz.run.runner import Outcome, go_through, run
 from hscz.run.stage import Stage
 from hscz.run.stages import stages
 from hscz.run.table import Table, watch
+from hscz.stores import open_field
 from tests.helpers.tiny_survey import CONFIG, OBJECTS, SPEC, calexp, make_field
 
 
@@ -89,6 +92,8 @@ def _fingerprint(cube: Path) -> str:
         ('network.norm="none"', "train", "network.norm was 'batch'"),
         ("label.sigma_max=0.2", "label A", "label.sigma_max was 0.1"),
         ("ingest.stamp_px=48", "ingest B", "ingest.stamp_px was 64"),
+        ("ingest.tile_px=300", "ingest B", "ingest.tile_px was 4200"),
+        ('fields.A.truth=""', "label A", "1 catalogue is gone"),
         ('predict.calibrate="pit"', "predict A", "predict.calibrate was 'none'"),
         ("evaluate.bootstraps=9", "evaluate A", "evaluate.bootstraps was 100"),
         ("export.include_pdf=true", "export B", "export.include_pdf was False"),
@@ -101,10 +106,65 @@ def test_a_stale_stage_says_which_setting_was_another(
 
 
 @pytest.mark.parametrize(
-    "change", ['train.device="cuda"', "predict.block=7", 'name="other"', "train.runs=1"]
+    "change",
+    [
+        *('train.device="cuda"', "predict.block=7", 'name="other"', "train.runs=1"),
+        # Not in force:
+        *("adapt.weight=0.5", 'adapt.targets=["B"]'),
+    ],
 )
 def test_what_changes_no_result_makes_nothing_stale(whole: Path, change: str) -> None:
     assert stale(whole, change) == {}
+
+
+def test_labels_without_catalogues_do_not_stay(
+    made: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    without = ["fields.A.spec=[]", 'fields.A.truth=""']
+    assert stale(made, *without)["label A"].startswith("2 catalogues are gone")
+    arguments = [str(made / "run.toml"), "--quiet", *(f"--set={one}" for one in without)]
+    assert main(["label", *arguments]) == 0
+    assert stale(made, *without)["train"] == "A was labelled again"
+    assert main(["train", *arguments]) == 1
+    assert "A: no usable object has a label" in capsys.readouterr().err
+    assert "z_true" not in open_field(load(made / "run.toml").field_store("A"))
+
+
+def test_what_was_begun_with_other_settings_does_not_pass_for_made(
+    made: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    config = load(made / "run.toml")
+    text = config.results("A").with_name("A_metrics.txt")
+
+    def killed(*arguments: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("hscz.report.field.judge_pdfs", killed)
+    change = ["--set", "evaluate.seed=2"]
+    assert main(["evaluate", str(made / "run.toml"), "--quiet", *change]) == 1
+    monkeypatch.undo()
+    assert stale(made)["evaluate A"] == NOT_YET
+    assert main(["evaluate", str(made / "run.toml"), "--quiet"]) == 0
+    assert text.exists()
+    assert stale(made) == {}
+
+
+def test_what_was_learnt_from_a_store_that_changed_meanwhile_is_stale(
+    made: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from hscz.learn import train
+
+    real = train.Labelled
+
+    def relabelled_once_read(*arguments: Any) -> Any:
+        source = real(*arguments)
+        changed = ["--set", "label.sigma_max=0.2"]
+        assert main(["label", str(made / "run.toml"), "--quiet", *changed]) == 0
+        return source
+
+    monkeypatch.setattr(train, "Labelled", relabelled_once_read)
+    assert main(["train", str(made / "run.toml"), "--quiet", "--force"]) == 0
+    assert stale(made, "label.sigma_max=0.2")["train"] == "A was labelled again"
 
 
 def _other_image(root: Path) -> None:
