@@ -374,7 +374,7 @@ def test_a_field_without_spectra_cannot_join(
     path = bare.field_store("DEEP2")
     n = open_field(path, lazy=False).sizes["object"]
     empty = {"z_spec": xr.Variable("object", np.full(n, np.nan, np.float32))}
-    replace_columns(path, empty, "labels", Key({"made": "none"}))
+    replace_columns(path, empty, "spectra", Key({"made": "none"}))
     with pytest.raises(StoreError, match="DEEP2: no usable object has a spectroscopic redshift"):
         train_module.train(replace(plan["v3"].config, stores=bare.stores), progress=False)
 

@@ -203,11 +203,12 @@ def test_a_memory_limit_shrinks_the_tiles() -> None:
     assert 256 <= limited < free == 4200
 
 
-@pytest.mark.parametrize("change", [{"stamp_px": 48}, {"select": "mag_i < 23"}])
+@pytest.mark.parametrize("change", [{"stamp_px": 48}, {"select": "mag_i < 23"}, {"tile_px": 300}])
 def test_the_fingerprint_follows_what_the_store_holds(config: RunConfig, change: dict) -> None:
     other = dataclasses.replace(config, ingest=IngestConfig(**change))
     assert stage.ingest_key(other, "A").fingerprint != stage.ingest_key(config, "A").fingerprint
-    moved = dataclasses.replace(config, ingest=IngestConfig(tile_px=300), stores="elsewhere")
+    limited = IngestConfig(memory_limit_mb=400)
+    moved = dataclasses.replace(config, ingest=limited, stores="elsewhere")
     assert stage.ingest_key(moved, "A").fingerprint == stage.ingest_key(config, "A").fingerprint
 
 
