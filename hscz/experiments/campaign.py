@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
+from concurrent.futures.process import BrokenProcessPool
 from multiprocessing import get_context
 from typing import Any
 
@@ -73,7 +74,8 @@ def side_by_side(tasks: Sequence[Task], jobs: int, label: str, progress: bool) -
     ConfigError
         If torch is not installed, which shares the cores.
     HsczError
-        Once all have ended, if some failed: how many, and what was wrong with the first.
+        Once all have ended, if some failed: how many, and what was wrong with the first; at once
+        if a process was killed.
     """
     bar = tqdm(total=len(tasks), desc=label, disable=not progress or not tasks, leave=False)
     if jobs == 1:
@@ -90,6 +92,11 @@ def side_by_side(tasks: Sequence[Task], jobs: int, label: str, progress: bool) -
         futures = [pool.submit(function, *arguments) for function, arguments in tasks]
         for future in as_completed(futures):
             error = future.exception()
+            if isinstance(error, BrokenProcessPool):
+                raise HsczError(
+                    f"{label}: one of {jobs} processes was killed, perhaps for want of memory; let "
+                    "fewer work side by side (jobs), and run it again to go on"
+                ) from None
             if error is not None and not isinstance(error, HsczError):
                 raise error
             errors += [error] if error else []

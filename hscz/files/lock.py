@@ -87,7 +87,8 @@ def _refuse_if_held(path: Path, lock: Path) -> None:
     if holder:
         ended = here and not _is_running(int(holder["pid"]), holder.get("started"))
     else:
-        ended = age_s > EMPTY_S
+        # The disk's clock may be ahead of ours.
+        ended = abs(age_s) > EMPTY_S
     if ended:
         _remove(lock, text)
     elif holder:

@@ -115,10 +115,11 @@ def test_a_process_of_another_host_is_not_judged(path: Path) -> None:
         pass
 
 
-def test_a_lock_without_a_name_is_waited_for_and_then_ignored(path: Path) -> None:
+@pytest.mark.parametrize("written_s", [1, 2**33])
+def test_a_lock_without_a_name_is_waited_for_and_then_ignored(path: Path, written_s: int) -> None:
     path.parent.mkdir()
     lock_of(path).touch()
-    os.utime(lock_of(path), (1, 1))
+    os.utime(lock_of(path), (written_s, written_s))
     with at_work(path):
         pass
 

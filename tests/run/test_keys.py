@@ -300,3 +300,11 @@ def test_each_setting_makes_stale_what_it_decides(
             wrong[name] = f"{found or 'nothing'}, not {expected or 'nothing'}"
     assert wrong == {}
     assert {*DECIDES, *DECIDES_NOTHING} - used == set()
+
+
+def test_the_first_of_the_recipes_looked_at_counts(before: RunConfig) -> None:
+    one = next(one for one in planned(before) if one.target == "B")
+    plan = [dataclasses.replace(one, recipe=recipe) for recipe in ("v0", "v2")]
+    note = look_key(plan, before.embed, before.evaluate).note()
+    again = look_key(plan[::-1], before.embed, before.evaluate)
+    assert again.why_stale(note) == "embed.recipes was ['v0', 'v2']"

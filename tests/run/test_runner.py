@@ -24,7 +24,7 @@ from hscz.run.stage import Stage
 from hscz.run.stages import stages
 from hscz.run.table import Table, watch
 from hscz.stores import open_field
-from tests.helpers.tiny_survey import CONFIG, OBJECTS, SPEC, calexp, make_field
+from tests.helpers.tiny_survey import CONFIG, OBJECTS, SPEC, calexp, make_field, snapshot
 
 
 @pytest.fixture(scope="module")
@@ -278,6 +278,28 @@ def test_a_run_without_its_source_stops_before_the_ingest(made: Path) -> None:
     ):
         run(config)
     assert [one.state for one in run(config, "ingest", dry_run=True)] == ["would make"] * 2
+
+
+@pytest.mark.parametrize("verb", ["label", "train", "predict", "evaluate", "export", "figures"])
+def test_a_verb_is_refused_while_another_process_is_at_it(
+    made: Path, capsys: pytest.CaptureFixture[str], verb: str
+) -> None:
+    config = load(made / "run.toml")
+    outputs = {
+        "label": config.field_store("A"),
+        "train": config.models[0],
+        "predict": config.cube("A"),
+        "evaluate": config.results("A").with_name("A_metrics.parquet"),
+        "export": config.results("A"),
+        "figures": config.root / "figures" / config.name,
+    }
+    before = snapshot(made)
+    with at_work(outputs[verb]):
+        assert main([verb, str(made / "run.toml"), "--quiet", "--force"]) == 1
+    said = capsys.readouterr().err.splitlines()
+    assert len(said) == 1
+    assert said[0].startswith(f"hscz {verb}: {outputs[verb]}: is being written by process ")
+    assert snapshot(made) == before
 
 
 def stage(verb: str, field: str | None = None, *after: Stage, why: str = "", fails=None) -> Stage:
