@@ -188,11 +188,16 @@ def ingest_key(config: RunConfig, name: str) -> Key:
         psfs |= _named(entry.psf, band) if entry.psf else {}
     inputs = {"image": images, "catalogue": input_files({"": entry.catalogue.file})}
     inputs["PSF file"] = psfs
-    maps = {file: Path(settings.dust) / file for file in dust.MAPS.values() if settings.dust}
+    from_maps = settings.dust and entry.ebv in ("", "sfd")
+    maps = {file: Path(settings.dust) / file for file in dust.MAPS.values() if from_maps}
     maps |= {"irsa": config.ebv_image(name)} if entry.ebv == "irsa" else {}
     inputs["dust map"] = input_files(maps)
     selected = dataclasses.replace(settings, select=settings.select or descriptor.select)
-    return key_of(inputs, how, catalogue=descriptor, ingest=selected)
+    # What else a descriptor says of redshifts decides labels alone.
+    read = dataclasses.replace(
+        descriptor, select="", secure="", confidence=(), resolution=0.0, survey="any"
+    )
+    return key_of(inputs, how, catalogue=read, ingest=selected)
 
 
 def _named(pattern: str, band: str) -> dict[str, InputFile]:

@@ -218,6 +218,9 @@ def test_the_fingerprint_follows_the_descriptor(config: RunConfig) -> None:
     text = path.read_text()
     path.write_text(text + '[mag_err]\ni = "mag_i"\n')
     assert stage.ingest_key(config, "A").fingerprint != before
+    rules = 'secure = "mag_i > 0"\nresolution = 200.0\n'
+    path.write_text(rules + text.replace('survey = "', 'survey = "other '))
+    assert stage.ingest_key(config, "A").fingerprint == before
     path.write_text(text)
 
 
