@@ -47,7 +47,7 @@ class FieldConfig:
     bands: Bands
     """Bands to put into the store, blue to red."""
     optional: tuple[BandName, ...] = ()
-    """Those of them that a galaxy may lack, such as J, H and Ks; the network sees which."""
+    """Those of them that a galaxy may be without, such as J, H and Ks; the network sees which."""
     per_band: dict[BandName, ImagesConfig] = field(default_factory=dict)
     """Bands whose images lie elsewhere or have another zero point, such as NIR mosaics."""
     psf: str = ""

@@ -181,7 +181,7 @@ class FlattenConfig:
     """Section [flatten]: a training set without the spikes of the field it comes from."""
 
     enabled: Flag = True
-    """Smooth n(z), thin out over-densities and draw each epoch anew, as the paper does."""
+    """Smooth n(z), thin out over-densities and draw again for each epoch, as the paper does."""
     mag_edges: Edges = (0.0, 20.0, 21.0, 22.0, 23.0, 24.0, 25.0)
     """Bins of i magnitude whose n(z) are smoothed separately; the paper says "several"."""
     bandwidth: Annotated[Number, Ge(0), Le(6)] = 0.0
@@ -230,7 +230,7 @@ class AdaptConfig:
     n_targets: Count = 100_000
     """Random galaxies of each target field that one run sees."""
     statistics: Literal["separate", "mixed"] = "separate"
-    """Statistics of the normalisation layers, if there are such, while an adversary watches:
+    """Statistics of the normalisation layers, if there are any, with an adversary:
     separate (each field's own, and in prediction those of the field predicted) or mixed."""
     degrade: Flag = False
     """Give source stamps, each time, the noise, seeing and dust of a random target one."""

@@ -205,7 +205,7 @@ class MockSettings:
     gaps_per_deg2: Amount = 30.0
     """Mean number of holes without data, per band."""
     conditions: Mapping[FieldOfMock, Conditions] = field(default_factory=dict)
-    """Depth, seeing and calibration of fields that are not to have those of `CONDITIONS`."""
+    """Depth, seeing and calibration of fields, in place of those in `CONDITIONS`."""
     redshift_tilt: Mapping[FieldOfMock, Tilt] = field(default_factory=dict)
     """By field, the exponent t of a factor (1 + z)^t on n(z) at fixed i magnitude; 0 where absent.
     The counts n(m) stay, n(z | m) differs from that of other fields by a known factor; see

@@ -100,8 +100,8 @@ class EmbedConfig:
     """Section [embed]: what the layers of the networks see, for hscz evaluate --embed."""
 
     recipes: tuple[str, ...] = ()
-    """Recipes to look at, those before the adaptation first; the ones the run has not are left
-    out. Empty takes v0, v2 and recommended."""
+    """Recipes to look at, those before the adaptation first; those that the run does not have
+    are left out. Empty takes v0, v2 and recommended."""
     n: Annotated[Whole, Ge(50), Le(4000)] = 1000
     """Objects of each field, drawn at random."""
     cells: Annotated[Whole, Ge(1), Le(64)] = 1
@@ -120,7 +120,7 @@ class FiguresConfig:
     """Section [figures]: the paper's figures of this run."""
 
     formats: tuple[Literal["png", "pdf", "html"], ...] = ("png", "pdf")
-    """png, pdf and html, which is to zoom in; png is always made."""
+    """png, pdf, and html for zooming in; png is always made."""
     jobs: Count = 2
     """Figures drawn side by side, each in its own process."""
 
@@ -152,6 +152,6 @@ class PlanConfig:
     """Section [plan]: what hscz plan cannot count or time; no other verb reads it."""
 
     fields: dict[str, StatedCounts] = field(default_factory=dict)
-    """Numbers of fields, which count until a catalogue or store is there to be counted."""
+    """Numbers of fields, used until a catalogue or store is there to be counted."""
     mbit_per_s: Annotated[Number, Ge(0.001)] = 100.0
     """Rate of downloads."""

@@ -35,7 +35,7 @@ class RunConfig:
     stores: str = "stores"
     """Folder of the artefacts."""
     survey: str = ""
-    """Survey that the fields belong to, as their stores say it; empty takes the name of the run.
+    """Survey that the fields belong to, written into their stores; empty takes the name of the run.
     Stores of [mock] say that they are a mock."""
     mock: MockSettings | None = None
     fields: dict[str, FieldConfig] = field(default_factory=dict)

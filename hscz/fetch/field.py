@@ -165,7 +165,7 @@ def preview(config: RunConfig, name: str, downloader: Downloader | None = None) 
             middle = patches[(len(patches) - 1) // 2]
             size_mb = (downloader.size(middle.source) or 0) / 1e6 or PATCH_MB
         except InputError as error:
-            doubt = doubt or f", some reckoned from their pixels: {error}"
+            doubt = doubt or f", some estimated from their pixels: {error}"
         total_mb += len(patches) * size_mb
     return f"  {len(todo):,} files, about {total_mb / 1e3:,.1f} GB of images{doubt}"
 

@@ -343,7 +343,8 @@ def test_a_run_does_not_go_on_without_a_service(write_config, archive, capsys):
     archive.files = dict.fromkeys(
         ("/pdr3_dud/HSC-G-9813-4,4.fits",), lambda handler: handler.reply(401, b"who")
     )
-    assert main(["run", str(write_config(PATCHES)), "--quiet"]) == 1
+    path, source = str(write_config(PATCHES)), 'train.fields=["A"]'
+    assert main(["run", path, "--quiet", "--set", source]) == 1
     told = capsys.readouterr()
     assert "set HSC_SSP_CAS_USER" in told.out
     assert "stopped before ingest" in told.err
