@@ -64,7 +64,7 @@ def text(name: str | None = None) -> str:
     <BLANKLINE>
     figures.formats = ["png", "pdf"]
         a list of png, pdf or html
-        png, pdf and html, which is to zoom in; png is always made.
+        png, pdf, and html for zooming in; png is always made.
     <BLANKLINE>
     figures.jobs = 2
         a whole number, at least 1
