@@ -73,8 +73,11 @@ class NetworkConfig:
     """How many layers each pair of bands passes on its own before the pairs are merged."""
     dense: tuple[Count, ...] = (1024, 1024)
     """Units of the fully connected layers between the body and the redshift bins."""
-    norm: Literal["none", "batch"] = "none"
-    """Normalisation after each convolution: none or batch."""
+    norm: Literal["none", "batch", "group"] = "none"
+    """Normalisation after each convolution: none, batch, or group (each galaxy by its own)."""
+    init: Literal["xavier", "he"] = "xavier"
+    """First weights of the convolutions: xavier (Glorot & Bengio 2010), with biases of 0.1 where
+    there is no normalisation, as the paper's group has them; or he (He et al. 2015), with 0."""
     scaling: Literal["sqrt", "log", "asinh", "linear"] = "sqrt"
     """Input flux scaling f(x/s), with s the median sky noise of the training set:
     sqrt: sign(x)(sqrt(1+|x|)-1), log: sign(x)ln(1+|x|), asinh, linear."""
@@ -121,6 +124,8 @@ class TrainConfig:
     """Largest step of the optimiser."""
     schedule: Literal["step", "onecycle", "constant"] = "step"
     """The learning rate over the training: step (divided by 5 half-way), onecycle or constant."""
+    warmup: Share = 0.0
+    """Share of the steps in which the learning rate rises from 0; onecycle has its own rise."""
     weight_decay: Amount = 0.0
     """Decay of the weights in each step, as the optimiser takes it."""
     targets: Annotated[str, *named_in(LABEL_TREATMENTS)] = "one_hot"
@@ -159,6 +164,15 @@ class TrainConfig:
             if strange or set(bands) == set(self.bands):
                 what = f"has {strange.pop()!r}, not one" if strange else "has a set of all"
                 raise ValueError(f"hidden {what} of train.bands; hide some of them")
+        return self
+
+    @model_validator(mode="after")
+    def _rises_once(self) -> Self:
+        if self.warmup and self.schedule == "onecycle":
+            raise ValueError(
+                f"warmup is {self.warmup}, but train.schedule is 'onecycle', which rises by "
+                "itself; set it to 0, or the schedule to step or constant"
+            )
         return self
 
     @model_validator(mode="after")

@@ -82,10 +82,10 @@ class RunConfig:
     def _statistics_can_be_measured(self) -> Self:
         # Bodies of other packages have layers of their own.
         ours = self.network.body == "multimodal"
-        if self.predict.renormalise and ours and self.network.norm == "none":
+        if self.predict.renormalise and ours and self.network.norm != "batch":
             raise ValueError(
-                "predict.renormalise is true, but network.norm is 'none', so there are no "
-                'normalisation layers to measure; set network.norm = "batch", or leave '
+                f"predict.renormalise is true, but network.norm is {self.network.norm!r}, so there "
+                'are no statistics to measure on a field; set network.norm = "batch", or leave '
                 "predict.renormalise = false"
             )
         return self

@@ -21,7 +21,7 @@ from hscz.config.learn import AdaptConfig, TrainConfig
 from hscz.errors import ConfigError
 from hscz.learn.adapt import Adaptation, Draw, IntArray
 from hscz.learn.network import Network, on_device
-from hscz.learn.normalise import running_statistics_kept
+from hscz.learn.normalise import normalisation, running_statistics_kept
 from hscz.learn.pairs import draw_pairs, source_only
 from hscz.learn.steps import Batch, Descent, Losses, autocast
 
@@ -63,7 +63,7 @@ class Adversary(nn.Module):
     dense : sequence of int
         Widths of the fully connected layers.
     norm : str
-        Normalisation after each convolution, none or batch, as in the network watched.
+        Normalisation after each convolution, as in the network watched.
 
     Raises
     ------
@@ -92,7 +92,7 @@ class Adversary(nn.Module):
             )
 
         def convolution(inputs: int, outputs: int) -> list[nn.Module]:
-            norms = [nn.BatchNorm2d(outputs)] if norm == "batch" else []
+            norms = normalisation(norm, outputs)
             return [nn.Conv2d(inputs, outputs, 3, padding=1), *norms, nn.LeakyReLU(0.2)]
 
         first, last = kernels

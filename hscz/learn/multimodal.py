@@ -16,6 +16,7 @@ from torch.nn import functional
 
 from hscz.config.learn import NetworkConfig
 from hscz.learn.network import Network, Scaling
+from hscz.learn.normalise import normalisation
 
 ACTIVATIONS = {"relu": nn.ReLU, "tanh": nn.Tanh}
 
@@ -72,6 +73,7 @@ class Convolution(nn.Sequential):
         kernel_px: int,
         groups: int,
         norm: str,
+        init: str,
         activation: str = "relu",
         stride: int = 1,
         padded: bool = True,
@@ -85,12 +87,25 @@ class Convolution(nn.Sequential):
             groups=groups,
             bias=norm == "none",
         )
-        nn.init.xavier_uniform_(convolution.weight)
-        if convolution.bias is not None:
-            # The start value of the biases in Pasquet et al. (2019).
-            nn.init.constant_(convolution.bias, 0.1)
-        norms = [nn.BatchNorm2d(kernels)] if norm == "batch" else []
+        _start(convolution, init)
+        norms = normalisation(norm, kernels, groups)
         super().__init__(convolution, *norms, ACTIVATIONS[activation]())
+
+
+def _start(convolution: nn.Conv2d, init: str) -> None:
+    """Draw the first weights."""
+    weight, bias = convolution.weight, convolution.bias
+    if init == "he":
+        nn.init.kaiming_uniform_(weight, nonlinearity="relu")
+    elif bias is None:
+        nn.init.xavier_uniform_(weight)
+    else:
+        # Without normalisation the scale matters: that of each branch as a network of its own.
+        for branch in weight.detach().chunk(convolution.groups):
+            nn.init.xavier_uniform_(branch)
+    if bias is not None:
+        # The start value of the biases in Pasquet et al. (2019).
+        nn.init.constant_(bias, 0.1 if init == "xavier" else 0.0)
 
 
 class Inception(nn.Module):
@@ -100,13 +115,13 @@ class Inception(nn.Module):
     reductions and 0.7 k of the plain branch give 522 maps for k = 156.
     """
 
-    def __init__(self, channels: int, width: int, groups: int, norm: str) -> None:
+    def __init__(self, channels: int, width: int, groups: int, norm: str, init: str) -> None:
         super().__init__()
         reduced, plain = int(0.65 * width) * groups, int(0.7 * width) * groups
         wide = width * groups
 
         def conv(inputs: int, outputs: int, kernel_px: int) -> Convolution:
-            return Convolution(inputs, outputs, kernel_px, groups, norm)
+            return Convolution(inputs, outputs, kernel_px, groups, norm, init)
 
         self.groups = groups
         self.channels = 2 * wide + reduced + plain
@@ -134,25 +149,26 @@ def _body(config: NetworkConfig, pairs: int, channels: int) -> nn.Sequential:
     for position, text in enumerate(config.layers):
         groups = pairs if position < config.merge_after else 1
         kind, *rest = text.split()
-        module, channels = _layer(kind, rest, channels, groups, config.norm)
+        module, channels = _layer(kind, rest, channels, groups, config)
         number = 1 + sum(name.rstrip("0123456789") == kind for name in modules)
         modules[f"{kind}{number}"] = module
     return nn.Sequential(modules)
 
 
 def _layer(
-    kind: str, rest: list[str], channels: int, groups: int, norm: str
+    kind: str, rest: list[str], channels: int, groups: int, config: NetworkConfig
 ) -> tuple[nn.Module, int]:
+    norm, init = config.norm, config.init
     if kind == "conv":
         kernels, stride = int(rest[0]) * groups, int(rest[3]) if len(rest) > 3 else 1
-        module = Convolution(channels, kernels, int(rest[1]), groups, norm, rest[2], stride)
+        module = Convolution(channels, kernels, int(rest[1]), groups, norm, init, rest[2], stride)
         return module, kernels
     if kind == "valid":
         kernels = int(rest[0]) * groups
-        module = Convolution(channels, kernels, int(rest[1]), groups, norm, padded=False)
+        module = Convolution(channels, kernels, int(rest[1]), groups, norm, init, padded=False)
         return module, kernels
     if kind == "inc":
-        inception = Inception(channels, int(rest[0]), groups, norm)
+        inception = Inception(channels, int(rest[0]), groups, norm, init)
         return inception, inception.channels
     if kind == "pool":
         return nn.AvgPool2d(2), channels

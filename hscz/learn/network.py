@@ -90,7 +90,7 @@ class Network(nn.Module):
     n_bins : int
         Number of redshift bins.
     norm : str
-        ``batch`` if the body normalises by batches, else ``none``.
+        ``batch`` if the body normalises by batches, or else ``group`` or ``none``.
 
     Raises
     ------

@@ -1,6 +1,6 @@
-"""Adaptive batch normalisation: measure the statistics of a network's layers on the target.
+"""Normalisation layers, and adaptive batch normalisation: their statistics from the target.
 
-The cheapest adaptation there is (AdaBN; Li, Wang, Shi, Liu & Hou 2016, arXiv:1603.04779): no
+AdaBN is the cheapest adaptation there is (Li, Wang, Shi, Liu & Hou 2016, arXiv:1603.04779): no
 weight changes and nothing is trained, but each normalisation layer takes its means and variances
 from unlabelled stamps of the field that the network is going to see.
 """
@@ -14,6 +14,36 @@ import torch
 from torch import Tensor, nn
 
 from hscz.errors import ConfigError, InputError
+
+MOST_GROUPS = 8
+"""Groups of maps, of each pair of bands, that group normalisation makes at most."""
+
+
+def normalisation(kind: str, maps: int, pairs: int = 1) -> list[nn.Module]:
+    """Return the layer that normalises maps, or none.
+
+    Parameters
+    ----------
+    kind : str
+        ``none``, ``batch`` (each map over the batch) or ``group`` (groups of maps of each galaxy
+        by themselves; Wu & He 2018, arXiv:1803.08494).
+    maps : int
+    pairs : int
+        Pairs of bands whose maps stand in turn; no group crosses from one to the next.
+
+    Examples
+    --------
+    >>> normalisation("group", 60, pairs=5)[0].num_groups
+    30
+    >>> normalisation("none", 60)
+    []
+    """
+    if kind == "batch":
+        return [nn.BatchNorm2d(maps)]
+    if kind == "group":
+        groups = max(n for n in range(1, MOST_GROUPS + 1) if maps // pairs % n == 0)
+        return [nn.GroupNorm(pairs * groups, maps)]
+    return []
 
 
 def renormalise(network: nn.Module, batches: Iterable[Tensor]) -> None:

@@ -156,6 +156,13 @@ def _schedule(
         return lr_scheduler.OneCycleLR(
             optimiser, settings.learning_rate, total_steps=total_steps + 1
         )
+    level: torch.optim.lr_scheduler.LRScheduler
     if settings.schedule == "step":
-        return lr_scheduler.StepLR(optimiser, max(1, total_steps // 2), gamma=0.2)
-    return lr_scheduler.ConstantLR(optimiser, factor=1.0)
+        level = lr_scheduler.StepLR(optimiser, max(1, total_steps // 2), gamma=0.2)
+    else:
+        level = lr_scheduler.ConstantLR(optimiser, factor=1.0)
+    if not settings.warmup:
+        return level
+    rising = max(1, round(settings.warmup * total_steps))
+    rise = lr_scheduler.LinearLR(optimiser, start_factor=1 / (rising + 1), total_iters=rising)
+    return lr_scheduler.ChainedScheduler([level, rise], optimiser)

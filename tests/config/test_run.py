@@ -24,6 +24,10 @@ FIELD = {
             {"predict": {"renormalise": True}},
             "predict.renormalise is true, but network.norm is 'none'.*set network.norm = \"batch\"",
         ),
+        (
+            {"network": {"norm": "group"}, "predict": {"renormalise": True}},
+            "network.norm is 'group', so there are no statistics",
+        ),
         ({"adapt": {"degrade": True}}, "adapt.targets is empty, so there is nothing to adapt to"),
         ({"adapt": {"adversary": "uniform"}}, "adapt.targets is empty"),
         (

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import dataclasses
+from typing import Literal
 
+import pytest
 import torch
 
 from hscz.config.learn import NETWORK_PRESETS
@@ -23,9 +25,11 @@ def test_paper_size_is_the_reconstruction() -> None:
     assert sum(p.numel() for p in network.parameters()) == 7_361_352
 
 
-def test_a_pair_branch_sees_only_its_two_bands() -> None:
+@pytest.mark.parametrize("norm", ["none", "batch", "group"])
+def test_a_pair_branch_sees_only_its_two_bands(norm: Literal["none", "batch", "group"]) -> None:
     torch.manual_seed(0)
-    config = dataclasses.replace(COMPACT, layers=("conv 4 3 relu", "inc 4"), merge_after=2)
+    layers = ("conv 4 3 relu", "inc 4")
+    config = dataclasses.replace(COMPACT, layers=layers, merge_after=2, norm=norm)
     network = multimodal(config, [1.0] * 6, 10).eval()
     image = torch.randn(1, 6, 32, 32)
     changed = image.clone()
@@ -33,6 +37,26 @@ def test_a_pair_branch_sees_only_its_two_bands() -> None:
     before, after = (network.activations(x, "inc1").unflatten(1, (5, -1)) for x in (image, changed))
     moved = (before - after).abs().amax((0, 2, 3, 4)) > 0
     assert moved.tolist() == [True, False, False, False, False]
+
+
+def test_each_branch_starts_as_a_network_of_its_own() -> None:
+    torch.manual_seed(0)
+    config = dataclasses.replace(COMPACT, norm="none", layers=("conv 32 5 relu",))
+    convolution = multimodal(config, [1.0] * 6, 10).body[0][0]
+    # Glorot & Bengio (2010) for 2 bands to 32 kernels of 5 x 5 pixels, not for 10 to 160.
+    largest = (6 / (25 * (2 + 32))) ** 0.5
+    assert 0.99 * largest < convolution.weight.abs().max() <= largest
+    assert torch.equal(convolution.bias, torch.full((160,), 0.1))
+
+
+def test_he_keeps_the_spread_of_what_comes_in() -> None:
+    torch.manual_seed(0)
+    config = dataclasses.replace(COMPACT, norm="none", init="he", layers=("conv 64 5 relu",))
+    convolution = multimodal(config, [1.0] * 6, 10).body[0][0]
+    assert not convolution.bias.any()
+    torch.testing.assert_close(
+        convolution.weight.std(), torch.tensor((2 / 50) ** 0.5), rtol=0.02, atol=0
+    )
 
 
 def test_one_band_alone_works() -> None:
