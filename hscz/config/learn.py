@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import field
 from typing import Annotated, Any, Literal, Self
 
-from annotated_types import Ge, Le, MinLen
+from annotated_types import Ge, Gt, Le, MinLen
 from pydantic import model_validator
 
 from hscz.config.section import section
@@ -230,6 +230,17 @@ class AdaptConfig:
     target stamps pass through the normalisation and nothing else."""
     ramp: Literal["constant", "linear", "dann"] = "constant"
     """How the weight grows over the training: constant, linear or dann."""
+    head_start: Annotated[Number, Ge(0), Le(0.9)] = 0.0
+    """Share of the training in which the adversary learns before the weight is in force."""
+    verdict: Literal["pair", "compared", "single"] = "pair"
+    """What the adversary says: pair (the paper: whether two galaxies, their maps side by side,
+    are of the same field), compared (the same, of what it sees in each by itself) or single
+    (which field one galaxy is of)."""
+    rate: Positive = 1.0
+    """Learning rate of the adversary, as a multiple of train.learning_rate."""
+    judged_share: Annotated[Number, Gt(0), Le(1)] = 1.0
+    """Share of each batch that the adversary judges, with as many target galaxies; of pairs, a
+    multiple of 4 galaxies."""
     layer: str = ""
     """Layer whose maps the adversary reads; empty takes the fifth that has kernels (in the
     compact network, which has fewer, the last before the valid convolutions)."""

@@ -19,8 +19,8 @@ from hscz.survey import symbol
 if TYPE_CHECKING:
     from torch import nn
 
-    from hscz.learn.adversary import Adversary
     from hscz.learn.network import Network
+    from hscz.learn.verdicts import Verdict
 
 BRANCH, TRUNK, DENSE, WATCHER = "#cfe2f7", "#f9d9b0", "#d7d7d7", "#f6c6d5"
 CRIMSON = "#a03060"
@@ -60,16 +60,17 @@ def fig06(network: Network | None, bands: Sequence[str]) -> Any:
 
 @paper_figure("fig10", "The network and its adversary")
 def fig10(
-    network: Network | None, adversary: Adversary | None, layer: str, bands: Sequence[str]
+    network: Network | None, adversary: Verdict | None, layer: str, bands: Sequence[str]
 ) -> Any:
     """Draw the network with the adversary that reads the maps of one of its layers.
 
-    The maps of two galaxies go in side by side; the adversary says whether they share a field.
+    In the paper the maps of two galaxies go in side by side, and the adversary says whether they
+    share a field.
 
     Parameters
     ----------
     network : Network or None
-    adversary : Adversary or None
+    adversary : Verdict or None
     layer : str
         Layer whose maps the adversary reads.
     bands : sequence of str
@@ -130,7 +131,7 @@ def layer_table(network: Network) -> pd.DataFrame:
     return pd.DataFrame(rows)
 
 
-def _adversary_table(network: Network, adversary: Adversary, layer: str) -> pd.DataFrame:
+def _adversary_table(network: Network, adversary: Verdict, layer: str) -> pd.DataFrame:
     import torch
     from torch import nn
 
@@ -138,9 +139,9 @@ def _adversary_table(network: Network, adversary: Adversary, layer: str) -> pd.D
     rows: list[dict[str, Any]] = []
     with torch.no_grad():
         one = network.eval().activations(network.scaling.blank(), layer)
-        maps = torch.cat([one, one], 3)
+        maps = torch.cat([one] * adversary.side_by_side, 3)
         adversary.eval()
-        for module in adversary.layers:
+        for module in (*adversary.convolutions, nn.Flatten(), *adversary.dense):
             maps = module(maps)
             if not isinstance(module, nn.Conv2d | nn.Linear | nn.AvgPool2d):
                 if rows:
@@ -150,9 +151,10 @@ def _adversary_table(network: Network, adversary: Adversary, layer: str) -> pd.D
             number = 1 + sum(row["kind"].split()[0] == kind.split()[0] for row in rows)
             place = {"part": "adversary", "layer": f"{kind.split()[0]}{number}", "kind": kind}
             rows.append(place | _size(module, maps, 1))
+        last = {"part": "adversary", "layer": adversary.question, "kind": "dense"}
+        rows.append(last | _size(adversary.last, torch.zeros(1, adversary.last.out_features), 1))
     network.train(was_training[0])
     adversary.train(was_training[1])
-    rows[-1]["layer"] = "same field?"
     return pd.DataFrame(rows)
 
 
@@ -306,7 +308,9 @@ def _watcher(sketch: _Sketch, rows: pd.DataFrame, x: float, y: float) -> None:
     start = x + 0.9 * STEP
     sketch.line(x, -1.15, x, y, CRIMSON)
     sketch.line(x, y, start - 0.5 * (STEP - GAP), y, CRIMSON)
-    sketch.write(x - 0.75, y, "maps of two\ngalaxies,\nside by side", 9, CRIMSON)
+    both = rows["width_px"].iloc[0] > rows["side_px"].iloc[0]
+    text = "maps of two\ngalaxies,\nside by side" if both else "maps of\na galaxy"
+    sketch.write(x - 0.75, y, text, 9, CRIMSON)
     _chain(sketch, rows, start, y)
 
 

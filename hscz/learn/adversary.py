@@ -1,29 +1,30 @@
-"""The adversary: it reads maps of a middle layer and says whether two galaxies share a field.
+"""The adversary: it reads maps of a middle layer and says which galaxies share a field.
 
-Section 5.1 of the paper: maps of two galaxies side by side, four 3 x 3 convolutions, fully
-connected layers, a cross-entropy that moves the adversary alone, and for the layers below the
-same loss with inverted labels. Both moves are made from the same forward pass.
+Section 5.1 of the paper: a cross-entropy moves the adversary alone, and the layers below get the
+same loss with inverted labels. Both moves are made from the same forward pass. What is judged,
+and by which network, is in `hscz.learn.verdicts`.
 """
 
 from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterator, Sequence
-from itertools import pairwise
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 from torch.nn.functional import cross_entropy, log_softmax
 
 from hscz.config.learn import AdaptConfig, TrainConfig
 from hscz.errors import ConfigError
 from hscz.learn.adapt import Adaptation, Draw, IntArray
 from hscz.learn.network import Network, on_device
-from hscz.learn.normalise import normalisation, running_statistics_kept
-from hscz.learn.pairs import draw_pairs, source_only
+from hscz.learn.normalise import running_statistics_kept
+from hscz.learn.pairs import draw_pairs, draw_singles, source_only
 from hscz.learn.steps import Batch, Descent, Losses, autocast
+from hscz.learn.verdicts import VERDICTS, Verdict
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -33,11 +34,11 @@ if TYPE_CHECKING:
 Judgement = Callable[[Tensor, Tensor], Tensor]
 
 CONFUSION: dict[str, Judgement] = {
-    "inverted": lambda logits, same: cross_entropy(logits, 1 - same, reduction="none"),
-    "uniform": lambda logits, same: -log_softmax(logits, 1).mean(1),
-    "reversal": lambda logits, same: -cross_entropy(logits, same, reduction="none"),
+    "inverted": lambda logits, truth: cross_entropy(logits, 1 - truth, reduction="none"),
+    "uniform": lambda logits, truth: -log_softmax(logits, 1).mean(1),
+    "reversal": lambda logits, truth: -cross_entropy(logits, truth, reduction="none"),
 }
-"""Loss of each pair for the layers below the adversary. ``inverted`` is the paper's, the
+"""Loss of each verdict for the layers below the adversary. ``inverted`` is the paper's, the
 non-saturating loss of Tzeng et al. (2017); ``uniform`` the domain confusion of Tzeng et al.
 (2015), which is bounded; ``reversal`` the reversed gradient of Ganin et al. (2016)."""
 
@@ -49,65 +50,19 @@ RAMPS: dict[str, Callable[[float], float]] = {
 """Share of the weight in force, by progress from 0 to 1; ``dann`` is that of Ganin et al."""
 
 
-class Adversary(nn.Module):
-    """Four convolutions and fully connected layers on the maps of a pair.
-
-    Parameters
-    ----------
-    channels : int
-        Maps of one galaxy.
-    size_px : int
-        Side of the maps.
-    kernels : (int, int)
-        Kernels of the first two and of the last two convolutions; the paper has 156 and 128.
-    dense : sequence of int
-        Widths of the fully connected layers.
-    norm : str
-        Normalisation after each convolution, as in the network watched.
-
-    Raises
-    ------
-    ConfigError
-        If the maps are too small for the two poolings.
+def weight_at(adapt: AdaptConfig, progress: float) -> float:
+    """Return the weight of the confusion loss in force, by progress from 0 to 1.
 
     Examples
     --------
-    >>> Adversary(106, 8, (24, 20), (64,), "batch")(torch.zeros(5, 106, 8, 16)).shape
-    torch.Size([5, 2])
+    >>> adapt = AdaptConfig(weight=2.0, ramp="linear", head_start=0.5)
+    >>> [weight_at(adapt, progress) for progress in (0.25, 0.75, 1)]
+    [0.0, 1.0, 2.0]
     """
-
-    def __init__(
-        self,
-        channels: int,
-        size_px: int,
-        kernels: tuple[int, int],
-        dense: Sequence[int],
-        norm: str,
-    ) -> None:
-        super().__init__()
-        if size_px < 4:
-            raise ConfigError(
-                f"adapt.layer has maps of {size_px} px, too small for the adversary's two "
-                "poolings; name an earlier layer"
-            )
-
-        def convolution(inputs: int, outputs: int) -> list[nn.Module]:
-            norms = normalisation(norm, outputs)
-            return [nn.Conv2d(inputs, outputs, 3, padding=1), *norms, nn.LeakyReLU(0.2)]
-
-        first, last = kernels
-        layers = [*convolution(channels, first), *convolution(first, first), nn.AvgPool2d(2)]
-        layers += [*convolution(first, last), *convolution(last, last), nn.AvgPool2d(2)]
-        layers.append(nn.Flatten())
-        widths = [last * (size_px // 4) * (size_px // 2), *dense]
-        for inputs, outputs in pairwise(widths):
-            layers += [nn.Linear(inputs, outputs), nn.LeakyReLU(0.2)]
-        self.layers = nn.Sequential(*layers, nn.Linear(widths[-1], 2))
-
-    def forward(self, maps: Tensor) -> Tensor:
-        """Return logits (n, 2), different and same field, of paired maps (n, c, y, 2 x)."""
-        logits: Tensor = self.layers(maps)
-        return logits
+    if progress < adapt.head_start:
+        return 0.0
+    since = (progress - adapt.head_start) / (1 - adapt.head_start)
+    return adapt.weight * RAMPS[adapt.ramp](since)
 
 
 def default_layer(names: Sequence[str]) -> str:
@@ -124,29 +79,6 @@ def default_layer(names: Sequence[str]) -> str:
     if not kernels:
         raise ConfigError(f"no layer among {', '.join(names)} can be adapted; set adapt.layer")
     return kernels[:5][-1]
-
-
-def pair_maps(source: Tensor, target: Tensor, swap: Tensor) -> Tensor:
-    """Put the maps of the two galaxies of each pair side by side along x.
-
-    Parameters
-    ----------
-    source, target : Tensor, shape (n, c, y, x)
-        Maps of a batch in the order of `hscz.learn.pairs.draw_pairs`: the first half makes
-        pairs across the fields; of the second half each field pairs its own two quarters.
-    swap : Tensor of bool, shape (n,)
-        Whether left and right change places.
-
-    Returns
-    -------
-    Tensor, shape (n, c, y, 2 x)
-        First the n/2 pairs from different fields, then the n/2 from the same.
-    """
-    half, quarter = len(source) // 2, len(source) // 4
-    left = torch.cat([source[: half + quarter], target[half : half + quarter]])
-    right = torch.cat([target[:half], source[half + quarter :], target[half + quarter :]])
-    turn = swap.view(-1, 1, 1, 1)
-    return torch.cat([torch.where(turn, right, left), torch.where(turn, left, right)], 3)
 
 
 class Adversarial:
@@ -175,52 +107,60 @@ class Adversarial:
     ) -> None:
         self.network, self.settings, self.adapt, self.device = network, settings, adapt, device
         self.layer = adapt.layer or default_layer(network.layer_names)
-        self.adversary = on_device(_new_adversary(network, self.layer, adapt, settings), device)
+        self.adversary = _new_adversary(network, self.layer, adapt, settings)
+        on_device(self.adversary, device)
+        faster = replace(settings, learning_rate=adapt.rate * settings.learning_rate)
         self.descents = {
             "network": Descent(network.parameters(), settings, total_steps),
-            "adversary": Descent(self.adversary.parameters(), settings, total_steps),
+            "adversary": Descent(self.adversary.parameters(), faster, total_steps),
         }
 
     def __call__(self, batch: Batch, progress: float) -> Losses:
-        """Descend on a batch whose source and target stamps are paired."""
+        """Descend on a batch; its first source stamps, and the target's, are judged."""
         assert batch.target_stamps is not None
-        assert batch.swap is not None
         assert batch.valid is not None
-        n = len(batch.stamps)
-        same = torch.arange(n, device=self.device) // (n // 2)
+        n, weight = len(batch.target_stamps), weight_at(self.adapt, progress)
+        truth = self.adversary.truth(n).to(self.device)
         with autocast(self.settings.precision, self.device):
-            maps = self._maps(batch.stamps, batch.target_stamps)
-            loss = cross_entropy(self.network.logits(maps[0], self.layer), batch.masses)
-            watched = (maps[0].detach().requires_grad_(), maps[1].detach().requires_grad_())
-            verdict = self.adversary(pair_maps(*watched, batch.swap)).float()
-        share = batch.valid / batch.valid.sum().clamp(min=1)
-        judged = (cross_entropy(verdict, same, reduction="none") * share).sum()
-        confused = (CONFUSION[self.adapt.adversary](verdict, same) * share).sum()
+            source, target = self._maps(batch.stamps, batch.target_stamps, pushed=weight > 0)
+            loss = cross_entropy(self.network.logits(source, self.layer), batch.masses)
+            judged = source[:n]
+            watched = (judged.detach().requires_grad_(), target.detach().requires_grad_())
+            verdict = self.adversary(*watched, batch.swap).float()
+        valid = batch.valid.repeat(len(truth) // n)
+        share = valid / valid.sum().clamp(min=1)
+        own_loss = (cross_entropy(verdict, truth, reduction="none") * share).sum()
         own = list(self.adversary.parameters())
-        gradients = torch.autograd.grad(judged, own, retain_graph=True)
-        pushes = torch.autograd.grad(confused, watched)
-        weight = self.adapt.weight * RAMPS[self.adapt.ramp](progress)
+        gradients = torch.autograd.grad(own_loss, own, retain_graph=weight > 0)
         for descent in self.descents.values():
             descent.zero_grad()
         for parameter, gradient in zip(own, gradients, strict=True):
             parameter.grad = gradient
-        torch.autograd.backward([loss, *maps], [None, *(weight * push for push in pushes)])
+        if weight > 0:
+            confused = (CONFUSION[self.adapt.adversary](verdict, truth) * share).sum()
+            pushes = [weight * push for push in torch.autograd.grad(confused, watched)]
+            torch.autograd.backward([loss, judged, target], [None, *pushes])
+        else:
+            loss.backward()
         for descent in self.descents.values():
             descent.step()
-        right = ((verdict.argmax(1) == same) * share).sum()
+        right = ((verdict.argmax(1) == truth) * share).sum()
         return {
             "loss": loss.detach(),
-            "adversary_loss": judged.detach(),
+            "adversary_loss": own_loss.detach(),
             "adversary_accuracy": right,
         }
 
-    def _maps(self, images: Tensor, others: Tensor) -> tuple[Tensor, Tensor]:
-        """Return the maps of source and target stamps, each stamp passed once."""
+    def _maps(self, images: Tensor, others: Tensor, pushed: bool) -> tuple[Tensor, Tensor]:
+        """Return the maps of source and target stamps, each stamp passed once.
+
+        Those of the target remember how they came about only where they are to be `pushed`.
+        """
         if not self.adapt.separate_statistics:
             both = self.network.activations(torch.cat([images, others]), self.layer)
             return both[: len(images)], both[len(images) :]
         maps = self.network.activations(images, self.layer)
-        with running_statistics_kept(self.network):
+        with running_statistics_kept(self.network), torch.set_grad_enabled(pushed):
             return maps, self.network.activations(others, self.layer)
 
     def state_dict(self) -> dict[str, Any]:
@@ -237,18 +177,18 @@ class Adversarial:
 
 def _new_adversary(
     network: Network, layer: str, adapt: AdaptConfig, settings: TrainConfig
-) -> Adversary:
+) -> Verdict:
     """Make an adversary that fits a layer, its weights drawn from the run's seed."""
     with torch.no_grad():
         maps = network.eval().activations(network.scaling.blank(), layer)
     network.train()
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(settings.seed)
-        return Adversary(maps.shape[1], maps.shape[2], adapt.kernels, adapt.dense, network.norm)
+        return VERDICTS[adapt.verdict](maps.shape[1], maps.shape[2], adapt, network.norm)
 
 
 class WithAdversary(Adaptation):
-    """An adversary watches a layer; batches are pairs matched in magnitude."""
+    """An adversary watches a layer; what it judges is matched in magnitude."""
 
     shows_target = True
 
@@ -260,14 +200,21 @@ class WithAdversary(Adaptation):
     def draws(
         self, order: IntArray, learnt: pd.DataFrame, target: Unlabelled, rng: np.random.Generator
     ) -> Iterator[Draw]:
-        """Yield an epoch in pairs; those that hold a labelled galaxy of a target do not count."""
+        """Yield an epoch with its targets; labelled galaxies of a target are not judged."""
         train, adapt = self.config.train, self.config.adapt
-        mag_i = learnt["mag_i"].to_numpy(np.float64)
-        pairs = draw_pairs(order, mag_i, target.mag_i, train.batch_size, rng, adapt, target.field)
+        mags = learnt["mag_i"].to_numpy(np.float64), target.mag_i
         ours = learnt["field"].isin(train.fields).to_numpy()
-        valid = pairs.valid & source_only(ours[pairs.source])
-        for row in zip(pairs.source, pairs.target, pairs.swap, valid, strict=True):
-            yield Draw(*row)
+        if VERDICTS[adapt.verdict].in_pairs:
+            pairs = draw_pairs(order, *mags, train.batch_size, rng, adapt, target.field)
+            judged = pairs.source[:, : pairs.target.shape[1]]
+            valid = pairs.valid & source_only(ours[judged])
+            rows = zip(pairs.source, pairs.target, pairs.swap, valid, strict=True)
+            yield from (Draw(*row) for row in rows)
+            return
+        source, partner, near = draw_singles(order, *mags, train.batch_size, rng, adapt)
+        near &= ours[source[:, : partner.shape[1]]]
+        for first, second, valid in zip(source, partner, near, strict=True):
+            yield Draw(first, second, valid=valid)
 
     def step(self, network: Network, total_steps: int, device: torch.device) -> Adversarial:
         """Return the step of the network and its adversary."""

@@ -1,11 +1,14 @@
-"""Pairs of galaxies for the adversary, matched in i magnitude within and across fields.
+"""Galaxies for the adversary, matched in i magnitude within and across fields.
 
-The adversary is shown two galaxies and says whether they come from the same field: half of the
-pairs are a source with a target galaxy, a quarter two source and a quarter two target galaxies
-(paper, section 5.1). The paper matches the two of a cross pair in magnitude and is silent about
+The paper's adversary is shown two galaxies and says whether they come from the same field: half
+of the pairs are a source with a target galaxy, a quarter two source and a quarter two target
+galaxies (section 5.1). The paper matches the two of a cross pair in magnitude and is silent about
 the others. Were those drawn at random, the difference in magnitude alone would distinguish the
 kinds of pairs, and the adversary would have nothing to learn from the conditions of the fields.
-Here the second galaxy of every pair, cross or not, is drawn by the same rule.
+Here the two galaxies of every pair, cross or not, are neighbours in magnitude.
+
+However they are paired, the source galaxies of an epoch are those of its draw, each once: pairing
+must not undo the flattening of their n(z).
 """
 
 from __future__ import annotations
@@ -24,20 +27,20 @@ FloatArray = NDArray[np.float64]
 
 @dataclass(frozen=True)
 class Pairs:
-    """The galaxies and pairs of one epoch, step by step, for batches of B.
+    """The galaxies and pairs of one epoch, step by step, for batches of B, of which m are judged.
 
     Attributes
     ----------
     source : ndarray of int, shape (steps, B)
-        Source galaxies: B/2 of the cross pairs, then the first and the second B/4 of the
-        source-source pairs.
-    target : ndarray of int, shape (steps, B)
-        Target galaxies: B/2 of the cross pairs, then the first and the second B/4 of the
+        Source galaxies: m/2 of the cross pairs, then the first and the second m/4 of the
+        source-source pairs, then those that are in no pair.
+    target : ndarray of int, shape (steps, m)
+        Target galaxies: m/2 of the cross pairs, then the first and the second m/4 of the
         target-target pairs.
-    swap : ndarray of bool, shape (steps, B)
-        Whether the second galaxy of a pair stands left. Pairs are ordered cross (B/2),
-        source-source (B/4), target-target (B/4).
-    valid : ndarray of bool, shape (steps, B)
+    swap : ndarray of bool, shape (steps, m)
+        Whether the second galaxy of a pair stands left. Pairs are ordered cross (m/2),
+        source-source (m/4), target-target (m/4).
+    valid : ndarray of bool, shape (steps, m)
         Whether a pair is matched well enough to be shown to the adversary.
     """
 
@@ -76,12 +79,12 @@ def draw_pairs(
 ) -> Pairs:
     """Draw the pairs of one epoch.
 
-    Every pair starts from one draw of `order`, so that all kinds follow the source's
-    distribution of magnitudes. A random one of the targets nearest to it in magnitude is its
-    match: the partner in a cross pair, and the first galaxy of a target-target pair. The
-    second galaxy of a pair within one domain is a random one of those nearest to the first,
-    never itself; in a source-source pair it comes from the galaxies that `order` holds, so
-    that what an epoch leaves out stays out.
+    The source galaxies are those of `order`, each once. Where two of them make a pair, they are
+    neighbours in magnitude: those that are to be paired are cut, in the order of magnitude, into
+    groups, and each group is paired at random. A random one of the targets nearest to a source
+    galaxy in magnitude is its match: the partner in a cross pair, and the first galaxy of a
+    target-target pair, whose second is a random one of those nearest to the first. All kinds of
+    pairs thus follow the source's distribution of magnitudes.
 
     Parameters
     ----------
@@ -90,12 +93,13 @@ def draw_pairs(
     mag_source, mag_target : array_like
         i magnitudes of all source and of all target galaxies.
     batch_size : int
-        Source galaxies, target galaxies and pairs of one step, B; a multiple of 4.
+        Source galaxies of one step, B.
     rng : numpy.random.Generator
     settings : AdaptConfig
-        ``neighbours`` and ``max_gap_mag``. A pair is valid where the two galaxies, and the
-        draw and its match, lie within that gap. The second holds for pairs within one domain
-        too: else all pairs fainter than the target reaches would be of the same field.
+        ``judged_share`` of B, a multiple of 4, are in pairs; ``neighbours`` and ``max_gap_mag``.
+        A pair is valid where the two galaxies, and the draw and its match, lie within that gap.
+        The second holds for pairs within one domain too: else all pairs fainter than the target
+        reaches would be of the same field.
     target_domain : ndarray of int, shape of `mag_target`, optional
         Number of the field of each target galaxy, where there are several. Both galaxies of
         a target-target pair come from one field.
@@ -108,8 +112,8 @@ def draw_pairs(
     Raises
     ------
     ConfigError
-        If `batch_size` is not a multiple of 4 or exceeds n, or there are too few galaxies
-        for ``adapt.neighbours``.
+        If `batch_size` exceeds n, the judged part is no multiple of 4, or there are too few
+        galaxies for ``adapt.neighbours``.
     InputError
         If a magnitude is not finite.
 
@@ -118,31 +122,92 @@ def draw_pairs(
     >>> rng = np.random.default_rng(1)
     >>> mag_source, mag_target = rng.uniform(23, 25, 2000), rng.uniform(23, 25, 2000)
     >>> pairs = draw_pairs(rng.permutation(2000), mag_source, mag_target, 64, rng, AdaptConfig())
-    >>> pairs.source.shape, pairs.target.shape, bool(pairs.valid.all())
+    >>> pairs.source.shape, pairs.target.shape, bool(pairs.valid.mean() > 0.99)
     ((31, 64), (31, 64), True)
     >>> gap = mag_source[pairs.source[:, :32]] - mag_target[pairs.target[:, :32]]
     >>> bool(np.abs(gap).max() < 0.1)
     True
     """
     bright, faint = np.asarray(mag_source, np.float64), np.asarray(mag_target, np.float64)
-    drawn = _steps(order, batch_size)
-    half, quarter, k = batch_size // 2, batch_size // 4, settings.neighbours
-    match = nearest_partner(bright[drawn], faint, rng, k, name="target")
-    gap = np.abs(bright[drawn] - faint[match])
-    match = _spread(match, gap > settings.max_gap_mag, rng, settings)
-    in_epoch = np.isin(np.arange(len(bright)), drawn)
+    drawn, m = _steps(order, batch_size), judged(batch_size, settings, multiple_of=4)
+    half, quarter, k = m // 2, m // 4, settings.neighbours
+    two = _paired(drawn[:, half:m].ravel(), _finite(bright, "source galaxies"), rng, k)
+    first_s, second_s = two.reshape(2, -1, quarter)
+    drawn[:, half:m] = np.hstack([first_s, second_s])
+    match, gap = _matched(bright[drawn[:, :m]], faint, rng, settings)
+    first_t = match[:, -quarter:]
     field = np.zeros(len(faint), np.int64) if target_domain is None else target_domain
-    first_s, first_t = drawn[:, half:-quarter], match[:, -quarter:]
-    second_s = _partners_within(first_s, bright, in_epoch, rng, k, "source")
-    second_t = _partners_within(first_t, faint, field, rng, k, "target")
-    within = [np.abs(bright[first_s] - bright[second_s]), np.abs(faint[first_t] - faint[second_t])]
-    gap[:, half:] = np.maximum(gap[:, half:], np.hstack(within))
+    second_t = _partners_within(first_t, faint, field, rng, k)
+    own = np.where(first_s == second_s, np.inf, np.abs(bright[first_s] - bright[second_s]))
+    gaps = np.hstack([own, np.abs(faint[first_t] - faint[second_t])])
+    gap[:, half:] = np.maximum(gap[:, half:], gaps)
     return Pairs(
-        source=np.hstack([drawn[:, :-quarter], second_s]),
+        source=drawn,
         target=np.hstack([match[:, :half], first_t, second_t]),
-        swap=rng.random(drawn.shape) < 0.5,
+        swap=rng.random(match.shape) < 0.5,
         valid=gap <= settings.max_gap_mag,
     )
+
+
+def draw_singles(
+    order: IntArray,
+    mag_source: ArrayLike,
+    mag_target: ArrayLike,
+    batch_size: int,
+    rng: np.random.Generator,
+    settings: AdaptConfig,
+) -> tuple[IntArray, IntArray, NDArray[np.bool_]]:
+    """Draw the galaxies of one epoch for an adversary that judges each by itself.
+
+    Parameters
+    ----------
+    order, mag_source, mag_target, batch_size, rng, settings
+        As in `draw_pairs`.
+
+    Returns
+    -------
+    source : ndarray of int, shape (steps, B)
+        The epoch's sequence as it is.
+    target : ndarray of int, shape (steps, m)
+        A random one of the targets nearest in magnitude to each of the first m of a batch.
+    valid : ndarray of bool, shape (steps, m)
+        Whether the two lie within ``adapt.max_gap_mag``.
+
+    Raises
+    ------
+    ConfigError, InputError
+        As `draw_pairs` does.
+
+    Examples
+    --------
+    >>> rng, settings = np.random.default_rng(1), AdaptConfig(judged_share=0.5)
+    >>> source, target, valid = draw_singles(
+    ...     np.arange(20), np.linspace(23, 24, 20), np.linspace(23, 24, 90), 10, rng, settings
+    ... )
+    >>> source.shape, target.shape
+    ((2, 10), (2, 5))
+    """
+    bright, faint = np.asarray(mag_source, np.float64), np.asarray(mag_target, np.float64)
+    drawn, m = _steps(order, batch_size), judged(batch_size, settings)
+    match, gap = _matched(bright[drawn[:, :m]], faint, rng, settings)
+    return drawn, match, gap <= settings.max_gap_mag
+
+
+def judged(batch_size: int, settings: AdaptConfig, multiple_of: int = 1) -> int:
+    """Return how many source galaxies of a batch the adversary judges.
+
+    Raises
+    ------
+    ConfigError
+        If it is none, or no multiple of what it must be.
+    """
+    m = round(settings.judged_share * batch_size)
+    if m < 1 or m % multiple_of:
+        raise ConfigError(
+            f"adapt.judged_share = {settings.judged_share:g} of train.batch_size = {batch_size} is "
+            f"{m}; the adversary needs a multiple of {multiple_of}"
+        )
+    return m
 
 
 def source_only(ours: NDArray[np.bool_]) -> NDArray[np.bool_]:
@@ -150,12 +215,12 @@ def source_only(ours: NDArray[np.bool_]) -> NDArray[np.bool_]:
 
     Parameters
     ----------
-    ours : ndarray of bool, shape (steps, B)
-        Whether the galaxies at `Pairs.source` are of a source field.
+    ours : ndarray of bool, shape (steps, m)
+        Whether the galaxies in pairs at `Pairs.source` are of a source field.
 
     Returns
     -------
-    ndarray of bool, shape (steps, B)
+    ndarray of bool, shape (steps, m)
         In the order of `Pairs.valid`.
     """
     half, quarter = ours.shape[1] // 2, ours.shape[1] // 4
@@ -246,18 +311,44 @@ def _without(own: IntArray, first: IntArray, place: IntArray) -> IntArray:
     return place + ((first <= own) & (own <= place))
 
 
-def _spread(
-    match: IntArray, far: NDArray[np.bool_], rng: np.random.Generator, settings: AdaptConfig
-) -> IntArray:
-    """Give draws without a near match that of another, lest they crowd on the same few targets."""
+def _matched(
+    wanted: FloatArray, pool: FloatArray, rng: np.random.Generator, settings: AdaptConfig
+) -> tuple[IntArray, FloatArray]:
+    """Return a target galaxy near each magnitude, and how far in magnitude it is.
+
+    Draws without a near match get that of another, lest they crowd on the same few targets.
+    """
+    match = nearest_partner(wanted, pool, rng, settings.neighbours, name="target")
+    gap = np.abs(wanted - pool[match])
+    far = gap > settings.max_gap_mag
     if far.all():
         raise InputError(
             f"no target galaxy is within adapt.max_gap_mag = {settings.max_gap_mag} of a source "
             "galaxy; compare the i magnitudes of the fields, or raise that"
         )
-    spread = match.copy()
-    spread[far] = rng.choice(match[~far], np.count_nonzero(far))
-    return spread
+    match[far] = rng.choice(match[~far], np.count_nonzero(far))
+    return match, gap
+
+
+def _paired(rows: IntArray, mag: FloatArray, rng: np.random.Generator, k: int) -> IntArray:
+    """Pair neighbours in magnitude: firsts and seconds, shape (2, n/2), in random order.
+
+    Groups of `k` x 0.4 galaxies of the half of an epoch that is paired make the two of a pair as
+    near to each other, at the mean, as a random one of the `k` nearest in the whole epoch. In a
+    group the copies of a galaxy stand side by side and pairs are half a group apart, so that a
+    galaxy meets itself only where it is more than half of its group.
+    """
+    size = 2 * max(1, round(0.2 * k))
+    rank = np.empty(len(rows), np.int64)
+    rank[np.lexsort((rng.random(len(rows)), mag[rows]))] = np.arange(len(rows))
+    group = (rank + 2 * rng.integers(size // 2)) // size
+    sorted_rows = rows[np.lexsort((rng.permutation(len(mag))[rows], group))]
+    length = np.bincount(group)
+    length = length[length > 0]
+    place = np.arange(len(rows)) - np.repeat(np.cumsum(length) - length, length)
+    is_first = place < np.repeat(length, length) // 2
+    mixed = rng.permutation(len(rows) // 2)
+    return np.stack([sorted_rows[is_first][mixed], sorted_rows[~is_first][mixed]])
 
 
 def _partners_within(
@@ -266,30 +357,25 @@ def _partners_within(
     domain: NDArray[np.generic],
     rng: np.random.Generator,
     k: int,
-    name: str,
 ) -> IntArray:
-    """Return a partner of each galaxy from its own domain, never itself."""
+    """Return a partner of each target galaxy from its own field, never itself."""
     second = np.empty_like(first)
     for number in np.unique(domain[first]):
         pool, here = np.flatnonzero(domain == number), domain[first] == number
         own = np.searchsorted(pool, first[here])
-        second[here] = pool[nearest_partner(mag[first[here]], mag[pool], rng, k, own, name)]
+        second[here] = pool[nearest_partner(mag[first[here]], mag[pool], rng, k, own, "target")]
     return second
 
 
 def _steps(order: IntArray, batch_size: int) -> IntArray:
-    """Cut the epoch's sequence into steps."""
-    if batch_size < 4 or batch_size % 4:
-        raise ConfigError(
-            f"train.batch_size is {batch_size}; pairs for the adversary need a multiple of 4"
-        )
+    """Cut a copy of the epoch's sequence into steps."""
     steps = len(order) // batch_size
     if not steps:
         raise ConfigError(
             f"train.batch_size is {batch_size}, more than the {len(order)} galaxies of an epoch; "
             "lower it or give more galaxies"
         )
-    return np.asarray(order[: steps * batch_size], np.int64).reshape(steps, batch_size)
+    return np.array(order[: steps * batch_size], np.int64).reshape(steps, batch_size)
 
 
 def _finite(mag: ArrayLike, name: str) -> FloatArray:

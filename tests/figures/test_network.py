@@ -11,13 +11,13 @@ from hscz import figures
 
 def test_network_is_drawn_from_its_modules() -> None:
     pytest.importorskip("torch")
-    from hscz.config.learn import NETWORK_PRESETS
-    from hscz.learn.adversary import Adversary
+    from hscz.config.learn import NETWORK_PRESETS, AdaptConfig
     from hscz.learn.multimodal import multimodal
+    from hscz.learn.verdicts import Pair
 
     bands = ("u", "g", "r", "i", "z", "y")
     network = multimodal(NETWORK_PRESETS["compact"], [1.0] * 6, 360)
-    adversary = Adversary(106, 8, (24, 20), (64,), "batch")
+    adversary = Pair(106, 8, AdaptConfig(kernels=(24, 20), dense=(64,)), "batch")
     figure = figures.fig10(network, adversary, "inc2", bands)
     table = figure.table
     own = table["part"] == "adversary"

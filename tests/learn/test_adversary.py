@@ -11,14 +11,7 @@ from torch import Tensor
 
 from hscz.config.learn import NETWORK_PRESETS, AdaptConfig, TrainConfig
 from hscz.errors import ConfigError
-from hscz.learn.adversary import (
-    CONFUSION,
-    RAMPS,
-    Adversarial,
-    Adversary,
-    default_layer,
-    pair_maps,
-)
+from hscz.learn.adversary import CONFUSION, RAMPS, Adversarial, default_layer
 from hscz.learn.multimodal import multimodal
 from hscz.learn.steps import Batch
 
@@ -106,15 +99,6 @@ def test_inverted_labels_are_not_the_reversed_gradient() -> None:
     assert torch.equal(rest, torch.zeros(2, 2))
 
 
-def test_pairs_are_laid_side_by_side_in_their_order() -> None:
-    source = torch.arange(8.0).view(8, 1, 1, 1)
-    target = 100 + source
-    swap = torch.tensor([False, True] * 4)
-    pairs = pair_maps(source, target, swap).view(8, 2).tolist()
-    assert pairs[:4] == [[0, 100], [101, 1], [2, 102], [103, 3]]
-    assert pairs[4:] == [[4, 6], [7, 5], [104, 106], [107, 105]]
-
-
 def test_it_learns_to_tell_fields_apart_unless_the_trunk_resists() -> None:
     accuracy = {}
     for weight in (0.0, 1.0):
@@ -166,11 +150,6 @@ def test_bad_settings_are_named(change: dict, message: str | None) -> None:
         return
     with pytest.raises(ConfigError, match=message):
         step_of(dataclasses.replace(ADAPT, **change))
-
-
-def test_maps_too_small_for_the_adversary_are_refused() -> None:
-    with pytest.raises(ConfigError, match="maps of 3 px, too small"):
-        Adversary(8, 3, (4, 4), (8,), "none")
 
 
 def test_the_paper_watches_the_fifth_layer() -> None:

@@ -10,7 +10,7 @@ from scipy.stats import chisquare
 
 from hscz.config.learn import AdaptConfig
 from hscz.errors import ConfigError, InputError
-from hscz.learn.pairs import Pairs, draw_pairs, nearest_partner
+from hscz.learn.pairs import Pairs, draw_pairs, draw_singles, nearest_partner
 
 BATCH = 64
 CROSS, SAME_S, SAME_T = slice(0, 32), slice(32, 48), slice(48, 64)
@@ -105,8 +105,11 @@ def test_a_step_has_the_kinds_of_pairs_in_their_places() -> None:
     pairs = draw_pairs(order, mag_s, mag_t, BATCH, rng, SETTINGS)
     assert pairs.source.shape == pairs.target.shape == pairs.swap.shape == (93, BATCH)
     drawn = order[: 93 * BATCH].reshape(93, BATCH)
-    np.testing.assert_array_equal(pairs.source[:, :48], drawn[:, :48])
-    assert (pairs.source[:, FIRST] != pairs.source[:, SECOND]).all()
+    np.testing.assert_array_equal(pairs.source[:, CROSS], drawn[:, CROSS])
+    # Those that meet themselves, of which a draw with repeats has a few at the ends, do not count.
+    itself = pairs.source[:, FIRST] == pairs.source[:, SECOND]
+    assert itself.mean() < 0.005
+    assert not pairs.valid[:, FIRST][itself].any()
     assert (pairs.target[:, FIRST] != pairs.target[:, SECOND]).all()
     for kind in (CROSS, SAME_S, SAME_T):
         assert abs(pairs.swap[:, kind].mean() - 0.5) < 0.04
@@ -154,6 +157,48 @@ def test_a_different_target_is_matched_to_the_source(faint: float, slope: float)
     assert pairs.report()["target_reuse_max"] < 400
 
 
+@pytest.mark.parametrize("share", [1.0, 0.5])
+@pytest.mark.parametrize("draw", [draw_pairs, draw_singles])
+def test_a_label_is_shown_as_often_as_the_epoch_has_it(draw, share: float) -> None:
+    """Pairing puts no galaxy in the place of another: else it would undo the flattening."""
+    rng = np.random.default_rng(15)
+    mag_s, mag_t = magnitudes(4000, rng), magnitudes(3000, rng)
+    order = rng.choice(4000, 3968, p=np.exp(mag_s) / np.exp(mag_s).sum())
+    settings = AdaptConfig(judged_share=share)
+    drawn = draw(order, mag_s, mag_t, BATCH, rng, settings)
+    source, target = (
+        (drawn.source, drawn.target) if isinstance(drawn, Pairs) else (drawn[0], drawn[1])
+    )
+    np.testing.assert_array_equal(np.sort(source, axis=None), np.sort(order))
+    assert target.shape == (62, share * BATCH)
+    # Each batch is a fair sample of the epoch, too.
+    for part in (slice(0, 16), slice(24, 32), slice(32, 64)):
+        assert abs(mag_s[source[:, part]].mean() - mag_s[order].mean()) < 0.1
+
+
+def test_two_of_a_pair_are_not_always_the_same_two() -> None:
+    rng, mag = np.random.default_rng(16), np.linspace(23, 25, 400)
+    met: dict[int, set[int]] = {}
+    for _ in range(200):
+        pairs = draw_pairs(rng.permutation(400), mag, mag, 8, rng, SETTINGS)
+        for one, other in zip(pairs.source[:, 4:6].flat, pairs.source[:, 6:].flat, strict=True):
+            met.setdefault(int(one), set()).add(int(other))
+    assert np.mean([len(others) for others in met.values()]) > 15
+
+
+def test_a_single_galaxy_has_a_target_as_bright() -> None:
+    rng = np.random.default_rng(17)
+    mag_s, mag_t = magnitudes(6000, rng), magnitudes(4000, rng, 24.3)
+    source, target, near = draw_singles(
+        rng.permutation(6000), mag_s, mag_t, BATCH, rng, AdaptConfig(judged_share=0.5)
+    )
+    gap = np.abs(mag_s[source[:, :32]] - mag_t[target])
+    assert (gap[near] <= SETTINGS.max_gap_mag).all()
+    assert 0.4 < near.mean() < 0.7
+    assert mag_s[source[:, :32]][~near].min() > 16
+    assert np.bincount(target.ravel()).max() < 30
+
+
 def test_partners_come_from_the_epoch_and_from_one_field() -> None:
     rng = np.random.default_rng(12)
     mag_s, mag_t = magnitudes(4000, rng), magnitudes(3000, rng)
@@ -182,7 +227,7 @@ def test_what_cannot_be_paired_is_refused() -> None:
     def draw(batch_size=8, mag_target=mag):
         return draw_pairs(np.arange(100), mag, mag_target, batch_size, rng, SETTINGS)
 
-    with pytest.raises(ConfigError, match=r"train.batch_size is 6; .*a multiple of 4"):
+    with pytest.raises(ConfigError, match=r"train.batch_size = 6 is 6; .*a multiple of 4"):
         draw(batch_size=6)
     with pytest.raises(ConfigError, match=r"train.batch_size is 128, more than the 100"):
         draw(batch_size=128)
