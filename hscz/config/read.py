@@ -122,7 +122,11 @@ def changed(
     ...
     hscz.errors.ConfigError: recipe adabn: predict.renormalise is true, but network.norm is ...
     """
-    sections = {key: as_mapping(getattr(config, key)) | dict(to) for key, to in changes.items()}
+    # A preset of the network stands in the place of all its settings.
+    standing = {
+        k: {} if "size" in to else as_mapping(getattr(config, k)) for k, to in changes.items()
+    }
+    sections = {key: standing[key] | dict(to) for key, to in changes.items()}
     return parse({**vars(config), **sections}, where)
 
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 from pydantic import ValidationError, WrapValidator
 
-from hscz.config.learn import AdaptConfig, FlattenConfig, TrainConfig
+from hscz.config.learn import AdaptConfig, FlattenConfig, NetworkConfig, TrainConfig
 from hscz.config.results import PredictConfig
 from hscz.config.section import section
 from hscz.config.values import Count, Flag, Natural, named_in
@@ -54,6 +54,10 @@ class RecipeConfig:
     """Estimator in place of the network, such as knn; empty takes that of the base."""
     swap_u: Flag = False
     """Train on the u-type band that the target lacks."""
+    network: Annotated[NetworkConfig, WrapValidator(_as_written)] = field(
+        default_factory=NetworkConfig
+    )
+    """Settings of [network] that differ; with size they are those of that preset."""
     train: Annotated[TrainConfig, WrapValidator(_as_written)] = field(default_factory=TrainConfig)
     """Settings of [train] that differ; TARGET stands for the target."""
     adapt: Annotated[AdaptConfig, WrapValidator(_as_written)] = field(default_factory=AdaptConfig)

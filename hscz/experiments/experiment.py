@@ -24,7 +24,7 @@ from hscz.survey import EQUIVALENT_BANDS, counterpart, equivalents
 NETWORK = "network"
 """The method of recipes that name none."""
 
-SECTIONS = ("train", "adapt", "flatten", "predict")
+SECTIONS = ("network", "train", "adapt", "flatten", "predict")
 
 
 @dataclass(frozen=True)

@@ -37,7 +37,7 @@ class Recipe:
         One of `hscz.seams.ESTIMATORS`; empty takes that of the base, and a network without one.
     swap_u : bool
         Train on the u-type band that the target lacks.
-    train, adapt, flatten, predict : mapping
+    network, train, adapt, flatten, predict : mapping
         Settings of these sections that differ.
     colour, marker : str
         In figures; empty for those of any recipe of the user's own.
@@ -49,6 +49,7 @@ class Recipe:
     base: str = ""
     method: str = ""
     swap_u: bool = False
+    network: Settings = field(default_factory=dict)
     train: Settings = field(default_factory=dict)
     adapt: Settings = field(default_factory=dict)
     flatten: Settings = field(default_factory=dict)
@@ -60,7 +61,7 @@ class Recipe:
     @property
     def trains(self) -> bool:
         """Whether it has networks of its own; otherwise it uses those of its base."""
-        return not self.base or bool(self.train or self.adapt or self.flatten)
+        return not self.base or any((self.network, self.train, self.adapt, self.flatten))
 
 
 BASELINE, SPECTRA, ADVERSARY, SPECTRA_AND_ADVERSARY = "v0", "v1", "v2", "v3"

@@ -8,6 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from hscz.errors import ConfigError
+from hscz.learn.normalise import running_statistics_kept
 from hscz.schema import central_pixels
 
 SCALINGS = {
@@ -153,6 +154,31 @@ class Network(nn.Module):
     def logits(self, maps: Tensor, layer: str) -> Tensor:
         """Return the logits (n, bins) of maps that left a named layer."""
         return self.head(self.body[self._after(layer) :](maps).flatten(1))
+
+    def scatter(self, image: Tensor) -> dict[str, float]:
+        """Return how much the maps of galaxies differ after each layer, and their logits.
+
+        A network in which the differences die on the way learns late or not at all.
+
+        Parameters
+        ----------
+        image : Tensor, shape (n, band, y, x)
+            Stamps of different galaxies in counts, normalised as a batch in training.
+
+        Returns
+        -------
+        dict of str to float
+            Standard deviation between the galaxies, root mean square over maps and pixels, by
+            layer; ``logits`` is the last.
+        """
+        found, maps, mode = {}, self.scaling(image), self.training
+        with torch.no_grad(), running_statistics_kept(self.train()):
+            for name, layer in self.body.named_children():
+                maps = layer(maps)
+                found[name] = maps
+            found["logits"] = self.head(maps.flatten(1))
+        self.train(mode)
+        return {name: float(y.std(0).square().mean().sqrt()) for name, y in found.items()}
 
     def _after(self, layer: str) -> int:
         if layer not in self.layer_names:

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from hscz.cli import main
+from hscz.config import mock_field, parse
+from hscz.config.learn import NETWORK_PRESETS
+from hscz.experiments.experiment import experiments
 
 FILE = """
 stores = "out"
@@ -34,3 +38,25 @@ def test_a_recipe_that_needs_normalisation_is_refused_at_once(
     assert [path.name for path in tmp_path.iterdir()] == ["run.toml"]
     file.write_text(FILE.format(size="compact", recipe=recipe))
     assert main(["run", "--dry-run", str(file)]) == 0
+
+
+def test_a_recipe_may_have_a_network_of_its_own() -> None:
+    fields = {"COSMOS_UDF": [1, 1], "DEEP2": [1, 1]}
+    recipes = {
+        "small": {"base": "v0", "network": {"size": "compact", "dense": [64]}},
+        "grouped": {"base": "v0", "network": {"norm": "group"}},
+    }
+    config = parse(
+        {
+            "mock": {"fields": fields},
+            "network": {"layers": ["conv 4 5 relu"]},
+            "recipes": recipes,
+            "experiments": {"targets": ["DEEP2"], "recipes": ["v0", *recipes]},
+        }
+    )
+    config = replace(config, fields={name: mock_field(config.root, name) for name in fields})
+    plain, small, grouped = (one.config for one in experiments(config))
+    assert small.network == replace(NETWORK_PRESETS["compact"], dense=(64,))
+    assert grouped.network == replace(plain.network, norm="group")
+    assert plain.network == config.network
+    assert len({one.train.name for one in (plain, small, grouped)}) == 3
