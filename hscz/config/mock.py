@@ -3,59 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict, field
-from typing import Annotated, Any, Self
+from dataclasses import MISSING, asdict, field
+from typing import Annotated, Any, Literal, Self
 from zlib import crc32
 
-import numpy as np
 from annotated_types import Ge, Le
-from pydantic import model_validator
+from pydantic import AfterValidator, WithJsonSchema, model_validator
+from pydantic_core import ArgsKwargs
 
+from hscz.config.conditions import CONDITIONS, BandOfMock, Conditions, FieldOfMock
 from hscz.config.section import section
-from hscz.config.values import Amount, Natural, Number, Positive, Whole, one_of
+from hscz.config.values import Amount, Natural, Number, Positive, Share, Whole, once_each
 from hscz.errors import ConfigError
-from hscz.survey import FIELDS, PIXEL_SCALE_ARCSEC, STAMP_PX, ZERO_POINT_MAG, equivalents
-
-DEPTH_MAG: Mapping[str, float] = {
-    "u": 27.0,
-    "us": 27.0,
-    "g": 26.5,
-    "r": 26.3,
-    "i": 26.0,
-    "z": 25.3,
-    "y": 24.5,
-}
-"""Depth of the Deep layer, AB mag: 5 sigma in a 2 arcsec aperture on white noise.
-
-u, g and y are the paper's medians; r, i and z lie between them by the differences measured on
-real HSC coadds (g - r 0.2, g - i 0.5). The UltraDeep layer goes one magnitude deeper in grizy.
-"""
-
-SEEING_ARCSEC: Mapping[str, float] = {
-    "u": 0.92,
-    "us": 0.92,
-    "g": 0.81,
-    "r": 0.74,
-    "i": 0.60,
-    "z": 0.69,
-    "y": 0.74,
-}
-"""Median FWHM of the PSF: HSC PDR2 (pipeline configuration) and CLAUDS (Sawicki et al. 2019)."""
-
-SKY_MAG_ARCSEC2: Mapping[str, float] = {
-    "u": 22.96,
-    "us": 22.80,
-    "g": 22.26,
-    "r": 21.20,
-    "i": 20.48,
-    "z": 19.60,
-    "y": 18.61,
-}
-"""Dark sky, AB mag per square arcsec (LSST technical note SMTN-002; u* read between u and g)."""
-
-XMM_DEEP_OFFSET_MAG: Mapping[str, float] = {"us": -0.2, "g": -0.2, "r": -0.2}
-"""Calibration flaw of XMM_DEEP: r - i comes out 0.2 too blue, every other adjacent colour right."""
-
+from hscz.survey import FIELDS, STAMP_PX
 
 LABEL_FILES: Mapping[str, str] = {
     "cosmos2020-classic": "COSMOS2020_CLASSIC_mock.fits",
@@ -84,65 +44,56 @@ MAX_TILT = 2.0
 """Largest tilt of n(z) either way; beyond, far more galaxies would be drawn than kept."""
 
 
-FieldOfMock = Annotated[str, *one_of(*FIELDS)]
-BandOfMock = Annotated[str, *one_of(*DEPTH_MAG)]
+HARD: Mapping[str, Any] = {
+    "depth_field_rms_mag": 0.1,
+    "depth_tile_rms_mag": 0.08,
+    "seeing_field_rms_relative": 0.05,
+    "seeing_tile_rms_relative": 0.03,
+    "psf_ellipticity": 0.05,
+    "psf_beta": (2.5, 3.5, 4.5),
+    "psf_wing_share": 0.12,
+    "noise_correlation": {
+        **{"u": 0.45, "us": 0.4},
+        **{"g": 0.15, "r": 0.2, "i": 0.25, "z": 0.2, "y": 0.15},
+    },
+    "sky_residual_sigma": 0.12,
+    "sky_bowl_share": 0.1,
+    "zero_point_rms_mag": 0.04,
+    "zero_point_tile_rms_mag": 0.01,
+    "agn_share": 0.04,
+    "overlooked_star_share": 0.3,
+    "clump_light_share": 0.2,
+    "label_failure_contrast": 4.0,
+    "label_confused_share": 0.85,
+    "label_lost_passive_share": 0.4,
+    "label_lost_high_z_share": 0.4,
+}
+"""What ``mock.difficulty = "hard"`` sets, where the file gives no value of its own."""
+
 Patches = Annotated[Whole, Ge(1), Le(9)]
+Correlation = Annotated[Number, Ge(0), Le(0.6)]
+PSF_SLOPES = (2.5, 3.5, 4.5)
+"""Slopes of the Moffat profile that have a transform without an integral."""
+
+
+def _has_transform(slope: float) -> float:
+    if slope not in PSF_SLOPES:
+        raise ValueError(f"is {slope}; use 2.5, 3.5 or 4.5")
+    return slope
+
+
+Slope = Annotated[
+    Number,
+    AfterValidator(_has_transform),
+    WithJsonSchema({"type": "number", "enum": list(PSF_SLOPES)}),
+]
 Tilt = Annotated[Number, Ge(-MAX_TILT), Le(MAX_TILT)]
 
 
-@section
-class Conditions:
-    """How one field was observed."""
-
-    depth_mag: Mapping[BandOfMock, Number]
-    """Depth by band, AB mag: 5 sigma in a 2 arcsec aperture on white noise."""
-    seeing_arcsec: Mapping[BandOfMock, Positive]
-    """Mean FWHM of the PSF by band."""
-    flux_offset_mag: Mapping[BandOfMock, Number] = field(default_factory=dict)
-    """Error of the photometric calibration by band; negative is too bright. 0 where absent."""
-
-    def sky_sigma(self, band: str) -> float:
-        """Return the scatter of one sky pixel in counts.
-
-        Examples
-        --------
-        >>> round(CONDITIONS["COSMOS_UDF"].sky_sigma("i"), 4)
-        0.019
-        """
-        pixels_in_aperture = np.pi / PIXEL_SCALE_ARCSEC**2
-        limit = 10 ** (0.4 * (ZERO_POINT_MAG - self.depth_mag[band]))
-        return float(limit / 5.0 / np.sqrt(pixels_in_aperture))
-
-    def psf_fwhm_px(self, band: str) -> float:
-        """Return the mean FWHM of the PSF in pixels."""
-        return self.seeing_arcsec[band] / PIXEL_SCALE_ARCSEC
-
-
-def _conditions(
-    field_name: str,
-    hsc_deeper_mag: float,
-    u_deeper_mag: float,
-    seeing_factor: float,
-    flux_offset_mag: Mapping[str, float] | None = None,
-) -> Conditions:
-    bands = FIELDS[field_name].bands
-    deeper = {b: u_deeper_mag if b in equivalents("u") else hsc_deeper_mag for b in bands}
-    return Conditions(
-        depth_mag={b: round(DEPTH_MAG[b] + deeper[b], 2) for b in bands},
-        seeing_arcsec={b: round(SEEING_ARCSEC[b] * seeing_factor, 3) for b in bands},
-        flux_offset_mag=flux_offset_mag or {},
-    )
-
-
-CONDITIONS: Mapping[str, Conditions] = {
-    "COSMOS_UDF": _conditions("COSMOS_UDF", 1.0, 0.4, 1.0),
-    "COSMOS_DEEP": _conditions("COSMOS_DEEP", 0.0, 0.1, 1.03),
-    "XMM_UDF": _conditions("XMM_UDF", 0.9, 0.35, 1.02),
-    "XMM_DEEP": _conditions("XMM_DEEP", -0.35, -0.2, 1.15, XMM_DEEP_OFFSET_MAG),
-    "ELAIS": _conditions("ELAIS", -0.05, 0.0, 1.06),
-    "DEEP2": _conditions("DEEP2", -0.15, 0.0, 1.12),
-}
-"""How the six fields were observed: XMM_UDF is closest to COSMOS_UDF, XMM_DEEP the shallowest."""
+def _plain(key: str) -> Any:
+    """Return the value of a key of `HARD` on a plain sky."""
+    made = MockSettings.__dataclass_fields__[key]
+    return made.default if made.default_factory is MISSING else made.default_factory()
 
 
 def _all_fields() -> dict[str, tuple[int, int]]:
@@ -178,6 +129,12 @@ class MockSettings:
     >>> parse(tomllib.loads(text)).mock.conditions_of("DEEP2").flux_offset_mag
     {'u': 0.05}
 
+    A harder sky, but for its zero points:
+
+    >>> hard = MockSettings(difficulty="hard", zero_point_rms_mag=0.0)
+    >>> hard.psf_ellipticity, hard.zero_point_rms_mag
+    (0.05, 0.0)
+
     >>> MockSettings(fields={"EGS": (2, 1)})
     Traceback (most recent call last):
     ...
@@ -186,6 +143,9 @@ class MockSettings:
 
     seed: Natural = 1
     """Seed of every random draw."""
+    difficulty: Literal["plain", "hard"] = "plain"
+    """Defaults of the keys from depth_field_rms_mag on: plain has a regular sky and flawless
+    calibration, hard has flaws of every kind at once. A key that is given counts by itself."""
     fields: Mapping[FieldOfMock, tuple[Patches, Patches]] = field(default_factory=_all_fields)
     """Fields to make, and how many patches each has along x and y, at most 9 as in a real tract.
     Three by three patches of the default size hold about 10,000 galaxies of i < 25."""
@@ -204,12 +164,72 @@ class MockSettings:
     """Mean number of satellite trails, per band."""
     gaps_per_deg2: Amount = 30.0
     """Mean number of holes without data, per band."""
+    depth_field_rms_mag: Amount = 0.0
+    """Scatter of the depth over a field, smooth over 0.2 to 0.4 degrees. Hard: 0.1."""
+    depth_tile_rms_mag: Amount = 0.0
+    """Scatter of the depth from tile to tile; a tile is the part of the sky that lies deeper in one
+    patch than in others. Hard: 0.08."""
+    seeing_field_rms_relative: Amount = 0.03
+    """Scatter of the seeing over a field, smooth over 0.2 to 0.4 degrees, over its mean. Hard:
+    0.05."""
+    seeing_tile_rms_relative: Amount = 0.0
+    """Scatter of the seeing from tile to tile over its mean. Hard: 0.03."""
+    psf_ellipticity: Annotated[Number, Ge(0), Le(0.2)] = 0.0
+    """Root mean square of the PSF's ellipticity (a² - b²) / (a² + b²), half of it the same all over
+    a field and band and half smoothly varying. Hard: 0.05."""
+    psf_beta: Annotated[tuple[Slope, ...], AfterValidator(once_each)] = (2.5,)
+    """Slopes of the Moffat profile among which each field draws that of its PSF. Hard: 2.5, 3.5 and
+    4.5."""
+    psf_wing_share: Annotated[Number, Ge(0), Le(0.5)] = 0.0
+    """Mean share of the PSF's light in a second Moffat profile of slope 2.5 and twice the scale;
+    each field and band draws 0.5 to 1.5 times as much. Hard: 0.12."""
+    noise_correlation: Mapping[BandOfMock, Correlation] = field(default_factory=dict)
+    """By band, how much the sky noise of neighbouring pixels is correlated by resampling, at the
+    same noise in an aperture; 0.08 and -0.04 at two pixels where absent. Hard: 0.45 in u and 0.4 in
+    u*, whose pixels had another scale, 0.15 to 0.25 in the others."""
+    sky_residual_sigma: Amount = 0.05
+    """Waves that the sky subtraction left, in units of the noise of a pixel. Hard: 0.12."""
+    sky_bowl_share: Share = 0.0
+    """Mean share of a bright galaxy's light that the sky subtraction took for sky, from a region of
+    7 arcsec around it; it scatters by as much again, to negative values too. Hard: 0.1."""
+    zero_point_rms_mag: Amount = 0.0
+    """Scatter of the zero points of fields and bands; in COSMOS half of it. What a field's
+    flux_offset_mag says comes in addition. Hard: 0.04."""
+    zero_point_tile_rms_mag: Amount = 0.0
+    """Scatter of the zero points of tiles in each band. Hard: 0.01."""
+    agn_share: Share = 0.0
+    """Share of galaxies that hold an active nucleus, which gives 10 to 95 % of their light in i.
+    Hard: 0.04."""
+    overlooked_star_share: Share = 0.0
+    """Share of stars that the catalogue takes for galaxies whatever their size. Hard: 0.3."""
+    clump_light_share: Annotated[Number, Ge(0), Le(0.5)] = 0.0
+    """Mean share of the discs' light in i that comes from clumps, which are bluer. Hard: 0.2."""
+    label_failure_contrast: Annotated[Number, Ge(1)] = 1.0
+    """How many times as often COSMOS2020 fails on galaxies that are dusty, faint and blue or
+    active as on others; the mean rate stays. Hard: 4."""
+    label_confused_share: Share = 0.5
+    """Share of COSMOS2020's failures that take the Lyman break for the Balmer break or the reverse,
+    where either is in sight; the others hold any redshift. Hard: 0.85."""
+    label_lost_passive_share: Share = 0.0
+    """Share of passive galaxies of i = 25 that COSMOS2020 lacks beyond the usual; it rises from 0
+    at i = 24. Hard: 0.4."""
+    label_lost_high_z_share: Share = 0.0
+    """The same for other galaxies of z > 2. Hard: 0.4."""
     conditions: Mapping[FieldOfMock, Conditions] = field(default_factory=dict)
     """Depth, seeing and calibration of fields, in place of those in `CONDITIONS`."""
     redshift_tilt: Mapping[FieldOfMock, Tilt] = field(default_factory=dict)
     """By field, the exponent t of a factor (1 + z)^t on n(z) at fixed i magnitude; 0 where absent.
     The counts n(m) stay, n(z | m) differs from that of other fields by a known factor; see
     `hscz.mock.label_shift`."""
+
+    @model_validator(mode="before")
+    @classmethod
+    def _difficulty_sets_defaults(cls, given: Any) -> Any:
+        keys = given.kwargs if isinstance(given, ArgsKwargs) else given
+        if not isinstance(keys, Mapping) or keys.get("difficulty") != "hard":
+            return given
+        keys = {**HARD, **keys}
+        return ArgsKwargs((), keys) if isinstance(given, ArgsKwargs) else keys
 
     @model_validator(mode="after")
     def _patches_overlap(self) -> Self:
@@ -259,7 +279,11 @@ class MockSettings:
     def of_field(self, name: str) -> dict[str, Any]:
         """Return all that decides what the files of one field hold, as plain values."""
         record = asdict(self)
-        # Without a tilt, files made before there were tilts are still what is asked for.
+        del record["difficulty"]
+        # A plain sky without tilts is that of files made before there were such settings.
+        for key in HARD:
+            if record[key] == _plain(key):
+                del record[key]
         if tilt := record.pop("redshift_tilt").get(name):
             record["redshift_tilt"] = tilt
         record["field"] = name

@@ -13,8 +13,8 @@ from numpy.typing import NDArray
 
 from hscz.constants import MAG_PER_RELATIVE_ERROR
 from hscz.files.atomic import write_atomic
-from hscz.mock.exposure import FieldPlan
 from hscz.mock.photometry import NOT_OBSERVED_MAG, aperture_magnitudes, detect, seen_radius_arcsec
+from hscz.mock.plan import FieldPlan
 from hscz.survey import OPTICAL_BANDS, PIXEL_SCALE_ARCSEC
 
 COLUMN_NAMES: Mapping[str, str] = {name: name for name in OPTICAL_BANDS} | {"us": "uS"}
@@ -26,6 +26,7 @@ FOOTPRINT_BITS: Mapping[str, int] = {"i": 0, "u": 1, "us": 2}
 _STAR_EXCESS = 0.06
 _COMPACT_EXCESS = 0.04
 _COMPACT_I_MAG = 23.5
+_OVERLOOKED_STELLARITY = 0.5
 
 
 def write_catalogue(plan: FieldPlan, z_sed: pd.DataFrame, folder: Path) -> pd.DataFrame:
@@ -137,12 +138,20 @@ def _classes(plan: FieldPlan, found: pd.DataFrame, rng: np.random.Generator) -> 
     called_star = rng.random(len(found)) < np.where(
         is_star, 0.98 - 0.28 * faintness, 0.03 * faintness
     )
-    compact = (excess < _COMPACT_EXCESS) & (mag < _COMPACT_I_MAG)
+    overlooked = is_star & _drawn_overlooked(plan, len(found))
+    compact = (excess < _COMPACT_EXCESS) & (mag < _COMPACT_I_MAG) & ~overlooked
+    stellar[overlooked] *= _OVERLOOKED_STELLARITY
     return {
         "CLASS_STAR_HSC_I": np.clip(stellar, 0.0, 0.99).astype(np.float32),
         "COMPACT": compact.astype(np.int16),
-        "OBJ_TYPE": np.where(called_star & (excess < 0.3), 2, 0).astype(np.int16),
+        "OBJ_TYPE": np.where(called_star & (excess < 0.3) & ~overlooked, 2, 0).astype(np.int16),
     }
+
+
+def _drawn_overlooked(plan: FieldPlan, n: int) -> NDArray[np.bool_]:
+    """Draw which objects would be taken for galaxies if they were stars."""
+    stream = plan.settings.stream(plan.grid.field.name, "overlooked")
+    return np.random.default_rng(stream).random(n) < plan.settings.overlooked_star_share
 
 
 def _magnitudes(found: pd.DataFrame, apertures: pd.DataFrame) -> dict[str, NDArray]:

@@ -14,6 +14,7 @@ from scipy.spatial import cKDTree
 from hscz.config.mock import LABEL_FILES
 from hscz.constants import MAG_PER_RELATIVE_ERROR
 from hscz.files.atomic import write_atomic
+from hscz.mock.label_flaws import REGULAR, LabelFlaws
 from hscz.mock.photoz import four_redshifts, mistaken_redshift
 from hscz.mock.population import galactic_ebv
 from hscz.survey import BANDS, FIELDS
@@ -44,7 +45,11 @@ def covered(truth: pd.DataFrame, field: str) -> NDArray[np.bool_]:
 
 
 def write_cosmos2020(
-    truth: pd.DataFrame, folder: Path, field: str, rng: np.random.Generator
+    truth: pd.DataFrame,
+    folder: Path,
+    field: str,
+    rng: np.random.Generator,
+    flaws: LabelFlaws = REGULAR,
 ) -> dict[str, Path]:
     """Write the CLASSIC and the FARMER catalogue of a field.
 
@@ -59,6 +64,8 @@ def write_cosmos2020(
     folder : Path
     field : str
     rng : numpy.random.Generator
+    flaws : LabelFlaws
+        What redshifts and completeness depend on beyond magnitude.
 
     Returns
     -------
@@ -68,7 +75,14 @@ def write_cosmos2020(
     objects = truth[covered(truth, field)].reset_index(drop=True)
     if objects.empty:
         return {}
-    redshifts = four_redshifts(objects["z_true"].to_numpy(), objects["mag_i"].to_numpy(), rng)
+    redshifts = four_redshifts(
+        objects["z_true"].to_numpy(),
+        objects["mag_i"].to_numpy(),
+        rng,
+        flaws.failure_rate_factor(objects),
+        flaws.confused_share,
+    )
+    lost = flaws.lost(objects, rng)
     common: dict[str, NDArray] = {
         "FLAG_COMBINED": _near_bright_star(objects).astype(np.int16),
         "EBV_MW": galactic_ebv(field, objects["ra"], objects["dec"]),
@@ -82,6 +96,7 @@ def write_cosmos2020(
             objects, redshifts[name, "lephare"], redshifts[name, "eazy"], rng
         )
         kept = rng.permutation(len(objects))[: round(len(objects) * (1 - _LOST_FRACTION[name]))]
+        kept = kept[~lost[kept]]
         table = Table({key: values[kept] for key, values in columns.items()})
         table.add_column(np.arange(1, len(table) + 1), name="ID", index=0)
         path = Path(folder) / LABEL_FILES[f"cosmos2020-{name.lower()}"]

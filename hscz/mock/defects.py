@@ -10,7 +10,7 @@ from scipy.ndimage import gaussian_filter, maximum_filter1d
 
 from hscz.config.mock import MockSettings
 from hscz.mock.grid import FieldGrid, Patch
-from hscz.mock.render import MOFFAT_BETA, MOFFAT_FWHM
+from hscz.mock.psf import PLAIN_PSF
 from hscz.sky.mask import (
     BRIGHT_STAR,
     CLIPPED,
@@ -178,8 +178,8 @@ def saturate(image: FloatArray, mask: MaskArray) -> None:
 
 def star_peak(flux: float, psf_fwhm_px: float) -> float:
     """Return the peak that a star would have if no pixel saturated."""
-    alpha = psf_fwhm_px / MOFFAT_FWHM
-    return flux * (MOFFAT_BETA - 1.0) / (np.pi * alpha**2)
+    alpha = psf_fwhm_px / PLAIN_PSF.fwhm
+    return flux * (PLAIN_PSF.beta - 1.0) / (np.pi * alpha**2)
 
 
 def bleed(image: FloatArray, mask: MaskArray, x_px: float, y_px: float, peak: float) -> None:

@@ -14,6 +14,7 @@ from hscz.config.mock import LABEL_FILES, LABELS_OF_FIELD
 from hscz.errors import ConfigError
 from hscz.files.atomic import write_atomic
 from hscz.mock.cosmos2020 import write_cosmos2020
+from hscz.mock.label_flaws import REGULAR, LabelFlaws
 from hscz.mock.photoz import sed_redshift
 from hscz.mock.population import FIELD_NUMBER
 from hscz.mock.spectra import LINES, SPEED_OF_LIGHT_ANGSTROM
@@ -38,7 +39,11 @@ _AB_FLUX_CGS = 3.631e-20
 
 
 def write_label_catalogues(
-    truth: pd.DataFrame, folder: Path, field: str, seed: int
+    truth: pd.DataFrame,
+    folder: Path,
+    field: str,
+    seed: int,
+    flaws: LabelFlaws = REGULAR,
 ) -> dict[str, Path]:
     """Write the catalogues that hold redshift labels for a field.
 
@@ -55,6 +60,8 @@ def write_label_catalogues(
         A key of `hscz.survey.FIELDS`.
     seed : int
         With the field, fixes every number drawn.
+    flaws : LabelFlaws
+        Of COSMOS2020.
 
     Returns
     -------
@@ -72,7 +79,7 @@ def write_label_catalogues(
         raise ConfigError(f"field {field!r} is unknown; the fields are {', '.join(FIELD_NUMBER)}")
     folder = Path(folder)
     rngs = [np.random.default_rng([seed, FIELD_NUMBER[field], stage]) for stage in (1, 2, 3)]
-    paths = write_cosmos2020(truth, folder, field, rngs[0])
+    paths = write_cosmos2020(truth, folder, field, rngs[0], flaws)
     paths |= write_spectroscopy(truth, folder, field, rngs[1])
     if "nb921-oii" in LABELS_OF_FIELD[field]:
         table = Table.from_pandas(oii_emitters(truth, rngs[2]))

@@ -34,10 +34,27 @@ def bulge_fractions(fraction_i: FloatArray) -> dict[str, FloatArray]:
     >>> {b: round(float(f[0]), 2) for b, f in bulge_fractions(np.array([0.5])).items()}
     {'u': 0.29, 'us': 0.3, 'g': 0.36, 'r': 0.44, 'i': 0.5, 'z': 0.54, 'y': 0.57}
     """
+    return fractions_by_band(fraction_i, _BULGE_COLOUR)
+
+
+def fractions_by_band(fraction_i: FloatArray, colour: float) -> dict[str, FloatArray]:
+    """Return in each band the share of a component from that in i.
+
+    Parameters
+    ----------
+    fraction_i : ndarray, shape (n,)
+    colour : float
+        Component minus rest, in magnitudes per ln(wavelength): negative is redder.
+
+    Returns
+    -------
+    dict of str to ndarray, shape (n,)
+        By band.
+    """
     fractions = {}
     for name, band in OPTICAL_BANDS.items():
         x = np.log(band.pivot_angstrom / BANDS["i"].pivot_angstrom)
-        brighter = 10 ** (-0.4 * _BULGE_COLOUR * x)
+        brighter = 10 ** (-0.4 * colour * x)
         fractions[name] = fraction_i * brighter / (1.0 - fraction_i + fraction_i * brighter)
     return fractions
 

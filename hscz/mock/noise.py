@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
+
 import numpy as np
 from numpy.typing import NDArray
 from scipy.ndimage import correlate1d
+from scipy.optimize import brentq
 
 FloatArray = NDArray[np.floating]
 
@@ -15,8 +18,56 @@ KERNEL = np.array([-0.02, 0.04, 1.0, 0.04, -0.02])
 """Resampling kernel: neighbours correlate by +0.08, next neighbours by -0.04 (real HSC coadds)."""
 
 
+@lru_cache
+def resampling_kernel(correlation: float) -> FloatArray:
+    """Return a kernel that correlates the noise of neighbouring pixels by a given amount.
+
+    Its taps are those of a Gaussian, two to either side, as for an image whose pixels were
+    resampled from another scale.
+
+    Parameters
+    ----------
+    correlation : float
+        Of neighbours along an axis, 0 to 0.6.
+
+    Returns
+    -------
+    ndarray, shape (5,)
+
+    Examples
+    --------
+    >>> kernel = resampling_kernel(0.45)
+    >>> round(float((kernel[1:] * kernel[:-1]).sum() / (kernel**2).sum()), 6)
+    0.45
+    """
+
+    def of(tap: float) -> FloatArray:
+        return np.array([tap**4, tap, 1.0, tap, tap**4])
+
+    def excess(tap: float) -> float:
+        kernel = of(tap)
+        return float((kernel[1:] * kernel[:-1]).sum() / (kernel**2).sum()) - correlation
+
+    return of(brentq(excess, 0.0, 1.0, xtol=1e-12))
+
+
+def aperture_gain(kernel: FloatArray) -> float:
+    """Return by how much resampling raises the noise of a wide aperture over that of its pixels.
+
+    Examples
+    --------
+    >>> round(aperture_gain(KERNEL), 3)
+    1.077
+    """
+    return float(kernel.sum() ** 2 / (kernel**2).sum())
+
+
 def correlated_noise(
-    seed: list[int], x_px: int, y_px: int, shape: tuple[int, int]
+    seed: list[int],
+    x_px: int,
+    y_px: int,
+    shape: tuple[int, int],
+    kernel: FloatArray = KERNEL,
 ) -> NDArray[np.float32]:
     """Return unit noise as resampling leaves it, for a window of an endless mosaic.
 
@@ -31,6 +82,8 @@ def correlated_noise(
         Mosaic pixel of the window's first pixel.
     shape : (int, int)
         Rows and columns of the window.
+    kernel : ndarray
+        What resampling convolved white noise with, along either axis.
 
     Returns
     -------
@@ -43,10 +96,10 @@ def correlated_noise(
     >>> bool(np.array_equal(part, whole[100:150, 250:310]))
     True
     """
-    halo = len(KERNEL) // 2
+    halo = len(kernel) // 2
     rows, columns = shape
     white = _white_noise(seed, x_px - halo, y_px - halo, (rows + 2 * halo, columns + 2 * halo))
-    kernel = KERNEL / np.sqrt((KERNEL**2).sum())
+    kernel = kernel / np.sqrt((kernel**2).sum())
     for axis in (0, 1):
         white = correlate1d(white, kernel, axis=axis)
     return white[halo : halo + rows, halo : halo + columns]
@@ -135,7 +188,7 @@ def _unit(total: FloatArray, waves: FloatArray) -> FloatArray:
     return total * total.dtype.type(np.sqrt(2.0 / len(waves)))
 
 
-def variance(model: FloatArray, sky_sigma: float, sky_counts: float) -> FloatArray:
+def variance(model: FloatArray, sky_sigma: float | FloatArray, sky_counts: float) -> FloatArray:
     """Return the variance of each pixel: that of the sky, and more where objects add photons.
 
     Photon noise grows as the light: sigma^2 = sky_sigma^2 (1 + object / sky). The ratio of depth
@@ -145,7 +198,7 @@ def variance(model: FloatArray, sky_sigma: float, sky_counts: float) -> FloatArr
     ----------
     model : ndarray
         Noiseless counts of the objects.
-    sky_sigma : float
+    sky_sigma : float or ndarray
         Scatter of an empty pixel, counts.
     sky_counts : float
         Sky brightness, counts per pixel.

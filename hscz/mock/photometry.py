@@ -11,9 +11,9 @@ from numpy.typing import ArrayLike, NDArray
 from scipy.spatial import cKDTree
 
 from hscz.constants import MAG_PER_RELATIVE_ERROR
-from hscz.mock.exposure import FieldPlan, calexp_path
+from hscz.mock.exposure import calexp_path
 from hscz.mock.grid import Patch
-from hscz.mock.render import MOFFAT_BETA, MOFFAT_FWHM
+from hscz.mock.plan import FieldPlan
 from hscz.survey import BANDS, PIXEL_SCALE_ARCSEC, ZERO_POINT_MAG
 
 FloatArray = NDArray[np.floating]
@@ -102,8 +102,9 @@ def detect(plan: FieldPlan) -> pd.DataFrame:
 
 def seen_radius_arcsec(truth: pd.DataFrame, plan: FieldPlan, band: str) -> FloatArray:
     """Return half-light radii as blurred by the PSF, in quadrature."""
-    alpha = plan.psf_fwhm_px(band, truth["x_px"].to_numpy(), truth["y_px"].to_numpy()) / MOFFAT_FWHM
-    psf = alpha * np.sqrt(0.5 ** (1.0 / (1.0 - MOFFAT_BETA)) - 1.0) * PIXEL_SCALE_ARCSEC
+    profile = plan.psf_profile(band)
+    fwhm = plan.psf_fwhm_px(band, truth["x_px"].to_numpy(), truth["y_px"].to_numpy())
+    psf = fwhm / profile.fwhm * profile.half_light * PIXEL_SCALE_ARCSEC
     round_radius = truth["half_light_radius_arcsec"] * np.sqrt(truth["axis_ratio"])
     return np.hypot(psf, round_radius.to_numpy())
 
@@ -122,6 +123,8 @@ def _total_magnitude(
     seen = seen_radius_arcsec(found, plan, band)
     inside = 1.0 - 0.5 ** ((0.5 * APERTURE_ARCSEC / seen) ** 2)
     sky = plan.conditions.sky_sigma(band) * np.sqrt(_aperture_pixels())
+    if deeper_mag := plan.depth_variation(band):
+        sky = sky * 10 ** (-0.4 * deeper_mag.at(found["x_px"].to_numpy(), found["y_px"].to_numpy()))
     sigma = np.hypot(sky / inside, _CALIBRATION_SCATTER * flux)
     measured = flux + sigma * rng.standard_normal(len(flux))
     extinction = BANDS[band].extinction_per_ebv * found["ebv"].to_numpy()

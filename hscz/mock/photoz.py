@@ -57,10 +57,12 @@ SIX_BAND_ACCURACY = Accuracy(
 _BREAK_RATIO = 3800.0 / 1216.0
 
 
-def mistaken_redshift(z: FloatArray, rng: np.random.Generator) -> FloatArray:
+def mistaken_redshift(
+    z: FloatArray, rng: np.random.Generator, confused_share: float = 0.5
+) -> FloatArray:
     """Return redshifts of catastrophic failures.
 
-    Half take the Lyman break for the Balmer break or the reverse, half are those of another
+    Some take the Lyman break for the Balmer break or the reverse, the others are those of another
     galaxy of the sample.
 
     Parameters
@@ -68,6 +70,8 @@ def mistaken_redshift(z: FloatArray, rng: np.random.Generator) -> FloatArray:
     z : ndarray, shape (n,)
         True redshifts.
     rng : numpy.random.Generator
+    confused_share : float
+        Share of those that take one break for the other, where both redshifts can be.
 
     Returns
     -------
@@ -75,7 +79,7 @@ def mistaken_redshift(z: FloatArray, rng: np.random.Generator) -> FloatArray:
     """
     higher, lower = (1.0 + z) * _BREAK_RATIO - 1.0, (1.0 + z) / _BREAK_RATIO - 1.0
     swapped = np.where(z > 2.2, lower, higher)
-    possible = (swapped > 0.02) & (swapped < 5.5) & (rng.random(len(z)) < 0.5)
+    possible = (swapped > 0.02) & (swapped < 5.5) & (rng.random(len(z)) < confused_share)
     return np.where(possible, swapped, rng.permutation(z))
 
 
@@ -122,7 +126,11 @@ def _long_tailed(rng: np.random.Generator, *shape: int) -> FloatArray:
 
 
 def four_redshifts(
-    z: FloatArray, i_mag: FloatArray, rng: np.random.Generator
+    z: FloatArray,
+    i_mag: FloatArray,
+    rng: np.random.Generator,
+    failure_rate_factor: FloatArray | float = 1.0,
+    confused_share: float = 0.5,
 ) -> dict[tuple[str, str], FloatArray]:
     """Draw the redshifts of {CLASSIC, FARMER} x {LePhare, EAZY} for galaxies of COSMOS2020.
 
@@ -135,6 +143,10 @@ def four_redshifts(
     ----------
     z, i_mag : ndarray, shape (n,)
     rng : numpy.random.Generator
+    failure_rate_factor : ndarray, shape (n,), or float
+        Rate of failures over that of all galaxies of the magnitude.
+    confused_share : float
+        See `mistaken_redshift`.
 
     Returns
     -------
@@ -145,9 +157,9 @@ def four_redshifts(
     galaxy = np.sqrt(0.5) * _long_tailed(rng, n)
     photometry = {c: np.sqrt(0.15) * rng.normal(size=n) for c in catalogues}
     templates = {c: np.sqrt(0.15) * rng.normal(size=n) for c in codes}
-    third = COSMOS2020_ACCURACY.outliers_at(i_mag) / 3.0
-    mistaken = {"all": mistaken_redshift(z, rng)}
-    mistaken |= {c: mistaken_redshift(z, rng) for c in catalogues}
+    third = COSMOS2020_ACCURACY.outliers_at(i_mag) / 3.0 * failure_rate_factor
+    mistaken = {"all": mistaken_redshift(z, rng, confused_share)}
+    mistaken |= {c: mistaken_redshift(z, rng, confused_share) for c in catalogues}
     fails = {who: rng.random(n) < third for who in mistaken}
     scale = COSMOS2020_ACCURACY.sigma_at(i_mag) * (1.0 + z)
     found = {}
@@ -157,7 +169,7 @@ def four_redshifts(
             error = galaxy + photometry[catalogue] + templates[code] + single
             estimate = z - 0.003 * z * (1.0 + z) + scale * error
             alone = rng.random(n) < third
-            estimate = np.where(alone, mistaken_redshift(z, rng), estimate)
+            estimate = np.where(alone, mistaken_redshift(z, rng, confused_share), estimate)
             for who in (catalogue, "all"):
                 estimate = np.where(fails[who], mistaken[who] + 0.3 * scale * single, estimate)
             found[catalogue, code] = np.clip(estimate, 0.001, 6.9)

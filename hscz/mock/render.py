@@ -1,19 +1,23 @@
 """Paint galaxies and stars into mosaics: many objects and all bands at once, in Fourier space.
 
-A galaxy is an exponential disc and a de Vaucouleurs bulge of one centre and shape, seen through
-a Moffat PSF that already holds the response of the pixel. All three have transforms that need
-no integral per object, so a batch of objects costs a product and an inverse FFT per band.
+A galaxy is an exponential disc, perhaps with Gaussian clumps, and a de Vaucouleurs bulge of one
+centre and shape, seen through a PSF that already holds the response of the pixel. All have
+transforms that need no integral per object, so a batch of objects costs a product and an inverse
+FFT per band.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, fields
 from functools import lru_cache
+from typing import Any
 
 import numpy as np
 import scipy.fft
 from numpy.typing import NDArray
+
+from hscz.mock.psf import PLAIN_PSF, PsfProfile
 
 FloatArray = NDArray[np.floating]
 
@@ -23,11 +27,8 @@ DISC_SCALE = 1.6783469900166605
 BULGE_B4 = 7.669249443
 """The constant b of the de Vaucouleurs profile exp(-b ((r/re)^(1/4) - 1))."""
 
-MOFFAT_BETA = 2.5
-"""Slope of the PSF's wings: HSC r PSFs fit 2.4, and 2.5 has a transform in closed form."""
-
-MOFFAT_FWHM = float(2.0 * np.sqrt(2.0 ** (1.0 / MOFFAT_BETA) - 1.0))
-"""FWHM of the PSF in units of its scale alpha."""
+CLUMP_SIGMA = 0.12
+"""Width of a clump, its Gaussian sigma, in half-light radii of the disc."""
 
 STAMP_SIZES_PX = (32, 64, 128, 256, 512, 1024)
 _BATCH_PIXELS = 2**18
@@ -49,6 +50,13 @@ class Sources:
         Major axis, from +x towards +y.
     disc_flux, bulge_flux : ndarray, shape (b, n)
     psf_fwhm_px : ndarray, shape (b, n)
+    psf_e1, psf_e2 : ndarray, shape (b, n), optional
+        Ellipticity of the PSF, (a^2 - b^2) / (a^2 + b^2) times the cosine and the sine of twice
+        the angle from +x; round where left out.
+    clump_flux : ndarray, shape (b, n), optional
+        Light of the clumps in the disc, beyond `disc_flux`; they share it evenly.
+    clump_dx_px, clump_dy_px : ndarray, shape (k, n), optional
+        Offsets of k clumps from the centre.
     """
 
     x_px: FloatArray
@@ -60,21 +68,32 @@ class Sources:
     disc_flux: FloatArray
     bulge_flux: FloatArray
     psf_fwhm_px: FloatArray
+    psf_e1: FloatArray | None = None
+    psf_e2: FloatArray | None = None
+    clump_flux: FloatArray | None = None
+    clump_dx_px: FloatArray | None = None
+    clump_dy_px: FloatArray | None = None
 
     def __len__(self) -> int:
         return len(self.x_px)
 
     def take(self, index: NDArray[np.integer] | NDArray[np.bool_]) -> Sources:
         """Return the objects at `index`."""
-        return Sources(**{f.name: getattr(self, f.name)[..., index] for f in fields(self)})
+        arrays: dict[str, Any] = {f.name: getattr(self, f.name) for f in fields(self)}
+        taken: dict[str, Any] = {
+            name: array if array is None else array[..., index] for name, array in arrays.items()
+        }
+        return Sources(**taken)
 
     def shifted(self, x_px: float, y_px: float) -> Sources:
         """Return the objects with positions counted from another origin."""
-        arrays = {f.name: getattr(self, f.name) for f in fields(self)}
+        arrays: dict[str, Any] = {f.name: getattr(self, f.name) for f in fields(self)}
         return Sources(**arrays | {"x_px": self.x_px - x_px, "y_px": self.y_px - y_px})
 
 
-def stamp_sizes(sources: Sources, floor_counts: FloatArray) -> NDArray[np.int64]:
+def stamp_sizes(
+    sources: Sources, floor_counts: FloatArray, psfs: Sequence[PsfProfile] | None = None
+) -> NDArray[np.int64]:
     """Return the side of the stamp that holds each object, one of `STAMP_SIZES_PX`.
 
     A stamp reaches to where the surface brightness in every band has fallen below a floor. What
@@ -85,6 +104,8 @@ def stamp_sizes(sources: Sources, floor_counts: FloatArray) -> NDArray[np.int64]
     sources : Sources
     floor_counts : ndarray, shape (b,)
         Surface brightness in counts per pixel that may be cut off, a small part of the noise.
+    psfs : sequence of PsfProfile, optional
+        One per band.
 
     Returns
     -------
@@ -92,9 +113,11 @@ def stamp_sizes(sources: Sources, floor_counts: FloatArray) -> NDArray[np.int64]
     """
     floor = np.asarray(floor_counts)[:, None]
     disc, bulge = sources.disc_flux / floor, sources.bulge_flux / floor
-    alpha = sources.psf_fwhm_px / MOFFAT_FWHM
-    psf_peak = (disc + bulge) * (MOFFAT_BETA - 1.0) / (np.pi * alpha**2)
-    psf_reach = alpha * np.maximum(psf_peak, 1.0) ** (0.5 / MOFFAT_BETA)
+    alpha = _psf_scale_px(sources, psfs)
+    # Wings fall as the plain PSF's light does, whatever the slope of the core.
+    beta = PLAIN_PSF.beta
+    psf_peak = (disc + bulge) * (beta - 1.0) / (np.pi * alpha**2)
+    psf_reach = alpha * np.maximum(psf_peak, 1.0) ** (0.5 / beta)
     scale = np.maximum(sources.disc_radius_px / DISC_SCALE, 1e-3)
     disc_peak = np.maximum(disc / (2.0 * np.pi * scale**2), 1.0)
     disc_reach = scale * np.maximum(np.log(disc_peak), 7.0)
@@ -107,7 +130,18 @@ def stamp_sizes(sources: Sources, floor_counts: FloatArray) -> NDArray[np.int64]
     return np.asarray(STAMP_SIZES_PX)[np.minimum(index, len(STAMP_SIZES_PX) - 1)]
 
 
-def paint(sources: Sources, shape: tuple[int, int], floor_counts: FloatArray) -> FloatArray:
+def _psf_scale_px(sources: Sources, psfs: Sequence[PsfProfile] | None) -> FloatArray:
+    """Return the scale alpha of the PSF's core, shape (b, n)."""
+    fwhm = [psf.fwhm for psf in psfs or [PLAIN_PSF] * len(sources.psf_fwhm_px)]
+    return sources.psf_fwhm_px / np.array(fwhm)[:, None]
+
+
+def paint(
+    sources: Sources,
+    shape: tuple[int, int],
+    floor_counts: FloatArray,
+    psfs: Sequence[PsfProfile] | None = None,
+) -> FloatArray:
     """Paint objects into empty images, one per band.
 
     Parameters
@@ -118,6 +152,8 @@ def paint(sources: Sources, shape: tuple[int, int], floor_counts: FloatArray) ->
         Rows and columns.
     floor_counts : ndarray, shape (b,)
         Surface brightness that may be cut off, see `stamp_sizes`.
+    psfs : sequence of PsfProfile, optional
+        One per band; `hscz.mock.psf.PLAIN_PSF` where left out.
 
     Returns
     -------
@@ -134,7 +170,7 @@ def paint(sources: Sources, shape: tuple[int, int], floor_counts: FloatArray) ->
     ((1, 40, 40), 100.0, (16, 20))
     """
     images = np.zeros((len(sources.disc_flux), *shape), np.float32)
-    sizes = stamp_sizes(sources, floor_counts)
+    sizes = stamp_sizes(sources, floor_counts, psfs)
     reachable = (
         (sources.x_px > -sizes)
         & (sources.x_px < shape[1] + sizes)
@@ -145,11 +181,11 @@ def paint(sources: Sources, shape: tuple[int, int], floor_counts: FloatArray) ->
         chosen = np.flatnonzero(reachable & (sizes == size))
         for batch in _batches(chosen, int(size)):
             some = sources.take(batch)
-            _add(images, stamps(some, int(size)), some)
+            _add(images, stamps(some, int(size), psfs), some)
     return images
 
 
-def stamps(sources: Sources, size_px: int) -> FloatArray:
+def stamps(sources: Sources, size_px: int, psfs: Sequence[PsfProfile] | None = None) -> FloatArray:
     """Return stamps of the objects, centred within half a pixel on pixel ``size_px // 2``.
 
     Parameters
@@ -157,35 +193,62 @@ def stamps(sources: Sources, size_px: int) -> FloatArray:
     sources : Sources
     size_px : int
         Side of the stamps, even.
+    psfs : sequence of PsfProfile, optional
+        One per band.
 
     Returns
     -------
     ndarray of float32, shape (n, b, size_px, size_px)
     """
     kx, ky = _wave_numbers(size_px)
-    k = np.hypot(ky[:, None], kx)
     stretched_k2 = _sheared_k2(sources, kx, ky)
     disc = _disc_transform(stretched_k2, sources.disc_radius_px)
     has_bulge = np.flatnonzero(sources.bulge_flux.any(axis=0))
     bulge = _bulge_transform(stretched_k2[has_bulge], sources.bulge_radius_px[has_bulge])
     phase = _phase(sources, kx, ky)
-    alpha = (sources.psf_fwhm_px / MOFFAT_FWHM).astype(np.float32)
+    clumpy, clumps = _clumps_transform(sources, kx, ky)
+    clumps *= phase[clumpy]
+    alpha = _psf_scale_px(sources, psfs)
+    k = np.hypot(ky[:, None], kx)
     out = np.empty((len(sources), len(alpha), size_px, size_px), np.float32)
-    for b in range(len(alpha)):
+    for b, psf in enumerate(psfs or [PLAIN_PSF] * len(alpha)):
         profile = disc * _per_object(sources.disc_flux[b])
         profile[has_bulge] += bulge * _per_object(sources.bulge_flux[b, has_bulge])
-        profile *= moffat_transform(k * _per_object(alpha[b]))
-        out[:, b] = scipy.fft.irfft2(profile * phase, s=(size_px, size_px), overwrite_x=True)
+        blur = psf.transform(_psf_k(sources, b, kx, ky, k) * _per_object(alpha[b]))
+        profile *= blur
+        light = profile * phase
+        if sources.clump_flux is not None and len(clumpy):
+            light[clumpy] += clumps * (blur[clumpy] * _per_object(sources.clump_flux[b, clumpy]))
+        out[:, b] = scipy.fft.irfft2(light, s=(size_px, size_px), overwrite_x=True)
     return out
 
 
-def moffat_transform(k_alpha: FloatArray) -> FloatArray:
-    """Return the transform of a unit Moffat profile of slope 2.5: (1 + t) exp(-t), t = k alpha.
+def _psf_k(sources: Sources, b: int, kx: FloatArray, ky: FloatArray, k: FloatArray) -> FloatArray:
+    """Return |k| in the frame where the PSF of a band is round."""
+    if sources.psf_e1 is None or sources.psf_e2 is None:
+        return k
+    e1, e2 = sources.psf_e1[b], sources.psf_e2[b]
+    shear = np.array([1.0 + e1, 1.0 - e1, 2.0 * e2]) / np.sqrt(1.0 - e1**2 - e2**2)
+    squares = np.stack(np.broadcast_arrays(kx**2, (ky**2)[:, None], kx * ky[:, None]))
+    k2 = shear.T.astype(np.float32) @ squares.reshape(3, -1)
+    return np.sqrt(np.maximum(k2, 0.0, out=k2), out=k2).reshape(len(e1), len(ky), len(kx))
 
-    For a slope beta it is t^(beta-1) K_(beta-1)(t) / (2^(beta-2) Gamma(beta-1)), and the Bessel
-    function of order 3/2 is elementary.
-    """
-    return (1.0 + k_alpha) * np.exp(-k_alpha)
+
+def _clumps_transform(
+    sources: Sources, kx: FloatArray, ky: FloatArray
+) -> tuple[NDArray[np.intp], NDArray[np.complex64]]:
+    """Return the objects with clumps, and the transform of theirs: of unit light, at the centre."""
+    if sources.clump_flux is None or sources.clump_dx_px is None or sources.clump_dy_px is None:
+        return np.zeros(0, np.intp), np.zeros((0, len(ky), len(kx)), np.complex64)
+    clumpy = np.flatnonzero(sources.clump_flux.any(axis=0))
+    sigma = CLUMP_SIGMA * sources.disc_radius_px[clumpy]
+    factors = [
+        np.exp(-1j * offsets[:, clumpy, None] * k - 0.5 * (sigma[:, None] * k) ** 2)
+        for offsets, k in ((sources.clump_dy_px, ky), (sources.clump_dx_px, kx))
+    ]
+    # Round Gaussians are products of one along y and one along x.
+    along_y, along_x = (np.moveaxis(f, 0, -1).astype(np.complex64) for f in factors)
+    return clumpy, along_y @ np.swapaxes(along_x, 1, 2) / np.float32(len(sources.clump_dx_px))
 
 
 @lru_cache(maxsize=1)

@@ -197,6 +197,26 @@ def band_table() -> BandTable:
     )
 
 
+def continuum_colours(l_lambda: FloatArray) -> tuple[FloatArray, dict[str, FloatArray]]:
+    """Return redshifts, and m_band - m_i there of a spectrum without dust (about a second).
+
+    Parameters
+    ----------
+    l_lambda : ndarray, shape (wavelength,)
+        On `hscz.mock.templates.REST_ANGSTROM`, in any unit.
+
+    Returns
+    -------
+    redshift : ndarray, shape (n,)
+    colours : dict of str to ndarray, shape (n,)
+        By band.
+    """
+    per_hz = l_lambda * (REST_ANGSTROM / REFERENCE_ANGSTROM) ** 2
+    maggies, _ = _integrate(per_hz[None] / per_hz[reference_pixel()])
+    mags = dict(zip(OPTICAL_BANDS, _mag(maggies[0]).T, strict=True))
+    return _Z_NODES, {band: mag - mags["i"] for band, mag in mags.items()}
+
+
 def _mag(maggies: FloatArray) -> FloatArray:
     return -2.5 * np.log10(np.maximum(maggies, 1e-8))
 

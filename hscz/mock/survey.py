@@ -10,15 +10,18 @@ from pathlib import Path
 import dask
 import pandas as pd
 
-from hscz.config.mock import DEPTH_MAG, MockSettings
+from hscz.config.conditions import DEPTH_MAG
+from hscz.config.mock import MockSettings
 from hscz.errors import InputError
 from hscz.files.atomic import write_atomic, writing
 from hscz.files.fresh import Key, mark_made, why_stale
 from hscz.files.lock import at_work
 from hscz.mock.catalogue import catalogue_path, write_catalogue
-from hscz.mock.exposure import FieldPlan, write_patch
+from hscz.mock.exposure import write_patch
+from hscz.mock.label_flaws import LabelFlaws
 from hscz.mock.labels import sed_redshift, write_label_catalogues
 from hscz.mock.photoz import SIX_BAND_ACCURACY
+from hscz.mock.plan import FieldPlan
 from hscz.progress import show_progress
 
 RECORD_NAME = "mock.json"
@@ -99,7 +102,7 @@ def _make_field(settings: MockSettings, field: str, folder: Path, progress: bool
         files = [path for paths in dask.compute(*tasks) for path in paths]
     files += _write_tables(plan, folder)
     names = sorted(path.relative_to(folder).as_posix() for path in files)
-    mark_made(folder / RECORD_NAME, key, files=names)
+    mark_made(folder / RECORD_NAME, key, files=names, **_drawn(plan))
 
 
 def why_unmade(settings: MockSettings, field: str, root: Path) -> str:
@@ -114,6 +117,14 @@ def field_key(settings: MockSettings, field: str) -> Key:
         for some in (settings, MockSettings())
     )
     return Key(asked, defaults=usual)
+
+
+def _drawn(plan: FieldPlan) -> dict[str, dict[str, float]]:
+    """Return the errors of the zero points by band for the record; nothing if none is drawn."""
+    if not plan.settings.zero_point_rms_mag:
+        return {}
+    errors = {band: round(plan.zero_point_error_mag(band), 4) for band in plan.bands}
+    return {"zero_point_error_mag": errors}
 
 
 def _clear(folder: Path) -> None:
@@ -133,7 +144,9 @@ def _write_tables(plan: FieldPlan, folder: Path) -> list[Path]:
     inside = plan.truth["x_px"].between(-0.5, columns - 0.5)
     inside &= plan.truth["y_px"].between(-0.5, rows - 0.5)
     truth = plan.truth[inside]
-    labels = write_label_catalogues(truth, folder / "labels", name, seed)
+    labels = write_label_catalogues(
+        truth, folder / "labels", name, seed, LabelFlaws.of(plan.settings)
+    )
     truth_path = folder / "truth" / f"{name}_truth.parquet"
     table = truth.assign(is_detected=truth["object_id"].isin(found["object_id"]))
     write_atomic(truth_path, partial(table.to_parquet, index=False))

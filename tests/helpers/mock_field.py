@@ -6,8 +6,9 @@ import numpy as np
 import pandas as pd
 
 from hscz.config.mock import MockSettings
-from hscz.mock.exposure import FieldPlan, expose
+from hscz.mock.exposure import expose
 from hscz.mock.grid import FieldGrid
+from hscz.mock.plan import FieldPlan
 from hscz.mock.render import paint
 from hscz.survey import BANDS
 

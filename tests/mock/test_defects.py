@@ -5,7 +5,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from hscz.config.mock import CONDITIONS
+from hscz.config.conditions import CONDITIONS
 from hscz.mock import defects
 from hscz.mock.defects import Defects, Trail
 from hscz.sky.mask import mask_value

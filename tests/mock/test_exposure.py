@@ -3,7 +3,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from hscz.config.mock import CONDITIONS, MockSettings
+from hscz.config.conditions import CONDITIONS
+from hscz.config.mock import MockSettings
 from hscz.mock import noise
 from hscz.sky.mask import mask_value
 from hscz.survey import BANDS, FIELDS

@@ -4,9 +4,10 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from hscz.config.mock import CONDITIONS, MockSettings
+from hscz.config.conditions import CONDITIONS
+from hscz.config.mock import MockSettings
 from hscz.config.read import parse
-from hscz.mock.exposure import FieldPlan
+from hscz.mock.plan import FieldPlan
 from hscz.mock.population import draw_field
 
 BOX = (35.0, 35.4), (-5.0, -4.6)

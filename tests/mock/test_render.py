@@ -5,12 +5,11 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from hscz.mock.psf import PLAIN_PSF, PsfProfile
 from hscz.mock.render import (
-    MOFFAT_BETA,
     STAMP_SIZES_PX,
     Sources,
     de_vaucouleurs_table,
-    moffat_transform,
     paint,
     stamp_sizes,
     stamps,
@@ -38,7 +37,7 @@ def one_source(**changes: float) -> Sources:
 
 def galsim_image(source: Sources, size: int) -> np.ndarray:
     galsim = pytest.importorskip("galsim")
-    s = {k: float(np.ravel(v)[0]) for k, v in vars(source).items()}
+    s = {k: float(np.ravel(v)[0]) for k, v in vars(source).items() if v is not None}
     parts = []
     if s["disc_flux"]:
         parts.append(galsim.Exponential(half_light_radius=s["disc_radius_px"], flux=s["disc_flux"]))
@@ -47,7 +46,7 @@ def galsim_image(source: Sources, size: int) -> np.ndarray:
             galsim.DeVaucouleurs(half_light_radius=s["bulge_radius_px"], flux=s["bulge_flux"])
         )
     sheared = galsim.Add(parts).shear(q=s["axis_ratio"], beta=s["angle_rad"] * galsim.radians)
-    psf = galsim.Moffat(beta=MOFFAT_BETA, fwhm=s["psf_fwhm_px"])
+    psf = galsim.Moffat(beta=PLAIN_PSF.beta, fwhm=s["psf_fwhm_px"])
     big = galsim.GSParams(maximum_fft_size=16384, folding_threshold=1e-3)
     image = galsim.Image(size, size, scale=1.0)
     centre = galsim.PositionD(1 + size // 2 + s["x_px"], 1 + size // 2 + s["y_px"])
@@ -88,7 +87,7 @@ def test_a_point_source_has_the_width_of_the_psf():
     star = one_source(disc_radius_px=0.0, psf_fwhm_px=6.0)
     row = stamps(star, 128)[0, 0, 64]
     assert row[64 + 3] == pytest.approx(row[64] / 2, rel=1e-3)
-    assert moffat_transform(np.zeros(1))[0] == 1.0
+    assert PLAIN_PSF.transform(np.zeros(1))[0] == 1.0
 
 
 def test_de_vaucouleurs_table_is_its_transform():
@@ -129,9 +128,40 @@ def test_objects_beyond_the_edge_shed_their_light_into_the_image():
     np.testing.assert_allclose(image, whole[:, 40:80], atol=1e-6)
 
 
+def test_winged_elliptical_psfs_are_those_of_galsim():
+    galsim = pytest.importorskip("galsim")
+    psf, e, angle = PsfProfile(3.5, 0.2), 0.1, 0.4
+    shape = {"psf_e1": e * np.cos(2 * angle), "psf_e2": e * np.sin(2 * angle)}
+    star = replace(one_source(disc_radius_px=0.0), **{k: np.array([[v]]) for k, v in shape.items()})
+    alpha = 4.0 / psf.fwhm
+    parts = (
+        galsim.Moffat(beta=3.5, scale_radius=alpha, flux=80.0),
+        galsim.Moffat(beta=2.5, scale_radius=2.0 * alpha, flux=20.0),
+    )
+    wanted = galsim.Add(parts).shear(e=e, beta=angle * galsim.radians)
+    image = galsim.Image(128, 128, scale=1.0)
+    centre = galsim.PositionD(65, 65)
+    wanted.drawImage(image, method="no_pixel", center=centre)
+    ours = stamps(star, 128, [psf])[0, 0]
+    np.testing.assert_allclose(ours, image.array, atol=2e-3 * ours.max())
+
+
+def test_clumps_are_where_they_are_put_and_add_their_light():
+    clumps = {"clump_flux": [[60.0]], "clump_dx_px": [[9.0], [-6.0]], "clump_dy_px": [[4.0], [0.0]]}
+    galaxy = one_source(disc_radius_px=4.0, psf_fwhm_px=2.0, disc_flux=40.0)
+    smooth = stamps(galaxy, 64)[0, 0]
+    clumpy = stamps(replace(galaxy, **{k: np.array(v) for k, v in clumps.items()}), 64)[0, 0]
+    assert clumpy.sum() == pytest.approx(100.0, rel=1e-3)
+    added = clumpy - smooth
+    for dx, dy in ((9, 4), (-6, 0)):
+        around = added[32 + dy - 5 : 32 + dy + 6, 32 + dx - 5 : 32 + dx + 6]
+        assert np.unravel_index(around.argmax(), around.shape) == (5, 5)
+        assert around.sum() == pytest.approx(30.0, rel=0.2)
+
+
 def test_bands_differ_by_flux_and_seeing_only():
     pair = Sources(
-        **{k: v for k, v in vars(one_source()).items() if v.ndim == 1},
+        **{k: v for k, v in vars(one_source()).items() if np.ndim(v) == 1},
         disc_flux=np.array([[100.0], [50.0]]),
         bulge_flux=np.zeros((2, 1)),
         psf_fwhm_px=np.array([[4.0], [4.0]]),

@@ -13,11 +13,13 @@ from astropy.io import fits
 from astropy.table import Table
 from astropy.wcs import WCS
 
+from hscz.config.conditions import CONDITIONS
 from hscz.config.mock import MockSettings
 from hscz.errors import InputError
 from hscz.mock import survey as mock_survey
-from hscz.mock.exposure import FieldPlan, calexp_path
+from hscz.mock.exposure import calexp_path
 from hscz.mock.photometry import merge_blends
+from hscz.mock.plan import FieldPlan
 from hscz.mock.survey import make_field, make_survey, why_unmade
 
 SETTINGS = MockSettings(
@@ -216,3 +218,57 @@ def test_force_does_not_remove_what_is_no_mock_field(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="no mock field was made there"):
         make_field(settings, "DEEP2", tmp_path, progress=False, force=True)
     assert (tmp_path / "DEEP2" / "mine.fits").exists()
+
+
+def test_a_hard_sky_is_made_whole_and_says_what_was_drawn(tmp_path: Path) -> None:
+    settings = MockSettings(
+        seed=1,
+        difficulty="hard",
+        fields={"COSMOS_UDF": (2, 1)},
+        patch_px=400,
+        overlap_px=100,
+        conditions={"COSMOS_UDF": replace(CONDITIONS["COSMOS_UDF"], flux_offset_mag={"i": 1.0})},
+    )
+    folder = make_field(settings, "COSMOS_UDF", tmp_path, progress=False)
+    plan = FieldPlan.of(settings, "COSMOS_UDF")
+    for band in plan.bands:
+        left, right = (
+            fits.getdata(calexp_path(folder, plan.grid, band, patch), "IMAGE")
+            for patch in plan.grid.patches()
+        )
+        np.testing.assert_allclose(left[:, 300:], right[:, :100], rtol=1e-3, atol=1e-3)
+    record = json.loads((folder / "mock.json").read_text())
+    errors = record["zero_point_error_mag"]
+    assert errors["i"] == pytest.approx(1.0, abs=0.1)
+    assert all(0 < abs(errors[band]) < 0.1 for band in "gr")
+    truth = pd.read_parquet(folder / "truth" / "COSMOS_UDF_truth.parquet").set_index("object_id")
+    assert truth["is_quasar"].any()
+    assert (truth["clump_fraction_i"] > 0.1).any()
+    table = Table.read(next(folder.glob("*.fits")))
+    found = truth.loc[np.asarray(table["ID"])]
+    bright = np.asarray((table["i"] < 24.0) & (table["r"] > 0) & (table["r"] < 90))
+    for band in "ir":
+        off = (np.asarray(table[band]) - found[f"mag_{band}"].to_numpy())[bright]
+        assert np.median(off) == pytest.approx(errors[band], abs=0.03)
+
+
+def test_overlooked_stars_pass_for_galaxies(tmp_path: Path) -> None:
+    passed = {}
+    for share in (0.0, 0.8):
+        settings = replace(
+            TINY,
+            fields={"ELAIS": (1, 1)},
+            patch_px=900,
+            overlap_px=100,
+            overlooked_star_share=share,
+        )
+        folder = make_field(settings, "ELAIS", tmp_path / str(share), progress=False)
+        table = Table.read(next(folder.glob("*.fits")))
+        truth = pd.read_parquet(folder / "truth" / "ELAIS_truth.parquet").set_index("object_id")
+        star = truth.loc[np.asarray(table["ID"]), "is_star"].to_numpy() & (table["i"] < 23.0)
+        keep = (
+            (table["CLASS_STAR_HSC_I"] < 0.9) & (table["COMPACT"] == 0) & (table["OBJ_TYPE"] == 0)
+        )
+        passed[share] = keep[star].mean()
+    assert passed[0.0] < 0.2
+    assert passed[0.8] > 0.6

@@ -75,6 +75,7 @@ DECIDES_NOTHING = {
     "survey": "is there to be read",
     "fetch": "how files come, not which",
     "fields.A.fetch.half_size_arcsec": "for cut-outs alone",
+    "mock.difficulty": "the other keys say what it is",
     "ingest.memory_limit_mb": "how the work is done",
     "network.size": "the other keys say what the preset is",
     "train.device": "where the work is done",
@@ -138,6 +139,9 @@ RUN["mock"]["conditions"]["DEEP2"] |= {
 OTHERS: dict[str, Any] = {
     "recipes": {"mine": {"base": "v0"}},
     "mock.fields": {"DEEP2": [2, 1]},
+    "mock.psf_beta": [3.5],
+    "mock.noise_correlation": {"g": 0.3},
+    "mock.label_failure_contrast": 2.0,
     "fields.A.optional": ["i"],
     "fields.A.fetch.tracts": [9813],
     "fields.A.fetch.box": [10.0, 11.0, 0.0, 2.0],
