@@ -260,7 +260,10 @@ class AdaptConfig:
     degrade: Flag = False
     """Give source stamps, each time, the noise, seeing and dust of a random target one."""
     degrade_share: Share = 1.0
-    """Share of the batches that are degraded; the others stay as they were observed."""
+    """Share of the stamps, or batches, that are degraded; the others stay as they were observed."""
+    degrade_by: Literal["stamp", "batch"] = "stamp"
+    """What is degraded or stays: single stamps, so that each batch and the statistics of its
+    normalisation hold both kinds, or whole batches."""
     degrade_scatter: Share = 0.1
     """Scatter of the drawn noise and seeing around the target's, as a fraction."""
     zero_point_scatter_mag: Share = 0.0

@@ -50,6 +50,9 @@ class PredictConfig:
     """float32, bfloat16, or auto: bfloat16 on a GPU, float32 on a CPU."""
     renormalise: Flag = False
     """Measure the statistics of the normalisation layers on each field (AdaBN)."""
+    turns: Annotated[Whole, Ge(1), Le(8)] = 1
+    """Average the PDFs of so many of the eight rotations and flips of each stamp, one after the
+    other; 1 takes it as it is."""
     calibrate: Literal["none", "temperature", "pit"] = "none"
     """Calibrate the averaged PDFs on held-out source galaxies: none (the paper), temperature
     (one number) or pit (a map of the CDF that makes their PITs uniform)."""

@@ -130,17 +130,23 @@ RECIPES: Mapping[str, Recipe] = {
         colour="#f2b6a0",
         roles=("candidate",),
     ),
-    RECOMMENDED: Recipe(
+    "degraded-adabn": Recipe(
         "every other batch of the source made like the target, and AdaBN",
         "degraded",
-        adapt={"degrade_share": 0.5},
+        adapt={"degrade_share": 0.5, "degrade_by": "batch"},
         predict={"renormalise": True},
+        colour="#d98c5f",
+    ),
+    RECOMMENDED: Recipe(
+        "one network for all targets, half of its stamps made like one of theirs",
+        adapt={"targets": [ALL_TARGETS], "degrade": True, "degrade_share": 0.5},
+        predict={"turns": 8},
         colour="#c1121f",
         marker="*",
         roles=("headline", "candidate", *_SHOWN),
     ),
     "degraded-v2": Recipe(
-        "v2 with every other batch of the source made like the target",
+        "v2 with half of the source's stamps made like the target",
         ADVERSARY,
         adapt={"degrade": True, "degrade_share": 0.5},
         colour="#e0563f",

@@ -134,18 +134,29 @@ class Degraded(Adaptation):
         target: Unlabelled,
         generator: torch.Generator,
     ) -> Tensor:
-        """Degrade the stamps of a batch, or of none."""
+        """Degrade a random share of the stamps, or of the batches."""
         adapt = self.config.adapt
         assert source.conditions is not None
         assert target.conditions is not None
-        # Whole batches, so that each is normalised by the statistics of one kind of stamps.
-        if adapt.degrade_share < 1 and torch.rand((), generator=generator) >= adapt.degrade_share:
+        chosen = self._chosen(len(rows), generator)
+        if not len(chosen):
             return stamps
-        have = source.conditions.take(rows)
-        want = draw(target.conditions, len(rows), adapt.degrade_scatter, generator)
+        have = source.conditions.take(rows[chosen])
+        want = draw(target.conditions, len(chosen), adapt.degrade_scatter, generator)
         extinction = torch.tensor([BANDS[b].extinction_per_ebv for b in self.config.train.bands])
         scatter = adapt.zero_point_scatter_mag
-        return degrade(stamps, have, want, extinction, generator, scatter)
+        degraded = degrade(stamps[chosen], have, want, extinction, generator, scatter)
+        return degraded if len(chosen) == len(rows) else stamps.index_copy(0, chosen, degraded)
+
+    def _chosen(self, n: int, generator: torch.Generator) -> Tensor:
+        """Return the places of the stamps of a batch that are to be degraded."""
+        share = self.config.adapt.degrade_share
+        if share == 1:
+            return torch.arange(n)
+        if self.config.adapt.degrade_by == "stamp":
+            # As many in every batch, lest the statistics of the normalisation vary.
+            return torch.randperm(n, generator=generator)[: round(share * n)]
+        return torch.arange(n if torch.rand((), generator=generator) < share else 0)
 
 
 def _normal(shape: tuple[int, ...], generator: torch.Generator, device: torch.device) -> Tensor:

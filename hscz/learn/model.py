@@ -20,6 +20,7 @@ from hscz.errors import StoreError
 from hscz.files.atomic import write_atomic, write_text
 from hscz.learn.adapt import adaptations
 from hscz.learn.folder import ModelFolder
+from hscz.learn.loader import dihedral
 from hscz.learn.network import Network, on_device
 from hscz.learn.normalise import renormalise
 from hscz.learn.trainer import load_tensors
@@ -89,11 +90,22 @@ class Model:
         grid = RedshiftGrid.make(train.grid, train.n_bins, train.z_max)
         return cls.new(settings, train.bands, grid, noise or (1.0,) * len(train.bands), train.seed)
 
-    def pdf(self, images: Tensor) -> NDArray[np.float32]:
-        """Return PDFs, shape (n, bins), as densities in 1/dz, of stamps (n, band, y, x)."""
+    def pdf(self, images: Tensor, turns: int = 1) -> NDArray[np.float32]:
+        """Return PDFs, shape (n, bins), as densities in 1/dz.
+
+        Parameters
+        ----------
+        images : Tensor, shape (n, band, y, x)
+        turns : int
+            Average over so many of the eight rotations and flips of each stamp.
+        """
+        total = np.zeros((len(images), len(self.grid)), np.float32)
         with torch.inference_mode():
-            pmf = torch.softmax(self.network(images).float(), 1).cpu().numpy()
-        return np.asarray(pmf / self.grid.widths.astype(np.float32), np.float32)
+            for turn in range(turns):
+                counts = [len(images) * (number == turn) for number in range(8)]
+                turned = dihedral(images, counts) if turn else images
+                total += torch.softmax(self.network(turned).float(), 1).cpu().numpy()
+        return np.asarray(total / (turns * self.grid.widths.astype(np.float32)), np.float32)
 
     def measure(self, batches: Iterable[Tensor]) -> None:
         """Take the statistics of the normalisation layers from unlabelled stamps of a field.

@@ -193,6 +193,7 @@ def predict_cost(config: RunConfig, size: FieldSize, trial: Prediction, workers:
     # On a processor each worker has a core, and the last block and the statistics one alone.
     lanes = 1 if trial.gpu_mb else workers
     longest = min(size.objects, -(-blocks // lanes) * block) + again
+    passes = longest * lanes * len(config.models) * config.predict.turns
     fewer = max(16, config.predict.batch_size // 4)
     remedy = (
         f"predict.batch_size = {fewer}" if trial.memory_mb > blocks_mb else "predict.block = 1024"
@@ -205,7 +206,7 @@ def predict_cost(config: RunConfig, size: FieldSize, trial: Prediction, workers:
         disk_mb=cube_mb(config, size.objects),
         memory_mb=trial.memory_mb + blocks_mb,
         gpu_mb=trial.gpu_mb,
-        seconds=trial.start_seconds + longest * lanes * len(config.models) * trial.object_seconds,
+        seconds=trial.start_seconds + passes * trial.object_seconds,
         source=size.source,
         remedy=f"{remedy}, or fewer Dask workers",
     )

@@ -120,6 +120,7 @@ def _predicted(
 def calibration_key(config: RunConfig) -> Key:
     """Return what the calibration of an ensemble is learnt from."""
     settings = config.predict
-    how = {key: getattr(settings, key) for key in ("calibrate", "precision", "renormalise")}
+    decisive = ("calibrate", "precision", "renormalise", "turns")
+    how = {key: getattr(settings, key) for key in decisive}
     how |= {"train.seed": config.train.seed}
     return Key(how, {"train": trained(config.models), **labelled(config, config.train.fields)})

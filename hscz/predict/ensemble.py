@@ -150,7 +150,7 @@ def _pdf(model: Model, image: NDArray[np.float16], settings: PredictConfig) -> N
     batch = torch.from_numpy(np.ascontiguousarray(stamps)).to(device).float()
     batch = batch.contiguous(memory_format=torch.channels_last)
     with autocast(settings.precision, device):
-        density = model.pdf(batch)
+        density = model.pdf(batch, settings.turns)
     # A redshift may be missing only where a flag says why.
     if not np.isfinite(density).all():
         check_finite(stamps, model.bands, model.optional)

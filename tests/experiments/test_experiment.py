@@ -25,7 +25,7 @@ recipes = ["v0", "{recipe}"]
 """
 
 
-@pytest.mark.parametrize("recipe", ["adabn", "recommended"])
+@pytest.mark.parametrize("recipe", ["adabn", "degraded-adabn"])
 @pytest.mark.parametrize("verb", ["run", "mock", "plan", "figures"])
 def test_a_recipe_that_needs_normalisation_is_refused_at_once(
     verb: str, recipe: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]

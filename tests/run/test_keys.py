@@ -56,6 +56,7 @@ DECIDES = {
     "predict.calibrate": "predict calibrate",
     "predict.precision": "predict calibrate",
     "predict.renormalise": "predict calibrate embed",
+    "predict.turns": "predict calibrate",
     "predict.stand_in": "predict embed",
     "evaluate": "evaluate compare",
     "evaluate.z_edges": "evaluate compare embed",
