@@ -17,6 +17,7 @@ from hscz.config.values import (
     Flag,
     Natural,
     Number,
+    Positive,
     Whole,
     named_in,
     once_each,
@@ -94,6 +95,9 @@ class EvaluateConfig:
     """Edges of the bins in i magnitude."""
     bootstraps: Annotated[Whole, Ge(2)] = 100
     """Resamplings that the errors come from."""
+    cell_arcmin: Positive = 5.0
+    """Side of the cells of the sky that are drawn, whole, for the errors of n(z), as galaxies
+    cluster; smaller in a field that would have fewer than 8."""
     seed: Natural = 1
     """Seed of the resamplings."""
 

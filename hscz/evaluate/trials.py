@@ -16,6 +16,7 @@ from itertools import pairwise
 import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike, NDArray
+from scipy.sparse import csr_array
 
 from hscz.errors import InputError
 from hscz.evaluate.metrics import metrics_table
@@ -45,11 +46,13 @@ def resampled_n_of_z(
     seed: int,
     n_bootstrap: int = 100,
     mag_edges: tuple[float, ...] = N_OF_Z_MAG_EDGES,
+    cells: ArrayLike | None = None,
 ) -> NDArray[np.int64]:
     """Return n(z) in bins of magnitude, of the objects and of bootstrap samples of them.
 
-    The same seed draws the same objects, so that two redshifts of the same objects are
-    resampled together.
+    Samples are made of whole cells of the sky, one fewer than there are: so many give the variance
+    of a mean without bias, where as many would give (cells - 1) / cells of it. The same seed
+    draws the same cells, so that two redshifts of the same objects are resampled together.
 
     Parameters
     ----------
@@ -57,6 +60,9 @@ def resampled_n_of_z(
         Finite redshifts, those beyond 0 to 6 counted in the outermost bins, and magnitudes.
     seed, n_bootstrap : int
     mag_edges : tuple of float
+    cells : array_like of int, shape (n,), optional
+        Number of the cell of each object, see `hscz.evaluate.cells.sky_cells`; without, each
+        object is one of its own.
 
     Returns
     -------
@@ -68,18 +74,23 @@ def resampled_n_of_z(
     >>> counts.shape, counts[0].sum(axis=1).tolist(), int(counts[0, 0, 10])
     ((101, 6, 600), [1, 0, 0, 0, 0, 2], 1)
     """
-    n_cells = round(Z_MAX / FINE_WIDTH_Z)
-    cell = np.clip(np.asarray(z) / FINE_WIDTH_Z, 0, n_cells - 1).astype(np.int64)
-    place = np.digitize(np.asarray(mag_i), mag_edges) - 1
-    counts = np.zeros((1 + n_bootstrap, len(mag_edges) - 1, n_cells), dtype=np.int64)
-    for mag_bin in range(counts.shape[1]):
-        members = cell[place == mag_bin]
-        rng = np.random.default_rng([seed, mag_bin])
-        counts[0, mag_bin] = np.bincount(members, minlength=n_cells)
-        for sample in range(1, 1 + n_bootstrap if len(members) else 1):
-            drawn = members[rng.integers(len(members), size=len(members))]
-            counts[sample, mag_bin] = np.bincount(drawn, minlength=n_cells)
-    return counts
+    n_bins, n_mag = round(Z_MAX / FINE_WIDTH_Z), len(mag_edges) - 1
+    redshift = np.clip(np.asarray(z) / FINE_WIDTH_Z, 0, n_bins - 1).astype(np.int64)
+    mag_bin = np.digitize(np.asarray(mag_i), mag_edges) - 1
+    inside = (mag_bin >= 0) & (mag_bin < n_mag)
+    cell = np.arange(len(redshift)) if cells is None else np.asarray(cells)
+    n_cells = int(cell.max(initial=-1)) + 1
+    places = (cell[inside], mag_bin[inside] * n_bins + redshift[inside])
+    by_cell = csr_array(
+        (np.ones(len(places[0]), np.int64), places), shape=(n_cells, n_mag * n_bins)
+    )
+    counts = np.zeros((1 + n_bootstrap, n_mag * n_bins), dtype=np.int64)
+    counts[0] = by_cell.sum(axis=0)
+    rng, transposed = np.random.default_rng(seed), by_cell.T.tocsr()
+    for sample in range(1, 1 + n_bootstrap if n_cells > 1 else 1):
+        drawn = rng.integers(n_cells, size=n_cells - 1)
+        counts[sample] = transposed @ np.bincount(drawn, minlength=n_cells)
+    return counts.reshape(-1, n_mag, n_bins)
 
 
 def wasserstein(counts: ArrayLike, reference: ArrayLike) -> FloatArray:
@@ -185,19 +196,19 @@ def n_of_z_distances(
     first, second = reference[1 : 1 + half], reference[1 + half : 1 + 2 * half]
     with np.errstate(divide="ignore", invalid="ignore"):
         scale = np.sqrt(0.5 * (1 + n_reference / n))
-        found = {
-            "w1": (wasserstein(counts, reference), wasserstein(first, second)),
-            "tv": (
-                total_variation(counts, reference, bin_width),
-                total_variation(first, second, bin_width),
-            ),
-        }
+    found = {
+        "w1": (wasserstein(counts, reference), wasserstein(first, second)),
+        "tv": (
+            total_variation(counts, reference, bin_width),
+            total_variation(first, second, bin_width),
+        ),
+    }
     columns: dict[str, FloatArray] = {}
     for name, (distance, between_samples) in found.items():
         columns[name] = distance[0]
-        columns[f"{name}_err"] = distance[1:].std(axis=0)
-        with np.errstate(invalid="ignore"):
-            columns[f"{name}_floor"] = scale * between_samples.mean(axis=0)
+        # A sample of whole cells may have nothing in a bin that is nearly empty.
+        columns[f"{name}_err"] = pd.DataFrame(distance[1:]).std(ddof=0).to_numpy()
+        columns[f"{name}_floor"] = scale * pd.DataFrame(between_samples).mean().to_numpy()
     return columns
 
 

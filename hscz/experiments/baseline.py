@@ -34,7 +34,7 @@ LEAST_GALAXIES = 30
 BLOCK = 16_384
 """Galaxies asked about at once; their PDFs are not kept."""
 
-COLUMNS = ("object_id", "mag_i", "ebv", *LABEL_COLUMNS)
+COLUMNS = ("object_id", "ra", "dec", "mag_i", "ebv", *LABEL_COLUMNS)
 
 Fit = Callable[[Features, NDArray[np.float64], RedshiftGrid, int], Answer]
 """Features and redshifts of known galaxies, bins of PDFs and a seed in, what is learnt out."""

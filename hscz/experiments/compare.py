@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 
 from hscz.config import EvaluateConfig
 from hscz.errors import InputError
+from hscz.evaluate.cells import sky_cells
 from hscz.evaluate.metrics import FloatArray, metrics_table
 from hscz.evaluate.trials import (
     N_OF_Z_MAG_EDGES,
@@ -56,8 +57,8 @@ class Estimates:
     seed : int
     table : pandas.DataFrame
         Objects not trained on: ``object_id``, ``mag_i``, ``z_median`` (NaN where there is none)
-        and those known of ``z_draw`` (drawn from each PDF), ``pdf_width``, ``z_true``, ``z_spec``,
-        ``is_oii_candidate``.
+        and those known of ``ra``, ``dec``, ``z_draw`` (drawn from each PDF), ``pdf_width``,
+        ``z_true``, ``z_spec``, ``is_oii_candidate``.
 
     Raises
     ------
@@ -97,6 +98,10 @@ class Estimates:
         values = self.table[column].to_numpy(dtype=np.float64)
         return known_redshifts(values) if column in REFERENCES.values() else values
 
+    def cells(self, side_arcmin: float) -> NDArray[np.int64]:
+        """Return the cell of the sky of each object; one of its own where no place is known."""
+        return _cells(self.table, side_arcmin)
+
 
 def compare(
     estimates: Iterable[Estimates], training: Mapping[int, pd.DataFrame], settings: EvaluateConfig
@@ -107,8 +112,8 @@ def compare(
     ----------
     estimates : iterable of Estimates
     training : mapping of int to pandas.DataFrame
-        By seed, the objects of the source that networks learn from: ``z_label`` and ``mag_i``.
-        The tests that need them are left out for other seeds.
+        By seed, the objects of the source that networks learn from: ``z_label``, ``mag_i`` and,
+        where known, ``ra`` and ``dec``. The tests that need them are left out for other seeds.
     settings : EvaluateConfig
         Bins, number of bootstrap samples and their seed.
 
@@ -124,7 +129,8 @@ def compare(
         - ``oii``: `oii_metrics` of ``candidates`` and of true ``emitters``;
         - ``pdf_width``: ``wide_fraction``;
 
-        n(z) is that of the medians, and in tests that end in ``_stacked`` the mean of all PDFs;
+        n(z) is that of the medians, and in tests that end in ``_stacked`` the mean of all PDFs, and
+        its errors are those of resampled cells of the sky;
         ``by`` (``all``, ``mag_i``, ``z``, ``candidates`` or ``emitters``), ``low``, ``high``,
         ``n``, ``n_missing`` (objects without an estimate) and the values, each with ``_err``;
         NaN where a test has no such.
@@ -148,7 +154,8 @@ def compare(
     for seed, objects in training.items():
         used = objects[has_redshift(objects["z_label"])]
         z_label, mag_i = (used[name].to_numpy() for name in ("z_label", "mag_i"))
-        source[seed] = _counts(z_label, mag_i, settings, stream=1)
+        cells = _cells(used, settings.cell_arcmin)
+        source[seed] = _counts(z_label, mag_i, cells, settings, stream=1)
     tables = []
     for one in estimates:
         for test, table in _tests(one, source.get(one.seed), settings):
@@ -180,10 +187,11 @@ def _tests(
         reference = one.known(column)
         if np.isfinite(reference).any():
             yield test, _against(z, reference, mag, settings)
-    yield from _n_of_z_tests(z, mag, truth, source, settings)
+    cells = one.cells(settings.cell_arcmin)
+    yield from _n_of_z_tests(z, mag, truth, cells, source, settings)
     drawn = one.known("z_draw")
     if np.isfinite(drawn).any():
-        for test, table in _n_of_z_tests(drawn, mag, truth, source, settings):
+        for test, table in _n_of_z_tests(drawn, mag, truth, cells, source, settings):
             yield f"{test}{STACKED}", table
     chosen = one.known("is_oii_candidate") == 1
     if chosen.any():
@@ -207,18 +215,21 @@ def _n_of_z_tests(
     z: FloatArray,
     mag: FloatArray,
     truth: FloatArray,
+    cells: NDArray[np.int64],
     source: NDArray[np.int64] | None,
     settings: EvaluateConfig,
 ) -> Iterator[tuple[str, pd.DataFrame]]:
     found = np.isfinite(z)
     missing, _ = np.histogram(mag[~found], N_OF_Z_MAG_EDGES)
-    pred = _counts(z[found], mag[found], settings)
+    pred = _counts(z[found], mag[found], cells[found], settings)
     if source is not None:
         yield "n_of_z_training", _distances(pred, source).assign(n_missing=missing)
     both = found & np.isfinite(truth)
     if both.any():
         # One seed, so that each bootstrap sample holds the same objects in both.
-        pred, true = (_counts(values[both], mag[both], settings) for values in (z, truth))
+        pred, true = (
+            _counts(values[both], mag[both], cells[both], settings) for values in (z, truth)
+        )
         yield "n_of_z_truth", _distances(pred, true).assign(n_missing=missing)
         if source is not None:
             slope, error = label_shift_slope(pred, true, source)
@@ -226,10 +237,21 @@ def _n_of_z_tests(
             yield "label_shift", pd.concat([pd.DataFrame([row]), _distances(true, source)])
 
 
+def _cells(table: pd.DataFrame, side_arcmin: float) -> NDArray[np.int64]:
+    if not {"ra", "dec"} <= set(table):
+        return np.arange(len(table))
+    return sky_cells(table["ra"], table["dec"], side_arcmin)
+
+
 def _counts(
-    z: FloatArray, mag_i: FloatArray, settings: EvaluateConfig, stream: int = 0
+    z: FloatArray,
+    mag_i: FloatArray,
+    cells: NDArray[np.int64],
+    settings: EvaluateConfig,
+    stream: int = 0,
 ) -> NDArray[np.int64]:
-    return resampled_n_of_z(z, mag_i, settings.seed + stream, settings.bootstraps)
+    seed = settings.seed + stream
+    return resampled_n_of_z(z, mag_i, seed, settings.bootstraps, cells=cells)
 
 
 def _distances(counts: NDArray[np.int64], reference: NDArray[np.int64]) -> pd.DataFrame:

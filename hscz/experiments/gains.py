@@ -1,4 +1,4 @@
-"""What a recipe gains over the baseline, and means over the seeds of repeated experiments.
+"""What a recipe gains over the baseline.
 
 The baseline ``v0`` is trained on the source field alone, the ``oracle`` is the same network trained
 on the target's own true redshifts, which only a simulation has. The gap closed by a recipe x is
@@ -131,44 +131,3 @@ def _gain(samples: FloatArray) -> dict[str, float]:
     for name, sample in zip(VALUES, (value, gain, gap), strict=False):
         row |= {name: sample[0], f"{name}_err": sample[1:].std()}
     return row
-
-
-def over_seeds(table: pd.DataFrame) -> pd.DataFrame:
-    """Return the mean over seeds of every value, with its error.
-
-    The error is the standard error from the scatter over seeds, or the one that the errors of
-    the seeds give where that is larger: two or three seeds may agree by chance.
-
-    Parameters
-    ----------
-    table : pandas.DataFrame
-        From `hscz.experiments.compare.compare` or `gap_closed`.
-
-    Returns
-    -------
-    pandas.DataFrame
-        The same columns without ``seed``, ``n`` and ``n_missing`` being means too; ``n_seeds``
-        and, since a seed without a gap has no share of it, ``closed_seeds``.
-
-    Examples
-    --------
-    >>> rows = pd.DataFrame({"seed": [1, 2], "recipe": "v2", "w1": [0.1, 0.2], "w1_err": 0.01})
-    >>> over_seeds(rows).round(3).to_dict("records")
-    [{'recipe': 'v2', 'n_seeds': 2, 'w1': 0.15, 'w1_err': 0.05}]
-    """
-    keys = [key for key in KEYS if key in table]
-    values = [name for name in table if f"{name}_err" in table]
-    errors = [f"{name}_err" for name in values]
-    groups = table.groupby(keys, dropna=False, sort=False)
-    squares = table.assign(**{name: table[name] ** 2 for name in errors})
-    summed = squares.groupby(keys, dropna=False, sort=False)[errors].sum(min_count=1)
-    count = groups[values].count()
-    known = count.where(count > 0).to_numpy()
-    scatter = groups[values].std().to_numpy() / np.sqrt(known)
-    own = np.sqrt(summed.to_numpy()) / known
-    mean = groups.mean(numeric_only=True).drop(columns="seed")
-    mean[errors] = np.fmax(scatter, own)
-    mean.insert(0, "n_seeds", groups.size())
-    if "closed" in values:
-        mean.insert(1, "closed_seeds", count["closed"])
-    return mean.reset_index()

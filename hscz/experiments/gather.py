@@ -56,8 +56,8 @@ def sources(plan: Sequence[Experiment]) -> list[Experiment]:
 
 
 def training_sample(experiment: Experiment) -> pd.DataFrame:
-    """Return the first epoch of the first network: ``z_label`` and ``mag_i``."""
-    return ModelFolder(experiment.config.models[0]).drawn()[["z_label", "mag_i"]]
+    """Return the first epoch of the first network: ``z_label``, ``mag_i``, ``ra`` and ``dec``."""
+    return ModelFolder(experiment.config.models[0]).drawn()[["z_label", "mag_i", "ra", "dec"]]
 
 
 def label_free(plan: Sequence[Experiment]) -> pd.DataFrame:

@@ -14,7 +14,7 @@ from hscz.config import RunConfig
 from hscz.evaluate.judged import is_judged
 
 COLUMNS = (
-    *("object_id", "mag_i", "z_median", "pdf_width"),
+    *("object_id", "ra", "dec", "mag_i", "z_median", "pdf_width"),
     *("z_true", "z_spec", "z_label", "is_oii_candidate"),
 )
 

@@ -15,8 +15,9 @@ import pandas as pd
 from hscz.errors import InputError
 from hscz.evaluate.tables import TITLES
 from hscz.experiments.compare import STACKED
-from hscz.experiments.gains import METRICS, over_seeds
+from hscz.experiments.gains import METRICS
 from hscz.experiments.recipes import ADVERSARY, BASELINE, SPECTRA, SWAPPED
+from hscz.experiments.seeds import over_seeds
 
 JUDGED_AT = "23-25"
 """Sample in which recipes are ranked: where the fields differ most."""
@@ -215,7 +216,7 @@ def format_comparison(
     Returns
     -------
     str
-        Means over seeds with the errors of `hscz.experiments.gains.over_seeds`. ``n(z) W1`` is the
+        Means over seeds with the errors of `hscz.experiments.seeds.over_seeds`. ``n(z) W1`` is the
         distance at 24 <= i < 25 from the truth (without truth, from the training set), ``own
         n(z)`` the slope of `hscz.evaluate.trials.label_shift_slope`, both of the medians and of
         the mean of all PDFs.

@@ -16,8 +16,8 @@ import pandas as pd
 
 from hscz.errors import InputError
 from hscz.experiments.compare import POOLED_BINS, Estimates
-from hscz.experiments.gains import over_seeds
 from hscz.experiments.recipes import BASELINE, ORACLE, with_role
+from hscz.experiments.seeds import over_seeds
 from hscz.figures.distributions import n_of_z_by_magnitude, oii_histograms
 from hscz.figures.figure import Figure
 from hscz.figures.leaves import Section, write_leaves

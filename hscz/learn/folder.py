@@ -167,7 +167,7 @@ class ModelFolder:
         return float(learnt.min()), float(learnt.max())
 
     def training_sample(self) -> TrainingSample:
-        """Return the galaxies learnt from: ``z_label``, ``mag_i`` and how they are drawn.
+        """Return the galaxies learnt from: ``z_label, mag_i, ra, dec`` and how they are drawn.
 
         Raises
         ------
@@ -176,7 +176,7 @@ class ModelFolder:
         StoreError
             If it was written before models kept how galaxies are drawn.
         """
-        columns = ["z_label", "mag_i", "used", "part"]
+        columns = ["z_label", "mag_i", "ra", "dec", "used", "part"]
         try:
             return TrainingSample.kept_in(self.read_split([*columns, "weight", "stratum"]))
         except InputError:

@@ -61,6 +61,41 @@ def test_bootstrap_error_of_a_distance_is_the_scatter_of_new_samples() -> None:
         assert np.mean([each[f"{name}_err"] for each in found]) == pytest.approx(scatter, rel=0.3)
 
 
+def test_errors_of_clustered_galaxies_are_those_of_cells() -> None:
+    """Galaxies of one structure come and go together."""
+
+    def clustered(seed: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        rng = np.random.default_rng(seed)
+        cells = np.repeat(np.arange(12), 50)
+        return (
+            (rng.uniform(0.5, 1.5, 12)[cells] + rng.normal(0, 0.05, 600)),
+            rng.uniform(23, 25, 600),
+            cells,
+        )
+
+    n_reference = counts(*draw(20_000, 1.3, seed=6))
+    errors, values = [], []
+    for seed in range(60):
+        z, mag_i, cells = clustered(seed)
+        blind = trials.n_of_z_distances(counts(z, mag_i), n_reference)
+        resampled = trials.resampled_n_of_z(z, mag_i, 1, mag_edges=MAG_EDGES, cells=cells)
+        found = trials.n_of_z_distances(resampled, n_reference)
+        values.append(found["tv"])
+        errors.append((blind["tv_err"], found["tv_err"]))
+    scatter = np.std(values, axis=0).mean()
+    alone, in_cells = np.mean(errors, axis=(0, 2))
+    assert in_cells == pytest.approx(scatter, rel=0.25)
+    assert alone < 0.6 * scatter
+
+
+def test_a_sample_with_an_empty_bin_is_left_out_of_its_error() -> None:
+    z, mag_i, cells = np.r_[0.5, np.full(99, 1.0)], np.r_[23.5, np.full(99, 24.5)], np.arange(100)
+    n = trials.resampled_n_of_z(z, mag_i, 1, mag_edges=MAG_EDGES, cells=cells // 10)
+    assert (n[1:, 0].sum(axis=1) == 0).any()
+    found = trials.n_of_z_distances(n, counts(*draw(500, 1.0, seed=2)))
+    assert np.isfinite(found["w1_err"]).all()
+
+
 def test_label_shift_is_one_for_the_truth_and_nought_for_the_prior() -> None:
     """The mean of many trials, since noise must not pull the slope towards either."""
     slopes = []

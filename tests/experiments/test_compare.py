@@ -12,7 +12,7 @@ from hscz.config import EvaluateConfig
 from hscz.errors import InputError
 from hscz.evaluate.metrics import residual, sigma_mad
 from hscz.experiments.compare import Estimates, compare
-from hscz.experiments.gains import gap_closed, over_seeds
+from hscz.experiments.gains import gap_closed
 from hscz.experiments.verdict import choices, format_comparison, orderings
 
 SETTINGS = EvaluateConfig(bootstraps=50)
@@ -176,17 +176,6 @@ def test_baseline_of_another_target_serves_in_the_source_field() -> None:
     assert set(gaps["target"]) == {"DEEP2"}
     assert (gaps.loc[gaps["by"] == "all", "gain"] > 0).all()
     assert gaps["closed"].isna().all()
-
-
-def test_mean_over_seeds_takes_the_larger_of_scatter_and_own_error() -> None:
-    rows = {"recipe": "v2", "seed": [1, 2, 3], "n": 10, "w1": [0.1, 0.2, 0.3], "w1_err": 0.01}
-    wide = over_seeds(pd.DataFrame(rows)).iloc[0]
-    assert (wide["w1"], wide["n"], wide["n_seeds"]) == (pytest.approx(0.2), 10, 3)
-    assert wide["w1_err"] == pytest.approx(0.1 / np.sqrt(3))
-    near = over_seeds(pd.DataFrame(rows | {"w1": [0.2, 0.2, np.nan]})).iloc[0]
-    assert near["w1_err"] == pytest.approx(0.01 * np.sqrt(3) / 2, rel=0.3)
-    alone = over_seeds(pd.DataFrame(rows).head(1)).iloc[0]
-    assert alone["w1_err"] == 0.01
 
 
 def test_orderings_say_what_the_numbers_say(table: pd.DataFrame) -> None:
