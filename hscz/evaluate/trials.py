@@ -208,7 +208,9 @@ def n_of_z_distances(
         columns[name] = distance[0]
         # A sample of whole cells may have nothing in a bin that is nearly empty.
         columns[f"{name}_err"] = pd.DataFrame(distance[1:]).std(ddof=0).to_numpy()
-        columns[f"{name}_floor"] = scale * pd.DataFrame(between_samples).mean().to_numpy()
+        floor = pd.DataFrame(between_samples).mean().to_numpy()
+        with np.errstate(invalid="ignore"):
+            columns[f"{name}_floor"] = scale * floor
     return columns
 
 

@@ -71,6 +71,9 @@ adversary; with both."""
 RECOMMENDED, ORACLE, SWAPPED = "recommended", "oracle", "v0-swapped"
 """Ours; the limit that only a simulation has; the baseline on the other u-type band."""
 
+CONTROL = "control"
+"""The adversary's own: the same network, batches and statistics without its pull."""
+
 _ADVERSARY = {"targets": [TARGET], "adversary": "inverted"}
 _SPEC = {"spec_fields": [TARGET], "folds": 5}
 _SHOWN: tuple[Role, ...] = ("against magnitude", "on emitters")
@@ -160,7 +163,7 @@ RECIPES: Mapping[str, Recipe] = {
         marker="P",
         roles=_SHOWN,
     ),
-    "control": Recipe(
+    CONTROL: Recipe(
         "v2 with weight 0: what is left is that each field has its own statistics",
         ADVERSARY,
         adapt={"weight": 0.0},

@@ -1,11 +1,11 @@
-"""The comparison of recipes as text: what beats what, and whether the paper's orderings hold.
+"""Whether the paper's orderings hold, and what a choice without labels costs.
 
 Absolute numbers of a mock survey are not those of the sky; orderings are what it can confirm.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from itertools import pairwise
 from typing import Any
 
@@ -14,16 +14,12 @@ import pandas as pd
 
 from hscz.errors import InputError
 from hscz.evaluate.tables import TITLES
-from hscz.experiments.compare import STACKED
 from hscz.experiments.gains import METRICS
 from hscz.experiments.recipes import ADVERSARY, BASELINE, SPECTRA, SWAPPED
 from hscz.experiments.seeds import over_seeds
 
 JUDGED_AT = "23-25"
 """Sample in which recipes are ranked: where the fields differ most."""
-
-SAMPLES = {"18-22.5": "i<22.5", "18-24": "i<24", "24-25": "24<i<25", "23-25": "23<i<25"}
-"""Samples of the text, and their headings."""
 
 EASY_TARGET = "COSMOS_DEEP"
 
@@ -89,59 +85,60 @@ def orderings(table: pd.DataFrame) -> pd.DataFrame:
     ('v2 has fewer PDFw > 1.5 than v0',
      'wide_fraction v2 24-25 0.1000 +- 0.0100 < v0 24-25 0.2000 +- 0.0100 (7.1 sigma)', True)
     """
-    places = _places(over_seeds(table), "test")
+    means = places(over_seeds(table), "test")
     rows: list[dict[str, Any]] = []
-    for (target, field), found in places.items():
+    for (target, field), found in means.items():
         for claim, test, metric, *steps in ORDERINGS:
             if field == target or f"{SWAPPED} all" in steps:
                 line = _growing(found, test, metric, steps)
                 rows += [{"claim": claim, "target": target, "field": field} | line] if line else []
-    rows += _least_gain(places)
+    rows += _least_gain(means)
     return pd.DataFrame(rows, columns=["claim", "target", "field", "numbers", "holds"])
 
 
-def _places(mean: pd.DataFrame, key: str) -> dict[tuple[str, str], Rows]:
+def places(mean: pd.DataFrame, key: str) -> dict[tuple[str, str], Rows]:
     """Return the rows of each target and field, by the column `key`, recipe and sample."""
-    places: dict[tuple[str, str], dict[tuple[str, ...], Mapping[str, Any]]] = {}
+    found: dict[tuple[str, str], dict[tuple[str, ...], Mapping[str, Any]]] = {}
     for row in mean.to_dict("records"):
         sample = f"{row['low']:g}-{row['high']:g}" if np.isfinite(row["low"]) else row["by"]
         sample = f"z {sample}" if row["by"] == "z" else sample
-        place = places.setdefault((row["target"], row["field"]), {})
+        place = found.setdefault((row["target"], row["field"]), {})
         place[row[key], row["recipe"], sample] = {str(name): value for name, value in row.items()}
-    return {place: dict(rows) for place, rows in places.items()}
+    return {place: dict(rows) for place, rows in found.items()}
 
 
-def _known(found: Rows) -> str:
+def known_by(found: Rows) -> str:
+    """Return the test that the redshifts of a place are put to: ``truth``, or ``spec``."""
     return "truth" if any(test == "truth" for test, *_ in found) else "spec"
 
 
 def _growing(found: Rows, test: str, metric: str, steps: Sequence[str]) -> dict[str, Any]:
     """Say whether the size of a metric grows along the steps; nothing unless all are there."""
-    test = _known(found) if test == "known" else test
+    test = known_by(found) if test == "known" else test
     rows = [found.get((test, *step.split()), {}) for step in steps]
     values = np.array([abs(row.get(metric, np.nan)) for row in rows])
     if not np.isfinite(values).all():
         return {}
     errors = np.array([row[f"{metric}_err"] for row in rows])
-    numbers = f"{TITLES.get(metric, metric)} {steps[0]} {_value(values[0], errors[0])}"
+    numbers = f"{TITLES.get(metric, metric)} {steps[0]} {value_text(values[0], errors[0])}"
     for step, (before, after), error in zip(steps[1:], pairwise(values), errors[1:], strict=True):
-        numbers += f" {'<' if before < after else '>='} {step} {_value(after, error)}"
+        numbers += f" {'<' if before < after else '>='} {step} {value_text(after, error)}"
     with np.errstate(divide="ignore", invalid="ignore"):
         sigma = np.min(np.abs(np.diff(values)) / np.hypot(errors[1:], errors[:-1]))
     return {"numbers": f"{numbers} ({sigma:.1f} sigma)", "holds": bool((np.diff(values) > 0).all())}
 
 
-def _least_gain(places: Mapping[tuple[str, str], Rows]) -> list[dict[str, Any]]:
+def _least_gain(means: Mapping[tuple[str, str], Rows]) -> list[dict[str, Any]]:
     """Say whether the adversary gains least in the target that is most like the source."""
     gains = {}
-    for (target, field), found in places.items():
-        before, after = (found.get((_known(found), recipe, JUDGED_AT)) for recipe in (V0, V2))
+    for (target, field), found in means.items():
+        before, after = (found.get((known_by(found), recipe, JUDGED_AT)) for recipe in (V0, V2))
         if target == field and before and after:
             error = np.hypot(before["sigma_mad_err"], after["sigma_mad_err"])
             gains[target] = (before["sigma_mad"] - after["sigma_mad"], error)
     if EASY_TARGET not in gains or len(gains) < 2:
         return []
-    texts = (f"{name} {_value(*gain)}" for name, gain in gains.items())
+    texts = (f"{name} {value_text(*gain)}" for name, gain in gains.items())
     numbers = f"{V0} - {V2} in sigma_MAD {JUDGED_AT}: {', '.join(texts)}"
     least = min(gains, key=lambda name: gains[name][0])
     place = {"claim": f"{V2} gains least in {EASY_TARGET}", "target": EASY_TARGET}
@@ -199,101 +196,6 @@ def choices(table: pd.DataFrame, scores: pd.DataFrame) -> pd.DataFrame:
     return pd.DataFrame(rows, columns=order)
 
 
-def format_comparison(
-    table: pd.DataFrame, gaps: pd.DataFrame, scores: pd.DataFrame | None = None
-) -> str:
-    """Return the comparison as text: a block per target, the orderings, the choices.
-
-    Parameters
-    ----------
-    table : pandas.DataFrame
-        From `hscz.experiments.compare.compare`.
-    gaps : pandas.DataFrame
-        From `hscz.experiments.gains.gap_closed`.
-    scores : pandas.DataFrame, optional
-        As in `choices`.
-
-    Returns
-    -------
-    str
-        Means over seeds with the errors of `hscz.experiments.seeds.over_seeds`. ``n(z) W1`` is the
-        distance at 24 <= i < 25 from the truth (without truth, from the training set), ``own
-        n(z)`` the slope of `hscz.evaluate.trials.label_shift_slope`, both of the medians and of
-        the mean of all PDFs.
-    """
-    means = _places(over_seeds(table), "test")
-    gains = _places(over_seeds(gaps), "metric") if len(gaps) else {}
-    parts = [f"Means over seeds +- error; {V0} - x on the same objects, above 0 where x is better"]
-    # The targets first, then what the recipes cost in the source field.
-    for target, field in sorted(means, key=lambda place: place[0] != place[1]):
-        found, gain = means[target, field], gains.get((target, field), {})
-        title = field if field == target else f"{field}, recipes for {target}"
-        parts += [f"\n{title}, against {_known(found)}", *_blocks(found, gain)]
-    with_training = table.loc[table["test"] == "n_of_z_training", "seed"]
-    if not table["seed"].isin(with_training).all():
-        parts.append(
-            "\nWithout the n(z) of the training, since no recipe learns from the source alone; add "
-            f"{BASELINE}"
-        )
-    claims = orderings(table)
-    if len(claims):
-        parts.append("\nThe paper's orderings")
-    for row in claims.to_dict("records"):
-        place = " ".join(dict.fromkeys((row["target"], row["field"])))
-        parts.append(
-            f"{'yes' if row['holds'] else 'no':3}  {row['claim']}, {place}: {row['numbers']}"
-        )
-    if scores is not None and (table["test"] == "truth").any():
-        parts.append("\nChoice without labels, by sigma_MAD at 23<i<25")
-        for row in choices(table, scores).to_dict("records"):
-            parts.append(
-                "{target} seed {seed}: chosen {chosen} {sigma_mad:.4f}, best {best} "
-                "{best_sigma_mad:.4f}, regret {regret:.4f}".format_map(row)
-            )
-    return "\n".join(parts) + "\n"
-
-
-def _blocks(found: Rows, gain: Rows) -> Iterator[str]:
-    """Yield one text table per metric, its rows the recipes."""
-    known = _known(found)
-    n_of_z = "n_of_z_truth" if known == "truth" else "n_of_z_training"
-    # The tests that have no metrics of their own, beside the one with room for them.
-    beside = {
-        "sigma_mad": ("n(z) W1", n_of_z, "24-25", "w1"),
-        "outlier_fraction": ("own n(z)", "label_shift", "all", "slope"),
-    }
-    for metric in METRICS:
-        title, test, sample, value = beside[metric]
-        rows = {}
-        for recipe in dict.fromkeys(recipe for _, recipe, _ in found):
-            cells = {
-                head: _cell(found.get((known, recipe, name)), metric)
-                for name, head in SAMPLES.items()
-            }
-            cells |= _gain_cells(gain.get((metric, recipe, JUDGED_AT)))
-            for head, name in ((title, test), (f"{title}, PDFs", f"{test}{STACKED}")):
-                cells[head] = _cell(found.get((name, recipe, sample)), value)
-            at = found.get((known, recipe, JUDGED_AT), {"n": 0, "n_seeds": 0})
-            rows[recipe] = cells | {"N": f"{at['n']:.0f}", "seeds": f"{at['n_seeds']:.0f}"}
-        yield f"{TITLES[metric]}\n{pd.DataFrame.from_dict(rows, orient='index').to_string()}"
-
-
-def _gain_cells(row: Mapping[str, Any] | None) -> dict[str, str]:
-    if row is None:
-        return {f"{V0} - x": "-", "gap closed": "-"}
-    closed = "-" if np.isnan(row["gap"]) else "no gap"
-    if row["closed_seeds"]:
-        closed = f"{row['closed']:.2f} +- {row['closed_err']:.2f}"
-    if 0 < row["closed_seeds"] < row["n_seeds"]:
-        closed += f" ({row['closed_seeds']:.0f} of {row['n_seeds']:.0f})"
-    return {f"{V0} - x": _cell(row, "gain"), "gap closed": closed}
-
-
-def _cell(row: Mapping[str, Any] | None, name: str) -> str:
-    if row is None or not np.isfinite(row[name]):
-        return "-"
-    return _value(row[name], row[f"{name}_err"])
-
-
-def _value(value: float, error: float) -> str:
+def value_text(value: float, error: float) -> str:
+    """Return a value with its error as text."""
     return f"{value:.4f} +- {error:.4f}"

@@ -137,7 +137,8 @@ class Trainer:
             notes.append(self.step(batch, done / self.settings.epochs))
             if number % CHECK_EVERY == 0 or number == self.steps_per_epoch:
                 self._check(notes[-CHECK_EVERY:], number)
-        return {key: float(torch.stack([n[key] for n in notes]).mean()) for key in notes[0]}
+        means = {key: float(torch.stack([n[key] for n in notes]).mean()) for key in notes[0]}
+        return {"steps": len(notes)} | means
 
     def _check(self, notes: list[Losses], number: int) -> None:
         """Stop at the first loss that is not finite; the last checkpoint stays."""

@@ -9,11 +9,13 @@ from pathlib import Path
 from hscz.config import EvaluateConfig
 from hscz.config.decisive import key_of
 from hscz.evaluate.tables import write_table
+from hscz.experiments.account import format_comparison
 from hscz.experiments.compare import compare
+from hscz.experiments.effort import training_effort
 from hscz.experiments.experiment import Experiment
-from hscz.experiments.gains import gap_closed
+from hscz.experiments.gains import gap_closed, paired_gains
 from hscz.experiments.gather import label_free, read_estimates, training_samples
-from hscz.experiments.verdict import format_comparison
+from hscz.experiments.statements import PAIRS
 from hscz.files.atomic import write_atomic
 from hscz.files.fresh import Key, input_files
 from hscz.stores import identity
@@ -23,8 +25,9 @@ def compare_experiments(plan: Sequence[Experiment], settings: EvaluateConfig, fo
     """Put all experiments to all tests.
 
     Writes ``comparison.parquet`` (every metric of every test), ``gaps.parquet`` (gains over v0
-    and gap closed), ``scores.parquet`` (label-free scores and what they choose), the text, and,
-    where holoviews is installed, a page of figures.
+    and gap closed), ``pairs.parquet`` (gains of recipes over others), ``effort.parquet`` (labels
+    and steps of the networks), ``scores.parquet`` (label-free scores and what they choose), the
+    text, and, where holoviews is installed, a page of figures.
 
     Parameters
     ----------
@@ -46,10 +49,12 @@ def compare_experiments(plan: Sequence[Experiment], settings: EvaluateConfig, fo
     estimates = [one for experiment in plan for one in read_estimates(experiment)]
     training = training_samples(plan)
     table, gaps = compare(estimates, training, settings), gap_closed(estimates, settings)
+    pairs, effort = paired_gains(estimates, PAIRS, settings), training_effort(plan)
     scores = label_free(plan)
-    for name, frame in {"comparison": table, "gaps": gaps, "scores": scores}.items():
+    frames = {"comparison": table, "gaps": gaps, "pairs": pairs, "effort": effort}
+    for name, frame in {**frames, "scores": scores}.items():
         write_table(frame, folder / f"{name}.parquet")
-    text = format_comparison(table, gaps, scores if len(scores) else None)
+    text = format_comparison(table, gaps, pairs, effort, scores if len(scores) else None)
     write_atomic(folder / "comparison.txt", lambda path: path.write_text(text + "\n"))
     if importlib.util.find_spec("holoviews"):
         from hscz.figures.experiments import comparison_page

@@ -129,6 +129,8 @@ def test_empty_magnitude_bins_have_no_distance_and_take_no_part() -> None:
     (z, _), faint = draw(400, 1.0, seed=7), np.full(400, 24.5)
     found = trials.n_of_z_distances(counts(z + 0.3, faint), counts(z, faint))
     assert np.isnan(found["w1"]).tolist() == [True, False]
+    alone = trials.n_of_z_distances(counts(z, faint), counts(*draw(2, 1.0, seed=1)))
+    assert np.isnan(alone["w1_err"][0])
     slope, _ = trials.label_shift_slope(
         counts(z + 0.3, faint), counts(z + 0.3, faint), counts(*draw(4000, 1.0, 8))
     )

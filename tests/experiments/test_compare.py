@@ -11,13 +11,18 @@ import pytest
 from hscz.config import EvaluateConfig
 from hscz.errors import InputError
 from hscz.evaluate.metrics import residual, sigma_mad
+from hscz.experiments.account import format_comparison
 from hscz.experiments.compare import Estimates, compare
-from hscz.experiments.gains import gap_closed
-from hscz.experiments.verdict import choices, format_comparison, orderings
+from hscz.experiments.effort import COLUMNS
+from hscz.experiments.gains import gap_closed, paired_gains
+from hscz.experiments.statements import PAIRS
+from hscz.experiments.verdict import choices, orderings
 
 SETTINGS = EvaluateConfig(bootstraps=50)
 SCATTER = {"v0": 0.10, "v1": 0.08, "v2": 0.07, "oracle": 0.04}
 HARDNESS = {"DEEP2": 1.0, "COSMOS_DEEP": 0.6}
+NO_PAIRS = paired_gains([], [], SETTINGS)
+NO_EFFORT = pd.DataFrame(columns=list(COLUMNS))
 
 
 def field(target: str, seed: int, n: int = 1500) -> pd.DataFrame:
@@ -131,6 +136,20 @@ def test_recipe_half_way_to_the_oracle_closes_half_the_gap() -> None:
     assert 0 < eta["closed_err"] < 0.2
 
 
+def test_an_oracle_that_was_judged_on_few_objects_leaves_gains_their_own() -> None:
+    v0, v2, oracle = (estimate(recipe, "DEEP2", 1) for recipe in ("v0", "v2", "oracle"))
+    held_out = replace(oracle, table=oracle.table.iloc[:500])
+    found = gap_closed([v0, v2, held_out], SETTINGS)
+    alone = gap_closed([v0, v2], SETTINGS)
+    row, other = (each[each["by"] == "all"].iloc[0] for each in (found, alone))
+    assert (row["n"], row["n_gap"]) == (1500, 500)
+    assert row["gain"] == other["gain"]
+    assert row["gap"] > 0 > other["gap"] or np.isnan(other["gap"])
+    both = gap_closed([replace(one, table=one.table.iloc[:500]) for one in (v0, v2)], SETTINGS)
+    few = both[both["by"] == "all"].iloc[0]
+    assert row["closed"] == pytest.approx(few["gain"] / row["gap"])
+
+
 def test_paired_error_is_the_scatter_of_new_samples() -> None:
     gains, errors = [], []
     for seed in range(40):
@@ -165,7 +184,7 @@ def test_without_a_gap_no_share_of_it_is_given() -> None:
     assert gaps["closed"].isna().mean() > 0.8
     both = parts[:2]
     training = {1: truth.rename(columns={"z_true": "z_label"})}
-    text = format_comparison(compare(both, training, SETTINGS), gaps)
+    text = format_comparison(compare(both, training, SETTINGS), gaps, NO_PAIRS, NO_EFFORT)
     assert "no gap" in text
 
 
@@ -201,17 +220,21 @@ def test_choice_is_held_against_the_best_by_truth(table: pd.DataFrame) -> None:
         choices(table, scores.assign(chosen=False))
 
 
-def test_text_shows_targets_recipes_orderings_and_choice(
-    table: pd.DataFrame, gaps: pd.DataFrame
+def test_text_shows_targets_recipes_pairs_orderings_and_choice(
+    table: pd.DataFrame, gaps: pd.DataFrame, estimates: list[Estimates]
 ) -> None:
     chosen = pd.DataFrame({"seed": [1], "target": "DEEP2", "recipe": "v2", "chosen": True})
-    lines = format_comparison(table, gaps, chosen).splitlines()
+    pairs = paired_gains(estimates, PAIRS, SETTINGS)
+    lines = format_comparison(table, gaps, pairs, NO_EFFORT, chosen).splitlines()
     start = lines.index("DEEP2, against truth")
     assert lines[start + 1] == "sigma_MAD"
     assert [line.split()[0] for line in lines[start + 3 : start + 7]] == list(SCATTER)
     gain = gaps[(gaps["target"] == "DEEP2") & (gaps["recipe"] == "v2") & (gaps["low"] == 23)]
     gain = gain[(gain["high"] == 25) & (gain["metric"] == "sigma_mad")]
     assert f" {gain['closed'].mean():.2f} +- " in lines[start + 5]
+    pair = lines.index("v2 against v0")
+    assert lines[pair + 1] == "sigma_MAD: better in 2 of 2 targets, worse in 0"
+    assert lines[pair + 4].startswith("DEEP2 ")
     assert any(line.startswith("yes  v2 gains least in COSMOS_DEEP") for line in lines)
     assert any(line.startswith("DEEP2 seed 1: chosen v2") for line in lines)
 
@@ -223,8 +246,9 @@ def test_without_a_training_sample_its_tests_are_left_out_and_the_text_says_so(
     kept = table[~table["test"].isin(["n_of_z_training", "label_shift"])]
     kept = kept[without.columns].reset_index(drop=True)
     pd.testing.assert_frame_equal(without, kept, check_dtype=False)
-    assert "no recipe learns from the source alone; add v0" in format_comparison(without, gaps)
-    assert "add v0" not in format_comparison(table, gaps)
+    text = format_comparison(without, gaps, NO_PAIRS, NO_EFFORT)
+    assert "no recipe learns from the source alone; add v0" in text
+    assert "add v0" not in format_comparison(table, gaps, NO_PAIRS, NO_EFFORT)
 
 
 def test_bad_estimates_are_refused() -> None:
