@@ -61,7 +61,7 @@ HARD: Mapping[str, Any] = {
     "zero_point_rms_mag": 0.04,
     "zero_point_tile_rms_mag": 0.01,
     "agn_share": 0.04,
-    "overlooked_star_share": 0.3,
+    "overlooked_star_share": 0.15,
     "clump_light_share": 0.2,
     "label_failure_contrast": 4.0,
     "label_confused_share": 0.85,
@@ -201,7 +201,7 @@ class MockSettings:
     """Share of galaxies that hold an active nucleus, which gives 10 to 95 % of their light in i.
     Hard: 0.04."""
     overlooked_star_share: Share = 0.0
-    """Share of stars that the catalogue takes for galaxies whatever their size. Hard: 0.3."""
+    """Share of stars that the catalogue takes for galaxies whatever their size. Hard: 0.15."""
     clump_light_share: Annotated[Number, Ge(0), Le(0.5)] = 0.0
     """Mean share of the discs' light in i that comes from clumps, which are bluer. Hard: 0.2."""
     label_failure_contrast: Annotated[Number, Ge(1)] = 1.0
