@@ -182,6 +182,23 @@ FIELD_STORE: Mapping[str, Variable] = {
 }
 """Variables and coordinates every field store has."""
 
+TILE_VARIABLES: Mapping[str, Variable] = {
+    "tile_name": Variable(("tile_name",), "UTO", "tile that stamps are cut from", required=False),
+    "psf": Variable(
+        ("tile_name", "band", "psf_y", "psf_x"),
+        "f",
+        "median of the stars, of unit sum",
+        required=False,
+    ),
+    "sky_correlation": Variable(
+        ("tile_name", "band", "lag_y", "lag_x"),
+        "f",
+        "correlation of sky pixels by their distance",
+        required=False,
+    ),
+}
+"""What field stores say of the tiles that their stamps were cut from, where they do."""
+
 C2020_ESTIMATES: Mapping[str, str] = {
     f"z_{catalogue}_{code}": f"redshift of COSMOS2020 {catalogue.upper()}, {title}"
     for catalogue in ("classic", "farmer")
@@ -208,6 +225,9 @@ LABEL_COLUMNS: Mapping[str, Variable] = {
     )
 }
 """Label columns a field store may have; NaN or empty where unknown."""
+
+OPTIONAL = dict(LABEL_COLUMNS) | dict(TILE_VARIABLES)
+"""Variables that a store is checked for only where it has them."""
 
 PDF_CUBE: Mapping[str, Variable] = {
     "pdf": Variable(
@@ -285,7 +305,7 @@ def validate(dataset: xr.Dataset, contract: Mapping[str, Variable], name: str) -
     ...
     hscz.errors.StoreError: a.zarr: variable 'ra' (right ascension (ICRS)) is missing; ...
     """
-    optional = {key: var for key, var in LABEL_COLUMNS.items() if key in dataset.variables}
+    optional = {key: var for key, var in OPTIONAL.items() if key in dataset.variables}
     for key, want in (dict(contract) | optional).items():
         if key not in dataset.variables:
             raise StoreError(
@@ -329,7 +349,7 @@ def check_unique_ids(object_id: np.ndarray) -> None:
 
 def describe(dataset: xr.Dataset, contract: Mapping[str, Variable]) -> xr.Dataset:
     """Return the dataset with long_name, units and ucd attributes filled from the contract."""
-    for key, var in (dict(LABEL_COLUMNS) | dict(contract)).items():
+    for key, var in (dict(OPTIONAL) | dict(contract)).items():
         if key in dataset.variables:
             attrs = {"long_name": var.long_name, "units": var.units, "ucd": var.ucd}
             dataset[key].attrs |= {k: v for k, v in attrs.items() if v}

@@ -32,6 +32,9 @@ not compress, so the pixels are stored plain."""
 ROW_CHUNK = 65_536
 """Objects in one zarr chunk of a column."""
 
+TILE = "tile_name"
+"""Dimension of what is measured once for each tile, which has a chunk of its own."""
+
 
 def part(path: Path) -> Path:
     """Return the folder of a store and its journal while it is being written."""
@@ -95,7 +98,15 @@ def _lay_out(path: Path, columns: xr.Dataset, bulk: Mapping[str, xr.Variable]) -
     columns.to_zarr(path, mode="w", encoding=chunked, consolidated=False, zarr_format=3)
     group = zarr.open_group(path, mode="a")
     for name, var in bulk.items():
-        rows = IMAGE_CHUNK if var.ndim > 2 else ROW_CHUNK if var.ndim == 1 else 16 * IMAGE_CHUNK
+        rows = (
+            1
+            if TILE in var.dims
+            else IMAGE_CHUNK
+            if var.ndim > 2
+            else ROW_CHUNK
+            if var.ndim == 1
+            else 16 * IMAGE_CHUNK
+        )
         array = group.create_array(
             name,
             shape=var.shape,
@@ -142,6 +153,16 @@ def write_rows(path: Path, start: int, values: Mapping[str, np.ndarray], block: 
         if borders:
             np.savez(part(path) / "borders" / f"{block}.npz", allow_pickle=False, **borders)
         (part(path) / "done" / block).touch()
+
+
+def write_tile(path: Path, number: int, values: Mapping[str, np.ndarray]) -> None:
+    """Write what is measured once for a tile, by its number, into an unfinished store."""
+    group = zarr.open_group(part(path) / "store", mode="r+")
+    with writing(path):
+        for name, value in values.items():
+            array = group[name]
+            assert isinstance(array, zarr.Array)
+            array[number] = value
 
 
 def done_blocks(path: Path) -> set[str]:

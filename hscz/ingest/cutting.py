@@ -28,9 +28,10 @@ from hscz.sky.psf import PsfFiles
 
 @dataclass(frozen=True)
 class Block:
-    """A tile and the rows of the store that are cut from it."""
+    """A tile, its number in the store, and the rows of the store that are cut from it."""
 
     tile: Tile
+    number: int
     start: int
     stop: int
 
@@ -56,8 +57,10 @@ def blocks_of(tiles: Sequence[Tile], tile_index: NDArray[np.integer]) -> list[Bl
     ['a.0-2', 'c.2-3']
     """
     starts = np.searchsorted(tile_index, np.arange(len(tiles) + 1)).tolist()
-    spans = zip(tiles, pairwise(starts), strict=True)
-    return [Block(tile, start, stop) for tile, (start, stop) in spans if stop > start]
+    spans = enumerate(zip(tiles, pairwise(starts), strict=True))
+    return [
+        Block(tile, number, start, stop) for number, (tile, (start, stop)) in spans if stop > start
+    ]
 
 
 def write_places(
@@ -127,18 +130,17 @@ def _cut_and_write(block: Block, stamp_px: int, path: Path, psf: PsfFiles | None
         "psf_fwhm": cuts.psf_fwhm_arcsec,
         "flags": cuts.flags | known.astype(np.int32),
     }
+    tile = {"psf": cuts.psf, "sky_correlation": cuts.sky_correlation}
+    stores.write_tile(path, block.number, tile)
     stores.write_rows(path, block.start, values, block.name)
 
 
 def _unreadable(block: Block, stamp_px: int) -> TileCuts:
     """Return what stands for objects whose images turned out to be damaged."""
-    shape = (block.stop - block.start, len(block.tile.bands))
-    return TileCuts(
-        np.zeros((*shape, stamp_px, stamp_px), np.float16),
-        np.full(shape, np.nan, np.float32),
-        np.full(shape, np.nan, np.float32),
-        np.full(shape[0], int(Flag.UNREADABLE), np.int32),
-    )
+    n = block.stop - block.start
+    cuts = TileCuts.blank(n, len(block.tile.bands), stamp_px)
+    cuts.images[:], cuts.flags[:] = 0, int(Flag.UNREADABLE)
+    return cuts
 
 
 def _places(path: Path) -> Path:

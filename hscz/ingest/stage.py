@@ -32,11 +32,13 @@ from hscz.files.lock import at_work
 from hscz.ingest.cutting import blocks_of, cutting_tasks, read_notes, write_places
 from hscz.ingest.lightcheck import light_warnings
 from hscz.progress import show_progress
-from hscz.schema import FIELD_STORE, Flag, flag_counts, is_usable
+from hscz.schema import FIELD_STORE, TILE_VARIABLES, Flag, flag_counts, is_usable
 from hscz.sky import dust
 from hscz.sky.mosaic import Tile, assign
+from hscz.sky.noise import LAGS_PX
 from hscz.sky.patches import LeftOut, list_files, summary
 from hscz.sky.psf import PsfFiles
+from hscz.sky.psf_stars import HALF_PX
 from hscz.sky.region import open_region
 from hscz.survey import FLUX_UNIT, PIXEL_SCALE_ARCSEC, ZERO_POINT_MAG
 from hscz.tables.descriptor import CatalogueDescriptor, load_descriptor
@@ -107,7 +109,7 @@ def _ingest(config: RunConfig, name: str, path: Path, key: Key, progress: bool) 
         "ebv_from": source,
     }
     columns.attrs["n_lost"] = len(lost)
-    bulk = _bulk(len(table), entry.bands, settings.stamp_px)
+    bulk = _bulk(len(table), len(region.tiles), entry.bands, settings.stamp_px)
     blocks = blocks_of(region.tiles, tile)
     stores.create(path, columns, bulk, key, [b.name for b in blocks])
     write_places(path, x, y, _catalogue_flags(table))
@@ -180,6 +182,7 @@ def ingest_key(config: RunConfig, name: str) -> Key:
         "zero_point": entry.zero_points,
         "resample": entry.resample,
         "ebv": entry.ebv,
+        "of_tiles": ("psf", "sky_correlation"),
     }
     images: dict[str, InputFile] = {}
     psfs: dict[str, InputFile] = {}
@@ -303,7 +306,8 @@ def _columns(
         }
         | {key: ("object", column(key, "float32")) for key in ("z_true",) if key in table},
         coords={key: ("object", value) for key, value in coordinates.items()}
-        | {"band": ("band", np.array(entry.bands, text))},
+        | {"band": ("band", np.array(entry.bands, text))}
+        | {stores.TILE: (stores.TILE, np.array(tile_names, text))},
         attrs={
             "pixel_scale_arcsec": PIXEL_SCALE_ARCSEC,
             "zero_point_mag": ZERO_POINT_MAG,
@@ -318,7 +322,7 @@ def _columns(
     )
 
 
-def _bulk(n: int, bands: tuple[str, ...], stamp_px: int) -> dict[str, xr.Variable]:
+def _bulk(n: int, n_tiles: int, bands: tuple[str, ...], stamp_px: int) -> dict[str, xr.Variable]:
     """Return the variables that the tiles fill in."""
     import dask.array as da
 
@@ -328,11 +332,15 @@ def _bulk(n: int, bands: tuple[str, ...], stamp_px: int) -> dict[str, xr.Variabl
     per_band = ("object", "band"), (n, len(bands))
     image = blank(("object", "band", "y", "x"), (n, len(bands), stamp_px, stamp_px), "float16")
     image.attrs["units"] = FLUX_UNIT
+    sides = {"psf": 2 * HALF_PX + 1, "sky_correlation": 2 * LAGS_PX + 1}
     return {
         "image": image,
         "sky_noise": blank(*per_band, "float32"),
         "psf_fwhm": blank(*per_band, "float32"),
         "flags": blank(("object",), (n,), "int32"),
+    } | {
+        key: blank(TILE_VARIABLES[key].dims, (n_tiles, len(bands), side, side), "float32")
+        for key, side in sides.items()
     }
 
 

@@ -1,10 +1,10 @@
-"""How galaxies were observed: noise, seeing and dust of their stamps."""
+"""How galaxies were observed: noise, seeing and dust of their stamps, and the tiles of these."""
 
 from __future__ import annotations
 
 import logging
 from collections.abc import Collection, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
@@ -14,6 +14,7 @@ from torch import Tensor
 
 from hscz.errors import StoreError, about
 from hscz.learn.loader import band_index
+from hscz.learn.tiles import Tiles
 from hscz.sky.dust import WAYS
 
 logger = logging.getLogger(__name__)
@@ -30,11 +31,23 @@ class Conditions:
     psf_fwhm_arcsec : Tensor, shape (n, band)
     ebv : Tensor, shape (n,)
         E(B-V) of the Galactic dust that dims the images.
+    tile : Tensor of int, shape (n,)
+        Which of the tiles each was cut from.
+    tiles : Tiles
+        Their PSF and the correlation of their sky.
     """
 
     sky_noise: Tensor
     psf_fwhm_arcsec: Tensor
     ebv: Tensor
+    tile: Tensor
+    tiles: Tiles
+
+    @classmethod
+    def plain(cls, sky_noise: Tensor, psf_fwhm_arcsec: Tensor, ebv: Tensor) -> Conditions:
+        """Return the conditions of galaxies of whose tiles nothing is known."""
+        tile = torch.zeros(len(ebv), dtype=torch.long)
+        return cls(sky_noise, psf_fwhm_arcsec, ebv, tile, Tiles.unknown(sky_noise.shape[1]))
 
     @classmethod
     def of(
@@ -89,14 +102,29 @@ class Conditions:
             fwhm[rows],
             image_ebv(store, name, partial)[rows],
         )
-        return cls(*(torch.from_numpy(np.asarray(c, np.float32)) for c in columns))
+        tiles, tile = Tiles.of(store, index, name)
+        sky, seeing, ebv = (torch.from_numpy(np.asarray(c, np.float32)) for c in columns)
+        return cls(sky, seeing, ebv, torch.from_numpy(tile[rows]), tiles)
+
+    @classmethod
+    def join(cls, parts: Sequence[Conditions]) -> Conditions:
+        """Return the conditions of galaxies of several fields, one field after the other."""
+        first = np.cumsum([0, *(len(part.tiles) for part in parts)]).tolist()
+        return cls(
+            torch.cat([part.sky_noise for part in parts]),
+            torch.cat([part.psf_fwhm_arcsec for part in parts]),
+            torch.cat([part.ebv for part in parts]),
+            torch.cat([part.tile + start for part, start in zip(parts, first, strict=False)]),
+            Tiles.join([part.tiles for part in parts]),
+        )
 
     def __len__(self) -> int:
         return len(self.ebv)
 
     def take(self, indices: Tensor) -> Conditions:
         """Return the conditions of the galaxies at `indices`."""
-        return Conditions(self.sky_noise[indices], self.psf_fwhm_arcsec[indices], self.ebv[indices])
+        columns = ("sky_noise", "psf_fwhm_arcsec", "ebv", "tile")
+        return replace(self, **{key: getattr(self, key)[indices] for key in columns})
 
 
 def image_ebv(store: xr.Dataset, name: str = "", partial: bool = False) -> NDArray[np.float32]:

@@ -176,6 +176,4 @@ def _conditions(
         Conditions.of(stores[name], part["row"].to_numpy(), bands, name, partial, optional)
         for name, part in _groups(sample)
     ]
-    return Conditions(
-        *(torch.cat([getattr(part, key) for part in parts]) for key in Conditions.__annotations__)
-    )
+    return Conditions.join(parts)

@@ -7,9 +7,7 @@ It reaches only what was measured: depth, seeing and dust, not an unknown error 
 
 from __future__ import annotations
 
-import math
 from dataclasses import replace
-from functools import lru_cache
 
 import torch
 from torch import Tensor
@@ -17,13 +15,8 @@ from torch import Tensor
 from hscz.learn.adapt import Adaptation
 from hscz.learn.conditions import Conditions
 from hscz.learn.data import Labelled, Unlabelled
-from hscz.survey import BANDS, PIXEL_SCALE_ARCSEC
-
-HALF_WIDTH_PX = 10
-"""How far the smoothing kernel reaches. It is a Gaussian up to a FWHM of 9 px (1.5 arcsec); wider
-ones turn into a box of 21 px."""
-
-SIGMA_PX_PER_FWHM_ARCSEC = 1 / (math.sqrt(8 * math.log(2)) * PIXEL_SCALE_ARCSEC)
+from hscz.learn.tiles import SEEING_POWER, Transforms, transforms
+from hscz.survey import BANDS
 
 
 def draw(target: Conditions, n: int, scatter: float, generator: torch.Generator) -> Conditions:
@@ -40,7 +33,9 @@ def draw(target: Conditions, n: int, scatter: float, generator: torch.Generator)
 
     Examples
     --------
-    >>> target = Conditions(torch.full((5, 2), 0.1), torch.full((5, 2), 0.7), torch.zeros(5))
+    >>> target = Conditions.plain(
+    ...     torch.full((5, 2), 0.1), torch.full((5, 2), 0.7), torch.zeros(5)
+    ... )
     >>> drawn = draw(target, 1000, 0.1, torch.Generator().manual_seed(1))
     >>> drawn.sky_noise.shape, bool(abs(drawn.sky_noise.log().std() - 0.1) < 0.01)
     (torch.Size([1000, 2]), True)
@@ -64,13 +59,14 @@ def degrade(
 ) -> Tensor:
     """Make stamps look as if observed under other conditions, as far as those are worse and known.
 
-    The flux is dimmed, or brightened, to the dust wanted, blurred by the Gaussian that widens the
-    seeing, and given the white noise that the sky then still lacks. Where the seeing is wider or
-    the sky noisier than wanted already, it stays so.
+    The flux is dimmed, or brightened, to the dust wanted. The stars of both tiles say by what
+    kernel stamps of one are blurred into stamps of the other; it amplifies no wave number, so
+    where the PSF is wider than wanted it stays so. Then noise is added that has, at each wave
+    number, the power that the sky wanted has and the blurred one lacks. Where that is negative,
+    nothing is added.
 
-    Widths add up in quadrature, which is exact for Gaussian PSFs alone: stars with the wings of
-    real ones, made 0.69 arcsec wide out of 0.60, come out 6 % wider than that, with 3 % more flux
-    within 1 arcsec. The photon noise of the objects stays what it was.
+    A galaxy whose seeing differs from that of its tile has its tile's PSF, scaled. The photon
+    noise of the objects stays what it was.
 
     Parameters
     ----------
@@ -91,32 +87,38 @@ def degrade(
 
     Examples
     --------
-    >>> have = Conditions(torch.full((1, 1), 0.1), torch.full((1, 1), 0.6), torch.zeros(1))
-    >>> want = Conditions(torch.full((1, 1), 0.3), torch.full((1, 1), 0.8), torch.zeros(1))
+    >>> noise, fwhm = torch.tensor([[0.1], [0.3]]), torch.tensor([[0.6], [0.8]])
+    >>> two = Conditions.plain(noise, fwhm, torch.zeros(2))
     >>> generator = torch.Generator().manual_seed(1)
     >>> sky = 0.1 * torch.randn(1, 1, 64, 64, generator=generator)
+    >>> have, want = two.take(torch.tensor([0])), two.take(torch.tensor([1]))
     >>> degraded = degrade(sky, have, want, torch.tensor([1.6]), generator)
     >>> bool(abs(degraded.std() - 0.3) < 0.02)
     True
     """
-    want = Conditions(
-        *(
-            torch.where(getattr(want, key).isnan(), getattr(have, key), getattr(want, key))
-            for key in Conditions.__annotations__
-        )
-    )
     n, bands, side = images.shape[:3]
-    shift = zero_point_scatter_mag * _normal((n, bands), generator, have.ebv.device)
-    scale = 10 ** (-0.4 * (torch.outer(want.ebv - have.ebv, extinction_per_ebv) + shift))
-    transfer = _transfer(have.psf_fwhm_arcsec, want.psf_fwhm_arcsec)
-    remaining = scale * have.sky_noise * _noise_factor(transfer)
-    missing = (want.sky_noise**2 - remaining**2).clamp(min=0).sqrt()
-    scale, transfer, missing = (value.to(images.device) for value in (scale, transfer, missing))
+    ebv = torch.where(want.ebv.isnan(), have.ebv, want.ebv)
+    shift = zero_point_scatter_mag * _normal((n, bands), generator, ebv.device)
+    scale = 10 ** (-0.4 * (torch.outer(ebv - have.ebv, extinction_per_ebv) + shift))
+    wanted = torch.where(want.sky_noise.isnan(), have.sky_noise, want.sky_noise)
+    device = images.device
+    now, then = (transforms(one.tiles, side, device) for one in (have, want))
+    wider, narrower = _power_of_psf(want, then), -_power_of_psf(have, now)
+    unknown = (wider + narrower).isnan()
+    powers = [one.masked_fill(unknown, 0) for one in (wider, narrower)]
+    powers = [one.to(device) for one in (*powers, (scale * have.sky_noise) ** 2, wanted**2)]
+    scale, here, there = scale.to(device), have.tile.to(device), want.tile.to(device)
     out = torch.empty_like(images, dtype=torch.float32)
     for band in range(bands):  # the planes of one band at a time fit into a processor's cache
-        noise = _normal((n, side, side), generator, images.device) * missing[:, band, None, None]
-        scaled = images[:, band] * scale[:, band, None, None]
-        out[:, band] = noise.add_(_convolve(scaled, transfer[:, band]))
+        wider, narrower, variance, aim = (one[:, band, None, None] for one in powers)
+        transfer = now.log_psf[band][here].mul_(narrower)
+        transfer = transfer.addcmul_(then.log_psf[band][there], wider).clamp_(max=0).exp_()
+        kept = now.sky_power[band][here].mul_(variance).mul_(transfer).mul_(transfer)
+        missing = then.sky_power[band][there].mul_(aim).sub_(kept).clamp_(min=0).sqrt_()
+        waves = torch.fft.rfft2(images[:, band].float() * scale[:, band, None, None])
+        noise = torch.view_as_complex(_normal((*waves.shape, 2), generator, device))
+        waves = waves.mul_(transfer).add_(noise.mul_(missing))
+        out[:, band] = torch.fft.irfft2(waves, (side, side))
     return out
 
 
@@ -163,49 +165,7 @@ def _normal(shape: tuple[int, ...], generator: torch.Generator, device: torch.de
     return torch.randn(shape, generator=generator, device=generator.device).to(device)
 
 
-def _transfer(have_arcsec: Tensor, want_arcsec: Tensor) -> Tensor:
-    """Return the transform of the Gaussian between two seeings, at `_frequencies`.
-
-    In Fourier space it is right however narrow it is; its values at pixel centres would not be.
-    """
-    variance = (want_arcsec**2 - have_arcsec**2).clamp(min=0) * SIGMA_PX_PER_FWHM_ARCSEC**2
-    return torch.exp(-0.5 * variance[..., None] * _frequencies().to(variance) ** 2)
-
-
-def _frequencies() -> Tensor:
-    """Return 0 and the positive wave numbers of the kernel's 21 px, radian per pixel."""
-    return 2 * math.pi / (2 * HALF_WIDTH_PX + 1) * torch.arange(HALF_WIDTH_PX + 1)
-
-
-def _noise_factor(transfer: Tensor) -> Tensor:
-    """Return by how much the kernel lowers white noise: the sum of its squares along one axis.
-
-    In two dimensions the variance falls by the square of that sum (Parseval's theorem).
-    """
-    return (2 * transfer.square().sum(-1) - 1) / (2 * HALF_WIDTH_PX + 1)
-
-
-def _convolve(images: Tensor, transfer: Tensor) -> Tensor:
-    """Convolve images (n, y, x) along y and x, each with its kernel, as products of matrices."""
-    side = images.shape[-1]
-    matrix = (transfer @ _waves(side).to(images.device)).unflatten(-1, (side, side))
-    return matrix @ images @ matrix.mT
-
-
-@lru_cache(maxsize=4)
-def _waves(side: int) -> Tensor:
-    """Return what each frequency adds to the matrix that convolves `side` pixels.
-
-    Stamps go on beyond their borders as in a mirror, which keeps the flux.
-
-    Returns
-    -------
-    Tensor, shape (HALF_WIDTH_PX + 1, side * side)
-    """
-    offset = torch.arange(-HALF_WIDTH_PX, HALF_WIDTH_PX + 1)
-    place = (torch.arange(side)[:, None] + offset) % (2 * side)
-    mirrored = torch.minimum(place, 2 * side - 1 - place)
-    picked = torch.nn.functional.one_hot(mirrored, side).double()
-    waves = torch.cos(_frequencies().double()[:, None] * offset) / len(offset)
-    waves[1:] *= 2
-    return torch.einsum("fo,roc->frc", waves, picked).flatten(1).float()
+def _power_of_psf(conditions: Conditions, tiles: Transforms) -> Tensor:
+    """Return to what power each galaxy's PSF (n, band) is that of its tile, in Fourier space."""
+    own = tiles.fwhm_arcsec.cpu().T[conditions.tile]
+    return (conditions.psf_fwhm_arcsec / own) ** SEEING_POWER

@@ -1,7 +1,8 @@
-"""Stamps cut out of tiles: the pixels, their noise and PSF width, and what is wrong with them."""
+"""Stamps cut out of tiles: the pixels, their noise and PSF, and what is wrong with them."""
 
 from __future__ import annotations
 
+import zlib
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -12,12 +13,15 @@ from hscz.schema import Flag, is_usable
 from hscz.sky.fits import BandImage
 from hscz.sky.mask import BRIGHT_STAR, DETECTED, EDGE, NO_DATA, SATURATED, TRAILS
 from hscz.sky.mosaic import Tile, corner, holds_stamp
-from hscz.sky.noise import stamp_sky_noise
+from hscz.sky.noise import LAGS_PX, sky_correlation, stamp_sky_noise
 from hscz.sky.psf import PsfFiles
-from hscz.sky.psf_stars import local_psf_fwhm
+from hscz.sky.psf_stars import HALF_PX, LocalPsf, local_psf
 
 SATURATION_RADIUS_PX = 10
 """Saturated pixels within this distance of the centre set `Flag.SATURATED`."""
+
+SKY_STAMPS = 256
+"""Random places of a tile on which the correlation of its sky is measured."""
 
 
 @dataclass(frozen=True)
@@ -35,6 +39,10 @@ class TileCuts:
         NaN where it is not known.
     flags : ndarray of int32, shape (n,)
         Bits of `hscz.schema.Flag`.
+    psf : ndarray of float32, shape (band, p, p)
+        The stacked stars of the tile, see `hscz.sky.psf_stars.LocalPsf`; NaN where there are few.
+    sky_correlation : ndarray of float32, shape (band, l, l)
+        How pixels of its sky correlate, see `hscz.sky.noise.sky_correlation`.
     unread : list of InputError
         Why images of optional bands could not be read.
     """
@@ -43,7 +51,23 @@ class TileCuts:
     sky_noise: np.ndarray
     psf_fwhm_arcsec: np.ndarray
     flags: np.ndarray
+    psf: np.ndarray
+    sky_correlation: np.ndarray
     unread: list[InputError] = field(default_factory=list)
+
+    @classmethod
+    def blank(cls, n: int, bands: int, stamp_px: int) -> TileCuts:
+        """Return what is known of n objects before any band is read."""
+        sides = 2 * HALF_PX + 1, 2 * LAGS_PX + 1
+        psf, correlation = (np.full((bands, side, side), np.nan, np.float32) for side in sides)
+        return cls(
+            np.full((n, bands, stamp_px, stamp_px), np.nan, np.float16),
+            np.full((n, bands), np.nan, np.float32),
+            np.full((n, bands), np.nan, np.float32),
+            np.zeros(n, np.int32),
+            psf,
+            correlation,
+        )
 
 
 def gather(
@@ -161,18 +185,12 @@ def cut_tile(
     x, y = np.asarray(x, float), np.asarray(y, float)
     if not holds_stamp(tile.shape, x, y, stamp_px).all():
         raise ValueError(f"tile {tile.name}: {tile.shape} px do not hold every stamp")
-    shape = (len(x), len(tile.bands))
-    cuts = TileCuts(
-        np.full((*shape, stamp_px, stamp_px), np.nan, np.float16),
-        np.full(shape, np.nan, np.float32),
-        np.full(shape, np.nan, np.float32),
-        np.zeros(len(x), np.int32),
-    )
+    cuts = TileCuts.blank(len(x), len(tile.bands), stamp_px)
     for number, band in enumerate(tile.bands):
         if band is None:
             continue
         try:
-            stamps, noise, psf_fwhm, flags = _cut_band(tile, band, x, y, stamp_px)
+            one = _cut_band(tile, band, x, y, stamp_px)
         except InputError as error:
             if band.band not in tile.optional:
                 raise
@@ -180,26 +198,40 @@ def cut_tile(
             continue
         there = np.full(len(x), True)
         if band.band in tile.optional:
-            there = is_usable(flags)
+            there = is_usable(one.flags)
+        psf_fwhm = one.psf.fwhm_arcsec
         if psf is not None:
             near = psf.psf_fwhm_arcsec(band.band, *tile.wcs.all_pix2world(x, y, 0))
             psf_fwhm = np.where(np.isnan(near), psf_fwhm, near)
-        cuts.images[there, number] = stamps[there]
-        cuts.sky_noise[there, number] = noise[there]
+        cuts.images[there, number] = one.stamps[there]
+        cuts.sky_noise[there, number] = one.noise[there]
         cuts.psf_fwhm_arcsec[there, number] = psf_fwhm[there]
-        cuts.flags[there] |= flags[there]
+        cuts.flags[there] |= one.flags[there]
+        cuts.psf[number], cuts.sky_correlation[number] = one.psf.image, one.sky_correlation
     return cuts
+
+
+@dataclass(frozen=True)
+class _BandCuts:
+    """What is cut from one band of a tile."""
+
+    stamps: np.ndarray
+    noise: np.ndarray
+    flags: np.ndarray
+    psf: LocalPsf
+    sky_correlation: np.ndarray
 
 
 def _cut_band(
     tile: Tile, band: BandImage, x: np.ndarray, y: np.ndarray, stamp_px: int
-) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
-    """Return stamps, sky noise, PSF widths and flags of one band."""
+) -> _BandCuts:
+    """Cut the stamps of one band and measure its noise and PSF."""
     x0, y0 = corner(x, stamp_px), corner(y, stamp_px)
     plane, mask = band.read_image(tile.window), band.read_mask(tile.window)
     # Saturated stars are left out, where the mask marks them.
     unusable = None if mask is None else band.mask_bit(mask, SATURATED, NO_DATA)
-    psf_fwhm = local_psf_fwhm(plane, band.pixel_scale_arcsec, x, y, unusable)
+    psf = local_psf(plane, band.pixel_scale_arcsec, x, y, unusable)
+    correlation = _sky_correlation(tile, band, plane, mask, stamp_px)
     stamps = gather(plane[None], x0, y0, stamp_px)[:, 0]
     bits = None if mask is None else gather(mask[None], x0, y0, stamp_px)[:, 0]
     del plane, mask, unusable
@@ -210,7 +242,21 @@ def _cut_band(
     half, clipped = to_half(stamps)
     flags = _defects(band, bits, missing)
     flags |= np.where(clipped, Flag.CLIPPED, 0) | np.where(noise > 0, 0, Flag.NO_NOISE)
-    return half, noise, psf_fwhm, flags.astype(np.int32)
+    return _BandCuts(half, noise, flags.astype(np.int32), psf, correlation)
+
+
+def _sky_correlation(
+    tile: Tile, band: BandImage, plane: np.ndarray, mask: np.ndarray | None, size: int
+) -> np.ndarray:
+    """Measure the correlation of the sky at random places, the same ones in every band."""
+    rng = np.random.default_rng(zlib.crc32(tile.name.encode()))
+    y0, x0 = (rng.integers(0, side - size + 1, SKY_STAMPS) for side in plane.shape)
+    stamps = gather(plane[None], x0, y0, size)[:, 0]
+    bits = None if mask is None else gather(mask[None], x0, y0, size)[:, 0]
+    detected = _detected(band, bits)
+    if bits is not None and detected is not None:
+        detected |= band.mask_bit(bits, BRIGHT_STAR, NO_DATA)
+    return sky_correlation(stamps, detected)
 
 
 def _missing(band: BandImage, stamps: np.ndarray, bits: np.ndarray | None) -> np.ndarray:

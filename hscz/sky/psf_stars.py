@@ -1,4 +1,4 @@
-"""Width of the point spread function, measured on the stars of an image.
+"""Width and shape of the point spread function, measured on the stars of an image.
 
 Headers and PSF models differ between surveys and are often absent; stars are always there.
 """
@@ -41,6 +41,9 @@ ISOLATION_PX = 20.0
 LOCUS_WIDTH = 0.06
 """Width in ln(size) of the clump of stars, from seeing variation across an image and noise."""
 
+MAX_STACKED = 200
+"""Stars, the brightest ones, that show the shape of the PSF."""
+
 
 @dataclass(frozen=True)
 class Sources:
@@ -64,21 +67,40 @@ class Sources:
         return Sources(*(getattr(self, f.name)[chosen] for f in fields(self)))
 
 
-def local_psf_fwhm(
+@dataclass(frozen=True)
+class LocalPsf:
+    """The PSF of an image, as its stars show it.
+
+    Attributes
+    ----------
+    fwhm_arcsec : ndarray of float32, shape (n,)
+        Full width at half maximum around n positions, NaN where the image has fewer than
+        `MIN_STARS` stars.
+    image : ndarray of float32, shape (2 HALF_PX + 1, 2 HALF_PX + 1)
+        The stars of the whole image stacked: centred on the middle pixel, of unit sum. NaN where
+        there are too few.
+    """
+
+    fwhm_arcsec: np.ndarray
+    image: np.ndarray
+
+
+def local_psf(
     image: np.ndarray,
     pixel_scale_arcsec: float,
     x: np.ndarray,
     y: np.ndarray,
     unusable: np.ndarray | None = None,
-) -> np.ndarray:
-    """Measure the PSF full width at half maximum around positions, from the stars nearby.
+) -> LocalPsf:
+    """Measure the PSF of an image, and its width around positions, from the stars nearby.
 
     Bright isolated peaks are measured with a Gaussian weight of matched width; the smallest
     common size is that of the stars. A Moffat (1969) profile fitted to all of them together
     gives the width, including the pixel. On simulated Moffat stars among galaxies it is right
     to 2 %. The image is divided into squares of about `CELL_PX`. One with fewer than
     `MIN_CELL_STARS` stars, or with as many as `MIN_STARS` smaller things than these, which then are
-    galaxies, has the width of the whole image.
+    galaxies, has the width of the whole image. The median of the brightest stars, each moved to
+    the middle of a pixel, shows the shape of the PSF.
 
     Parameters
     ----------
@@ -92,12 +114,11 @@ def local_psf_fwhm(
 
     Returns
     -------
-    ndarray of float32, shape (n,)
-        Arcsec, NaN where the image has fewer than `MIN_STARS` stars.
+    LocalPsf
 
     Examples
     --------
-    >>> local_psf_fwhm(np.zeros((200, 200)), 0.168, np.array([9.0]), np.array([7.0]))
+    >>> local_psf(np.zeros((200, 200)), 0.168, np.array([9.0]), np.array([7.0])).fwhm_arcsec
     array([nan], dtype=float32)
     """
     count = [max(1, round(side / CELL_PX)) for side in image.shape]
@@ -119,9 +140,10 @@ def local_psf_fwhm(
         stars = np.sort(here.sigma[_locus(here.sigma)])
         if len(stars) >= MIN_CELL_STARS and (here.sigma < stars[0]).sum() < MIN_STARS:
             width[wanted == number] = _psf_fwhm_px(here)
+    everywhere = sources.take(slice(MAX_CANDIDATES))
     if np.isnan(width).any():
-        width[np.isnan(width)] = _psf_fwhm_px(sources.take(slice(MAX_CANDIDATES)))
-    return (pixel_scale_arcsec * width).astype(np.float32)
+        width[np.isnan(width)] = _psf_fwhm_px(everywhere)
+    return LocalPsf((pixel_scale_arcsec * width).astype(np.float32), _stacked(everywhere))
 
 
 def _compact_sources(image: np.ndarray, unusable: np.ndarray | None, most: int) -> Sources:
@@ -151,6 +173,32 @@ def _psf_fwhm_px(sources: Sources) -> float:
     if len(stars) < MIN_STARS:
         return np.nan
     return _moffat_psf_fwhm(stars.boxes, stars.dx, stars.dy, stars.sigma)
+
+
+def _stacked(sources: Sources) -> np.ndarray:
+    """Return the median of the stars among some sources, centred and of unit sum."""
+    side = 2 * HALF_PX + 1
+    stars = sources.take(_locus(sources.sigma)).take(slice(MAX_STACKED))
+    if len(stars) < MIN_STARS:
+        return np.full((side, side), np.nan, np.float32)
+    along_x, along_y = (
+        np.exp(2j * np.pi * frequency * offset[:, None])
+        for frequency, offset in (
+            (np.fft.rfftfreq(side), stars.dx),
+            (np.fft.fftfreq(side), stars.dy),
+        )
+    )
+    moved = np.fft.rfft2(stars.boxes) * along_y[:, :, None] * along_x[:, None, :]
+    boxes = np.fft.irfft2(moved, s=(side, side))
+    weight = _weighted_powers(np.zeros(len(stars)), stars.sigma)[..., 0]
+    stack = np.median(boxes / _inner(weight, boxes)[:, None, None], axis=0)
+    stack -= np.median(np.concatenate([stack[[0, -1]].ravel(), stack[:, [0, -1]].ravel()]))
+    return (stack / stack.sum()).astype(np.float32)
+
+
+def _inner(weight: np.ndarray, boxes: np.ndarray) -> np.ndarray:
+    """Return the light of each box under a weight that is the same along x and y."""
+    return np.einsum("ny,nyx,nx->n", weight, boxes, weight)
 
 
 def _peaks(image: np.ndarray, threshold: float) -> tuple[np.ndarray, np.ndarray]:

@@ -73,6 +73,21 @@ def test_windows_of_a_mosaic_give_the_same_stamps(
     np.testing.assert_allclose(parts["sky_noise"], whole["sky_noise"], rtol=1e-5)
 
 
+def test_every_tile_says_how_its_sky_correlates(
+    config: RunConfig, whole: xr.Dataset, tmp_path: Path
+) -> None:
+    parts = by_id(stage.ingest(tiled(config, tmp_path, 260), "A", progress=False))
+    assert set(parts["tile"].values) <= set(parts["tile_name"].values)
+    for made in (whole, parts):
+        sky = made["sky_correlation"].values
+        assert sky.shape[:2] == (made.sizes["tile_name"], 2)
+        middle = np.s_[..., sky.shape[2] // 2, sky.shape[3] // 2]
+        np.testing.assert_allclose(sky[middle], 1)
+        sky[middle] = 0
+        assert np.abs(sky).max() < 0.1
+        assert np.isnan(made["psf"]).all()
+
+
 @pytest.fixture
 def cuts(monkeypatch: pytest.MonkeyPatch) -> list[int]:
     """Count the tiles that are cut, one after the other, and kill the run at the fourth."""

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from scipy.ndimage import binary_dilation, gaussian_filter
 
-from hscz.sky.noise import image_sky_noise, stamp_sky_noise
+from hscz.sky.noise import LAGS_PX, image_sky_noise, sky_correlation, stamp_sky_noise
 
 SIDE, STAMP, SIGMA = 1280, 64, 0.03
 
@@ -84,3 +84,23 @@ def test_real_noise_agrees_with_blank_apertures(shared_data):
     pixels = image[~blank]
     deviation = 1.4826 * np.median(np.abs(pixels - np.median(pixels)))
     assert np.median(stamp_sky_noise(as_stamps(image))) == pytest.approx(deviation, rel=0.06)
+
+
+@pytest.mark.parametrize("masked", [True, False])
+def test_the_correlation_of_the_sky_among_sources_is_that_of_the_noise(field, masked):
+    noise, sources = field
+    detected = binary_dilation(gaussian_filter(sources, 1.6) > 0.5 * SIGMA, iterations=2)
+    found = sky_correlation(as_stamps(noise + sources), as_stamps(detected) if masked else None)
+    alone = sky_correlation(as_stamps(noise), as_stamps(np.zeros_like(detected)))
+    neighbours = (noise[:, 1:] * noise[:, :-1]).mean() / noise.var()
+    assert alone[LAGS_PX, LAGS_PX + 1] == pytest.approx(neighbours, abs=0.01)
+    near = slice(LAGS_PX - 4, LAGS_PX + 5)
+    np.testing.assert_allclose(found[near, near], alone[near, near], atol=0.02 if masked else 0.06)
+
+
+def test_a_few_stamps_in_a_halo_do_not_correlate_the_sky(field):
+    stamps = as_stamps(field[0]).copy()
+    stamps[:10] += 2 * SIGMA
+    nothing = np.zeros(stamps.shape, bool)
+    assert sky_correlation(stamps, nothing)[LAGS_PX, -1] == pytest.approx(0, abs=0.005)
+    assert np.isnan(sky_correlation(stamps, ~nothing)).all()

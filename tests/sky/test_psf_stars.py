@@ -6,15 +6,17 @@ import pytest
 
 from hscz.sky import psf_stars
 from hscz.sky.fits import open_band
-from hscz.sky.psf_stars import local_psf_fwhm
+from hscz.sky.psf_stars import local_psf
 
 SIDE, SCALE = 800, 0.168
 
 
-def paint(fwhm_arcsec: float, beta: float, stars: int, galaxies: int, seed: int) -> np.ndarray:
+def paint(
+    fwhm_arcsec: float, beta: float, stars: int, galaxies: int, seed: int, shear: float = 0.0
+) -> np.ndarray:
     """Moffat stars among Sersic galaxies, with noise of 0.03 counts."""
     rng = np.random.default_rng([seed, 11])
-    psf = galsim.Moffat(beta=beta, fwhm=fwhm_arcsec)
+    psf = galsim.Moffat(beta=beta, fwhm=fwhm_arcsec).shear(g1=shear)
     image = galsim.ImageF(SIDE, SIDE)
     for number in range(stars + galaxies):
         mag = rng.uniform(18, 22.5) if number < stars else 19 + 5 * rng.uniform() ** 0.4
@@ -35,7 +37,7 @@ def paint(fwhm_arcsec: float, beta: float, stars: int, galaxies: int, seed: int)
 def fwhm(image: np.ndarray, unusable: np.ndarray | None = None) -> float:
     """Return the width of an image that is too small to be divided."""
     middle = np.array(image.shape)[:, None] / 2
-    return float(local_psf_fwhm(image, SCALE, middle[1], middle[0], unusable)[0])
+    return float(local_psf(image, SCALE, middle[1], middle[0], unusable).fwhm_arcsec[0])
 
 
 @pytest.mark.parametrize(
@@ -47,6 +49,18 @@ def test_moffat_stars_among_galaxies(fwhm_arcsec, beta, stars):
     measured = fwhm(image)
     assert measured == pytest.approx(psf.calculateFWHM(), rel=0.015)
     assert measured == pytest.approx(fwhm_arcsec, rel=0.05)
+
+
+def test_stacked_stars_show_the_shape_of_the_psf():
+    psf = galsim.Moffat(beta=2.5, fwhm=0.7).shear(g1=0.1)
+    stars = paint(0.7, 2.5, stars=60, galaxies=60, seed=4, shear=0.1)
+    found = local_psf(stars, SCALE, np.zeros(1), np.zeros(1)).image
+    side = len(found)
+    real = psf.drawImage(nx=side, ny=side, scale=SCALE).array
+    np.testing.assert_allclose(found, real / real.sum(), atol=0.03 * real.max())
+    assert found.sum() == pytest.approx(1, rel=1e-4)
+    none = local_psf(np.zeros((200, 200)), SCALE, np.zeros(1), np.zeros(1)).image
+    assert np.isnan(none).all()
 
 
 def test_galaxies_alone_are_not_taken_for_few_stars():
@@ -78,7 +92,7 @@ def test_each_part_of_an_image_has_the_seeing_of_its_stars(monkeypatch):
     )
     image = np.hstack([sharp, soft, empty])
     x, y = np.array([10.0, 700.0, 900.0, 1590.0, 2000.0]), np.array([5.0, 790.0, 400.0, 2.0, 90.0])
-    measured = local_psf_fwhm(image, SCALE, x, y)
+    measured = local_psf(image, SCALE, x, y).fwhm_arcsec
     np.testing.assert_allclose(measured[:2], 0.617, rtol=0.03)
     np.testing.assert_allclose(measured[2:4], 0.764, rtol=0.03)
     monkeypatch.setattr(psf_stars, "CELL_PX", image.shape[1])
@@ -100,7 +114,9 @@ def test_galaxies_of_one_size_are_not_taken_for_the_stars_of_a_part(monkeypatch)
         overlap = stamp.bounds & crowd.bounds
         crowd[overlap] += stamp[overlap]
     image = np.hstack([many, few + crowd.array])
-    measured = local_psf_fwhm(image, SCALE, np.array([100.0, 1500.0]), np.array([400.0, 400.0]))
+    measured = local_psf(
+        image, SCALE, np.array([100.0, 1500.0]), np.array([400.0, 400.0])
+    ).fwhm_arcsec
     np.testing.assert_allclose(measured, 0.617, rtol=0.05)
 
 
