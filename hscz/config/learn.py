@@ -232,10 +232,10 @@ class AdaptConfig:
     """How the weight grows over the training: constant, linear or dann."""
     head_start: Annotated[Number, Ge(0), Le(0.9)] = 0.0
     """Share of the training in which the adversary learns before the weight is in force."""
-    verdict: Literal["pair", "compared", "single"] = "pair"
+    verdict: Literal["pair", "single", "compared"] = "pair"
     """What the adversary says: pair (the paper: whether two galaxies, their maps side by side,
-    are of the same field), compared (the same, of what it sees in each by itself) or single
-    (which field one galaxy is of)."""
+    are of the same field), single (which field one galaxy is of) or compared (learns as single,
+    and confuses the layers below about pairs)."""
     rate: Positive = 1.0
     """Learning rate of the adversary, as a multiple of train.learning_rate."""
     judged_share: Annotated[Number, Gt(0), Le(1)] = 1.0

@@ -120,16 +120,13 @@ class Adversarial:
         assert batch.target_stamps is not None
         assert batch.valid is not None
         n, weight = len(batch.target_stamps), weight_at(self.adapt, progress)
-        truth = self.adversary.truth(n).to(self.device)
         with autocast(self.settings.precision, self.device):
             source, target = self._maps(batch.stamps, batch.target_stamps, pushed=weight > 0)
             loss = cross_entropy(self.network.logits(source, self.layer), batch.masses)
             judged = source[:n]
             watched = (judged.detach().requires_grad_(), target.detach().requires_grad_())
-            verdict = self.adversary(*watched, batch.swap).float()
-        valid = batch.valid.repeat(len(truth) // n)
-        share = valid / valid.sum().clamp(min=1)
-        own_loss = (cross_entropy(verdict, truth, reduction="none") * share).sum()
+            learnt, confused = self.adversary(*watched, batch.valid, batch.swap)
+        own_loss = learnt.mean(cross_entropy(learnt.logits, learnt.truth, reduction="none"))
         own = list(self.adversary.parameters())
         gradients = torch.autograd.grad(own_loss, own, retain_graph=weight > 0)
         for descent in self.descents.values():
@@ -137,18 +134,17 @@ class Adversarial:
         for parameter, gradient in zip(own, gradients, strict=True):
             parameter.grad = gradient
         if weight > 0:
-            confused = (CONFUSION[self.adapt.adversary](verdict, truth) * share).sum()
-            pushes = [weight * push for push in torch.autograd.grad(confused, watched)]
+            push = CONFUSION[self.adapt.adversary](confused.logits, confused.truth)
+            pushes = torch.autograd.grad(weight * confused.mean(push), watched)
             torch.autograd.backward([loss, judged, target], [None, *pushes])
         else:
             loss.backward()
         for descent in self.descents.values():
             descent.step()
-        right = ((verdict.argmax(1) == truth) * share).sum()
         return {
             "loss": loss.detach(),
             "adversary_loss": own_loss.detach(),
-            "adversary_accuracy": right,
+            "adversary_accuracy": confused.accuracy,
         }
 
     def _maps(self, images: Tensor, others: Tensor, pushed: bool) -> tuple[Tensor, Tensor]:

@@ -1,29 +1,60 @@
 """What an adversary judges, and the networks that do: by pairs of galaxies, or one by one.
 
 Section 5.1 of the paper: the maps of two galaxies side by side, four 3 x 3 convolutions and fully
-connected layers say whether the two share a field. Where each field is normalised by its own
-statistics, that is a hard thing to begin to learn: neither of the two galaxies says anything by
-itself. `Compared` therefore looks at each galaxy by itself and compares what it has seen, and
-`Single` says of each which field it comes from.
+connected layers say whether the two share a field. That is a hard thing to begin to learn: as
+long as nothing is known of the one galaxy, the other says nothing, and where each field is
+normalised by its own statistics such an adversary stays at chance. `Compared` therefore learns
+which field each of the two is of, and `Single` leaves it at that.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from itertools import pairwise
 
 import torch
 from torch import Tensor, nn
+from torch.nn.functional import softplus
 
 from hscz.config.learn import AdaptConfig
 from hscz.errors import ConfigError
 from hscz.learn.normalise import normalisation
 
 
-class Verdict(nn.Module):
-    """An adversary: maps of source and target galaxies in, logits of two classes out.
+@dataclass(frozen=True)
+class Judged:
+    """What an adversary says, and the truth.
 
-    Subclasses have `forward` and `truth`.
+    Attributes
+    ----------
+    logits : Tensor, shape (n, 2)
+        Of two classes.
+    truth : Tensor of int, shape (n,)
+        Which it is.
+    valid : Tensor of bool, shape (n,)
+        Whether the galaxies are matched well enough for the verdict to count.
+    """
+
+    logits: Tensor
+    truth: Tensor
+    valid: Tensor
+
+    def mean(self, values: Tensor) -> Tensor:
+        """Return the mean of values, (n,), of the verdicts that count; 0 where none does."""
+        return (values * self.valid).sum() / self.valid.sum().clamp(min=1)
+
+    @property
+    def accuracy(self) -> Tensor:
+        """Share of the verdicts that are right."""
+        return self.mean((self.logits.argmax(1) == self.truth).float())
+
+
+class Verdict(nn.Module):
+    """An adversary: maps of n source and n target galaxies in, verdicts out.
+
+    Subclasses have `forward`, which returns what the adversary learns from, and that about which
+    the layers below are to be confused.
 
     Parameters
     ----------
@@ -62,78 +93,76 @@ class Verdict(nn.Module):
         self.dense = _dense([flat, *adapt.dense])
         self.last = nn.Linear([flat, *adapt.dense][-1], 2)
 
-    def seen(self, maps: Tensor) -> Tensor:
-        """Return what the convolutions and fully connected layers make of maps, (n, units)."""
-        seen: Tensor = self.dense(self.convolutions(maps).flatten(1))
-        return seen
-
-    def truth(self, n: int) -> Tensor:
-        """Return the true class of each verdict on n source and n target galaxies."""
-        raise NotImplementedError
+    def logits(self, maps: Tensor) -> Tensor:
+        """Return logits of two classes, shape (n, 2)."""
+        logits: Tensor = self.last(self.dense(self.convolutions(maps).flatten(1))).float()
+        return logits
 
 
 class Pair(Verdict):
     """The paper's: it says whether two galaxies, their maps side by side, are of the same field.
 
+    Class 1 is the same field.
+
     Examples
     --------
     >>> adapt = AdaptConfig(kernels=(24, 20), dense=(64,))
-    >>> maps, swap = torch.zeros(8, 106, 8, 8), torch.zeros(8, dtype=torch.bool)
-    >>> Pair(106, 8, adapt, "batch")(maps, maps, swap).shape
-    torch.Size([8, 2])
+    >>> maps, yes = torch.zeros(8, 106, 8, 8), torch.ones(8, dtype=torch.bool)
+    >>> learnt, confused = Pair(106, 8, adapt, "batch")(maps, maps, yes, yes)
+    >>> learnt is confused, learnt.truth.tolist()
+    (True, [0, 0, 0, 0, 1, 1, 1, 1])
     """
 
     side_by_side = 2
 
-    def forward(self, source: Tensor, target: Tensor, swap: Tensor) -> Tensor:
-        """Return logits (n, 2), different and same field."""
+    def forward(
+        self, source: Tensor, target: Tensor, valid: Tensor, swap: Tensor
+    ) -> tuple[Judged, Judged]:
+        """Judge pairs, of which `valid` ones count and those to `swap` change sides."""
         left, right = pairs_of(source, target)
         turn = swap.view(-1, 1, 1, 1)
         beside = torch.cat([torch.where(turn, right, left), torch.where(turn, left, right)], 3)
-        logits: Tensor = self.last(self.seen(beside))
-        return logits
-
-    def truth(self, n: int) -> Tensor:
-        """Return 0 for the first half, pairs across the fields, and 1 for the second."""
-        return torch.arange(n) // (n // 2)
-
-
-class Compared(Pair):
-    """It says whether two galaxies are of the same field, by what it sees in each by itself.
-
-    The units seen in either, centred and scaled over the batch, are compared one by one: the
-    product of two and their distance are what a verdict can be linear in from the first step.
-    """
-
-    side_by_side = 1
-
-    def __init__(self, channels: int, size_px: int, adapt: AdaptConfig, norm: str) -> None:
-        super().__init__(channels, size_px, adapt, norm)
-        self.centred = nn.BatchNorm1d(self.last.in_features, affine=False)
-        self.last = nn.Linear(2 * self.last.in_features, 2)
-
-    def forward(self, source: Tensor, target: Tensor, swap: Tensor) -> Tensor:
-        """Return logits (n, 2), different and same field; `swap` makes no difference here."""
-        units = self.centred(self.seen(torch.cat([source, target])))
-        left, right = pairs_of(*units.chunk(2))
-        logits: Tensor = self.last(torch.cat([left * right, (left - right).abs()], 1))
-        return logits
+        judged = Judged(self.logits(beside), _in_halves(valid), valid)
+        return judged, judged
 
 
 class Single(Verdict):
-    """It says which field a galaxy is of."""
+    """It says which field a galaxy is of; class 1 is the target."""
 
     in_pairs = False
     question = "which field?"
 
-    def forward(self, source: Tensor, target: Tensor, swap: Tensor | None = None) -> Tensor:
-        """Return logits (2 n, 2), source and target field; there are no pairs to swap."""
-        logits: Tensor = self.last(self.seen(torch.cat([source, target])))
-        return logits
+    def forward(
+        self, source: Tensor, target: Tensor, valid: Tensor, swap: Tensor | None = None
+    ) -> tuple[Judged, Judged]:
+        """Judge galaxies, of which those at `valid` places of either field count."""
+        both = torch.cat([valid, valid])
+        judged = Judged(self.logits(torch.cat([source, target])), _in_halves(both), both)
+        return judged, judged
 
-    def truth(self, n: int) -> Tensor:
-        """Return 0 for the first n, of the source, and 1 for the others."""
-        return torch.arange(2 * n) // n
+
+class Compared(Single):
+    """It says which field each of two galaxies is of, and so whether they are of the same.
+
+    It learns from the galaxies one by one, as `Single` does, but the layers below are confused
+    about the pairs: with p and q the probabilities that either is of the target, the two are of
+    the same field with p q + (1 - p) (1 - q). Nothing is lost by this, as the kinds of pairs are
+    drawn such that the fields of the two are independent of each other.
+    """
+
+    in_pairs = True
+    question = "same field?"
+
+    def forward(
+        self, source: Tensor, target: Tensor, valid: Tensor, swap: Tensor | None = None
+    ) -> tuple[Judged, Judged]:
+        """Judge pairs, of which `valid` ones count; that some are to `swap` does not matter."""
+        logits = self.logits(torch.cat([source, target]))
+        half, quarter = len(valid) // 2, len(valid) // 4
+        across, ours, theirs = valid.split([half, quarter, len(valid) - half - quarter])
+        each = torch.cat([across, ours, ours, across, theirs, theirs])
+        same = compared(*(logits[:, 1] - logits[:, 0]).chunk(2))
+        return Judged(logits, _in_halves(each), each), Judged(same, _in_halves(valid), valid)
 
 
 VERDICTS: dict[str, type[Verdict]] = {"pair": Pair, "compared": Compared, "single": Single}
@@ -163,6 +192,23 @@ def pairs_of(source: Tensor, target: Tensor) -> tuple[Tensor, Tensor]:
     half, quarter = len(source) // 2, len(source) // 4
     first = torch.cat([source[: half + quarter], target[half : half + quarter]])
     return first, torch.cat([target[:half], source[half + quarter :], target[half + quarter :]])
+
+
+def compared(source: Tensor, target: Tensor) -> Tensor:
+    """Return logits (n, 2) of pairs, different and same field, from those of their galaxies.
+
+    Parameters
+    ----------
+    source, target : Tensor, shape (n,)
+        Logarithm of the odds that a galaxy is of the target, in the order of `pairs_of`.
+    """
+    one, other = pairs_of(source, target)
+    return torch.stack([torch.logaddexp(one, other), softplus(one + other)], 1)
+
+
+def _in_halves(like: Tensor) -> Tensor:
+    """Return 0 for the first half and 1 for the second."""
+    return torch.arange(len(like), device=like.device) // (len(like) // 2)
 
 
 def _convolutions(channels: int, kernels: tuple[int, int], norm: str) -> nn.Sequential:
