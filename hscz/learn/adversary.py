@@ -65,6 +65,20 @@ def weight_at(adapt: AdaptConfig, progress: float) -> float:
     return adapt.weight * RAMPS[adapt.ramp](since)
 
 
+def watched_layer(network: Network, adapt: AdaptConfig) -> str:
+    """Return the layer that an adversary or a probe reads.
+
+    Raises
+    ------
+    ConfigError
+        If ``adapt.layer`` is no layer of the network.
+    """
+    layer = adapt.layer or default_layer(network.layer_names)
+    if layer not in network.layer_names:
+        raise ConfigError(f"adapt.layer is {layer!r}; there are {', '.join(network.layer_names)}")
+    return layer
+
+
 def default_layer(names: Sequence[str]) -> str:
     """Return the fifth layer with kernels, the paper's choice, or the last inception before it.
 
@@ -76,9 +90,7 @@ def default_layer(names: Sequence[str]) -> str:
     'inc2'
     """
     kernels = [name for name in names if name.startswith(("conv", "inc"))]
-    if not kernels:
-        raise ConfigError(f"no layer among {', '.join(names)} can be adapted; set adapt.layer")
-    return kernels[:5][-1]
+    return (kernels or list(names))[:5][-1]
 
 
 class Adversarial:
@@ -106,7 +118,7 @@ class Adversarial:
         device: torch.device,
     ) -> None:
         self.network, self.settings, self.adapt, self.device = network, settings, adapt, device
-        self.layer = adapt.layer or default_layer(network.layer_names)
+        self.layer = watched_layer(network, adapt)
         self.adversary = _new_adversary(network, self.layer, adapt, settings)
         on_device(self.adversary, device)
         faster = replace(settings, learning_rate=adapt.rate * settings.learning_rate)

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import torch
+import xarray as xr
 from numpy.typing import NDArray
 
 from hscz.config import RunConfig
@@ -84,6 +85,10 @@ class Labelled:
         return self._place[(table["part"] == "validation") & table["used"]]
 
 
+PROBED = 2000
+"""Galaxies of each target field, a fifth at most, that training is never shown: the probe's."""
+
+
 @dataclass(frozen=True)
 class Unlabelled:
     """Random stamps of the target fields; no label of theirs is ever read.
@@ -103,8 +108,18 @@ class Unlabelled:
     conditions: Conditions | None
 
     @classmethod
-    def read(cls, config: RunConfig, device: torch.device, wanted: Wanted) -> Unlabelled:
+    def read(
+        cls, config: RunConfig, device: torch.device, wanted: Wanted, held_out: bool = False
+    ) -> Unlabelled:
         """Draw ``adapt.n_targets`` usable galaxies of each target field.
+
+        Parameters
+        ----------
+        config : RunConfig
+        device : torch.device
+        wanted : Wanted
+        held_out : bool
+            Draw those that training is never shown instead.
 
         Raises
         ------
@@ -114,7 +129,7 @@ class Unlabelled:
         adapt, bands = config.adapt, config.train.bands
         stores = {name: open_field(config.field_store(name), lazy=False) for name in adapt.targets}
         parts = [
-            _drawn(name, store["flags"].values, adapt.n_targets, [config.train.seed, number])
+            _drawn(name, store, adapt.n_targets, [config.train.seed, number], held_out)
             for number, (name, store) in enumerate(stores.items())
         ]
         sample = pd.concat(parts, ignore_index=True)
@@ -157,10 +172,12 @@ def side_px(config: RunConfig, stores: Fields, wanted: Wanted) -> int:
     return max(side, min(stored, side + 2 * wanted.margin_px))
 
 
-def _drawn(name: str, flags: NDArray[np.int64], n: int, seed: list[int]) -> pd.DataFrame:
+def _drawn(name: str, store: xr.Dataset, n: int, seed: list[int], held_out: bool) -> pd.DataFrame:
     """Return random usable rows of a field, in the order of the store."""
-    usable = np.flatnonzero(is_usable(flags))
-    chosen = np.random.default_rng(seed).permutation(usable)[:n]
+    usable = np.flatnonzero(is_usable(store["flags"].values))
+    mixed = np.random.default_rng(seed).permutation(usable)
+    probed = min(PROBED, len(mixed) // 5)
+    chosen = mixed[:probed] if held_out else mixed[probed : probed + n]
     return pd.DataFrame({"field": name, "row": np.sort(chosen)})
 
 

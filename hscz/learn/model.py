@@ -88,7 +88,11 @@ class Model:
         train = config.train
         settings = replace(config.network, masks=bool(train.hidden))
         grid = RedshiftGrid.make(train.grid, train.n_bins, train.z_max)
-        return cls.new(settings, train.bands, grid, noise or (1.0,) * len(train.bands), train.seed)
+        noise = noise or (1.0,) * len(train.bands)
+        model = cls.new(settings, train.bands, grid, noise, train.seed)
+        separate = any(method.separate_statistics for method in adaptations(config))
+        model.needs_statistics = separate and model.network.norm == "batch"
+        return model
 
     def pdf(self, images: Tensor, turns: int = 1) -> NDArray[np.float32]:
         """Return PDFs, shape (n, bins), as densities in 1/dz.
@@ -124,12 +128,11 @@ class Model:
 
     def describe(self, folder: ModelFolder, run: RunConfig) -> None:
         """Write what the weights alone do not say, and the settings used."""
-        separate = any(method.separate_statistics for method in adaptations(run))
         mapping = {
             "bands": list(self.bands),
             "noise": [float(value) for value in self.noise],
             "z_edges": self.grid.edges.tolist(),
-            "needs_statistics": separate and self.network.norm == "batch",
+            "needs_statistics": self.needs_statistics,
             "network": as_mapping(self.network_config),
             "train": as_mapping(run.train),
             "adapt": as_mapping(run.adapt),

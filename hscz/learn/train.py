@@ -20,10 +20,12 @@ from hscz.files.atomic import replace_folder, write_atomic
 from hscz.files.fresh import Key, mark_made
 from hscz.files.lock import at_work
 from hscz.learn.adapt import adaptations, step_of, wanted
+from hscz.learn.adversary import watched_layer
 from hscz.learn.batches import Epochs
 from hscz.learn.data import Labelled, Unlabelled
 from hscz.learn.folder import ModelFolder
 from hscz.learn.model import Model
+from hscz.learn.probe import probe_run
 from hscz.learn.steps import autocast
 from hscz.learn.trainer import Metrics, Trainer, choose_device
 from hscz.stores import attributes, provenance
@@ -163,6 +165,7 @@ def _train_member(
     target = Unlabelled.read(own, device, wanted(own)) if adaptations(own) else None
     batches = Epochs.of(own, source, target, fold, device)
     model = Model.untrained(own, source.noise)
+    layer = watched_layer(model.network, own.adapt)
     model.describe(folder, config)
     write_atomic(folder.split, batches.sample.noted_in(source.folds[fold]).to_parquet)
     mark_made(folder.provenance, key, **provenance(seed=settings.seed))
@@ -175,6 +178,8 @@ def _train_member(
     except DivergedError as error:
         mark_made(final.divergence, key, error=str(error))
         return
+    if target is not None and (found := probe_run(own, model, layer, source, fold, device)):
+        folder.note_epoch(folder.epochs()[-1] | found.row())
     model.save_weights(folder)
     replace_folder(folder.path, final.path)
     final.divergence.unlink(missing_ok=True)

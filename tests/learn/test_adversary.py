@@ -140,7 +140,7 @@ def test_a_resumed_step_goes_on_as_the_unbroken_one() -> None:
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        ({"layer": "inc9"}, "layer 'inc9' is unknown; there are conv1, conv2"),
+        ({"layer": "inc9"}, "adapt.layer is 'inc9'; there are conv1, conv2"),
         ({"layer": "valid1"}, None),
     ],
 )
