@@ -57,6 +57,9 @@ class PredictConfig:
     calibrate: Literal["none", "temperature", "pit"] = "none"
     """Calibrate the averaged PDFs on held-out source galaxies: none (the paper), temperature
     (one number) or pit (a map of the CDF that makes their PITs uniform)."""
+    zero_points: Literal["stated", "measured"] = "stated"
+    """Zero points of the fields: stated by their images, or measured, which multiplies the stamps
+    of each by what brings the colours of its bright galaxies to those of train.fields."""
     stand_in: dict[BandName, BandName] = field(default_factory=dict)
     """Bands to feed in place of others, such as {us = "u"} for a model trained on u*."""
     name: str = ""

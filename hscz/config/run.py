@@ -138,6 +138,10 @@ class RunConfig:
         """Path of a field's store."""
         return self.root / "fields" / f"{name}.zarr"
 
+    def zero_points(self, name: str) -> Path:
+        """Path of a field's zero points against those of the source fields."""
+        return self.root / "zero_points" / "+".join(self.train.fields) / f"{name}.json"
+
     def ebv_image(self, name: str) -> Path:
         """Path of the image of E(B-V) that is fetched for a field."""
         return self.root / "dust" / f"{name}.fits"

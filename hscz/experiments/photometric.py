@@ -14,6 +14,7 @@ import xarray as xr
 from numpy.typing import ArrayLike, NDArray
 
 from hscz.constants import MAG_PER_RELATIVE_ERROR
+from hscz.sky.dust import image_ebv
 from hscz.sky.photometry import aperture_flux
 from hscz.survey import BANDS, PIXEL_SCALE_ARCSEC
 
@@ -102,7 +103,6 @@ def features(
     StoreError
         If the store lacks a band, its stamps are too small or it knows of no dust.
     """
-    from hscz.learn.conditions import image_ebv
     from hscz.learn.loader import band_index
 
     index = band_index(store, bands)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
 
@@ -12,12 +11,10 @@ import xarray as xr
 from numpy.typing import NDArray
 from torch import Tensor
 
-from hscz.errors import StoreError, about
+from hscz.errors import about
 from hscz.learn.loader import band_index
 from hscz.learn.tiles import Tiles
-from hscz.sky.dust import WAYS
-
-logger = logging.getLogger(__name__)
+from hscz.sky.dust import fill_median, image_ebv
 
 
 @dataclass(frozen=True)
@@ -96,7 +93,7 @@ class Conditions:
                 f"{name}: psf_fwhm of band {band!r} is NaN for every object, as too few stars "
                 "were found; ingest larger images or set adapt.degrade = false"
             )
-            _fill(values, message, partial)
+            fill_median(values, message, partial)
         columns = (
             noise[rows],
             fwhm[rows],
@@ -125,30 +122,3 @@ class Conditions:
         """Return the conditions of the galaxies at `indices`."""
         columns = ("sky_noise", "psf_fwhm_arcsec", "ebv", "tile")
         return replace(self, **{key: getattr(self, key)[indices] for key in columns})
-
-
-def image_ebv(store: xr.Dataset, name: str = "", partial: bool = False) -> NDArray[np.float32]:
-    """Return the E(B-V) of the dust that dims each stamp: 0 where images were corrected for it.
-
-    Raises
-    ------
-    StoreError
-        If it is known of no object, unless `partial`: then it is NaN.
-    """
-    if store.attrs.get("image_extinction_corrected"):
-        return np.zeros(store.sizes["object"], np.float32)
-    message = f"ebv is NaN for every object, as nothing gives E(B-V); {WAYS}, and ingest again"
-    message = f"{name}: {message}" if name else message
-    return _fill(store["ebv"].values.astype(np.float32), message, partial)
-
-
-def _fill(values: NDArray[np.float32], message: str, partial: bool) -> NDArray[np.float32]:
-    """Put the median in place of NaN."""
-    missing = np.isnan(values)
-    if missing.all() and not partial:
-        raise StoreError(message)
-    if missing.all():
-        logger.warning("%s. Source stamps keep their own", message)
-        return values
-    values[missing] = np.median(values[~missing])
-    return values

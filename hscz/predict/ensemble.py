@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
@@ -39,7 +39,8 @@ class Ensemble:
 
     `times` makes retrained weights another ensemble; `field` is the store on which the
     statistics of the normalisation layers are measured, where models need or settings want that,
-    and `ingested` makes a store that was made again another one.
+    `ingested` makes a store that was made again another one, and `scale` says what its stamps are
+    multiplied by in bands whose zero point is off.
     """
 
     folders: tuple[str, ...]
@@ -47,12 +48,20 @@ class Ensemble:
     settings: PredictConfig
     field: Path
     ingested: tuple[str | None, ...]
+    scale: tuple[tuple[str, float], ...] = ()
 
     @classmethod
-    def of(cls, folders: Sequence[Path], settings: PredictConfig, field: Path) -> Ensemble:
+    def of(
+        cls,
+        folders: Sequence[Path],
+        settings: PredictConfig,
+        field: Path,
+        scale: Mapping[str, float] | None = None,
+    ) -> Ensemble:
         """Describe the models in `folders`, to be used on the field store `field`."""
         names = tuple(str(folder) for folder in folders)
-        return cls(names, written_ns(names), settings, field, tuple(stores.identity(field)))
+        ingested, scales = tuple(stores.identity(field)), tuple((scale or {}).items())
+        return cls(names, written_ns(names), settings, field, ingested, scales)
 
     def __hash__(self) -> int:
         return hash((self.folders, self.times, self.field, self.settings.device))
@@ -71,19 +80,20 @@ def _load(ensemble: Ensemble) -> list[Model]:
     models = [Model.load(folder, device) for folder in ensemble.folders]
     for model in models:
         if ensemble.settings.renormalise or model.needs_statistics:
-            _measure(model, ensemble.field, ensemble.settings, device)
+            _measure(model, ensemble, device)
     return models
 
 
-def _measure(model: Model, path: Path, settings: PredictConfig, device: torch.device) -> None:
+def _measure(model: Model, ensemble: Ensemble, device: torch.device) -> None:
     """Give a model the statistics of its normalisation layers on a field's own stamps."""
     import torch
 
-    store = stores.open_field(path, lazy=False)
+    store = stores.open_field(ensemble.field, lazy=False)
     rows = np.flatnonzero(is_usable(store["flags"].values))
     rows = np.sort(np.random.default_rng(0).permutation(rows)[:RENORMALISE_ON])
-    with about(path):
-        images = read_rows(store, rows, [model], settings)
+    with about(ensemble.field):
+        images = read_rows(store, rows, [model], ensemble.settings)
+    images = scaled(images, fed_bands(model, ensemble.settings), dict(ensemble.scale))
     batches = torch.from_numpy(images).split(RENORMALISE_BATCH)
     model.measure(batch.to(device).float() for batch in batches)
 
@@ -102,6 +112,23 @@ def read_rows(
     image = np.empty((len(rows), len(bands), side, side), np.float16)
     read_stamps(store, rows, bands, image, models[0].optional)
     return image
+
+
+def scaled(
+    image: NDArray[np.float16], bands: Sequence[str], scale: Mapping[str, float]
+) -> NDArray[np.float16]:
+    """Return stamps (n, band, y, x) multiplied by what some bands ask for, if any does.
+
+    Examples
+    --------
+    >>> scaled(np.ones((1, 2, 1, 1), np.float16), ["g", "i"], {"i": 1.25}).ravel().tolist()
+    [1.0, 1.25]
+    """
+    factor = np.array([scale.get(band, 1.0) for band in bands], np.float32)
+    if (factor == 1).all():
+        return image
+    largest = np.finfo(np.float16).max
+    return (image * factor[:, None, None]).clip(-largest, largest).astype(np.float16)
 
 
 def mean_pdf(
@@ -208,5 +235,9 @@ def check_fit(store: xr.Dataset, models: Sequence[Model], settings: PredictConfi
 
     for model in models:
         central(store, model.network_config.input_px)
-    wanted = [settings.stand_in.get(band, band) for band in models[0].bands]
-    return band_index(store, wanted, models[0].optional)
+    return band_index(store, fed_bands(models[0], settings), models[0].optional)
+
+
+def fed_bands(model: Model, settings: PredictConfig) -> list[str]:
+    """Return the bands of a field that a model is fed with."""
+    return [settings.stand_in.get(band, band) for band in model.bands]

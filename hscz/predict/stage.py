@@ -21,6 +21,7 @@ from hscz.config.decisive import key_of
 from hscz.errors import ConfigError, about
 from hscz.files.fresh import Key
 from hscz.files.lock import at_work
+from hscz.ingest.zeropoints import corrects, zero_point_scale, zero_points_key
 from hscz.pdf.flags import RULES, catalogue_flags, pdf_flags
 from hscz.pdf.grid import RedshiftGrid
 from hscz.predict.calibration import calibration_of
@@ -28,8 +29,10 @@ from hscz.predict.ensemble import (
     Ensemble,
     check_fit,
     common_grid,
+    fed_bands,
     in_training,
     mean_pdf,
+    scaled,
 )
 from hscz.predict.keys import labelled, trained
 from hscz.predict.recalibrate import Calibration
@@ -80,6 +83,11 @@ def predict(
             "the field's own statistics; call model.measure with stamps of the field, and leave "
             "predict.renormalise false"
         )
+    if settings.zero_points != "stated":
+        raise ConfigError(
+            f"predict.zero_points is {settings.zero_points!r}, which needs the source fields of a "
+            'run; leave it "stated", and hand over a store whose stamps are right'
+        )
     if settings.calibrate != "none" and calibration is None:
         raise ConfigError(
             f"predict.calibrate is {settings.calibrate!r}, but no calibration is handed over; give "
@@ -128,7 +136,8 @@ def _predict_field(config: RunConfig, name: str, progress: bool) -> Path:
     path, settings, key = config.cube(name), config.predict, predict_key(config, name)
     store_path = config.field_store(name)
     store = stores.open_field(store_path, lazy=False)
-    ensemble = Ensemble.of(usable_models(config), settings, store_path)
+    scale = zero_point_scale(config, name)
+    ensemble = Ensemble.of(usable_models(config), settings, store_path, scale)
     models = ensemble.load()
     grid = common_grid(models)
     with about(store_path):
@@ -164,7 +173,10 @@ def _predict_field(config: RunConfig, name: str, progress: bool) -> Path:
 def predict_key(config: RunConfig, name: str) -> Key:
     """Return what a field's cube is made from."""
     inputs = {"train": trained(config.models), **labelled(config, [name])}
-    return key_of(inputs, {"rules of the flags": RULES}, predict=config.predict)
+    calibrated = zero_points_key(config, name) if corrects(config, name) else Key()
+    inputs["ingest"] = {**inputs["ingest"], **calibrated.inputs.get("ingest", {})}
+    rules = {"rules of the flags": RULES, **calibrated.settings}
+    return key_of(inputs, rules, predict=config.predict)
 
 
 @dataclass(frozen=True)
@@ -212,6 +224,7 @@ def _read_and_predict(
         bands = check_fit(store, models, settings)
         store = store.isel(object=rows)
         image = pick_bands(store["image"].values, bands)
+        image = scaled(image, fed_bands(models[0], settings), dict(ensemble.scale))
         predictor = _Predictor(models, settings, calibration)
         return predictor(image, store["flags"].values, known, learnt)
 

@@ -69,11 +69,13 @@ def _fetch(config: RunConfig, name: str, progress: bool) -> Stage:
 
 def _ingest(config: RunConfig, name: str, progress: bool, after: tuple[Stage, ...]) -> Stage:
     from hscz.ingest.stage import ingest, ingest_key, ingest_report
+    from hscz.ingest.zeropoints import report_lines
 
     path = config.field_store(name)
 
     def make(resume: bool, force: bool) -> str:
-        return ingest_report(ingest(config, name, progress))
+        report = ingest_report(ingest(config, name, progress))
+        return "\n".join([report, *(f"  {line}" for line in report_lines(config, name))])
 
     def why() -> str:
         return why_stale(path, ingest_key(config, name))

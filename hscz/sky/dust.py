@@ -6,18 +6,22 @@ them: not multiplied by the 0.86 of Schlafly & Finkbeiner (2011).
 
 from __future__ import annotations
 
+import logging
 import warnings
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import xarray as xr
 from astropy.coordinates import SkyCoord
 from astropy.io import fits
 from astropy.wcs import WCS, FITSFixedWarning
 from numpy.typing import ArrayLike, NDArray
 from scipy.ndimage import map_coordinates
 
-from hscz.errors import InputError
+from hscz.errors import InputError, StoreError
+
+logger = logging.getLogger(__name__)
 
 MAPS = {1: "SFD_dust_4096_ngp.fits", -1: "SFD_dust_4096_sgp.fits"}
 """File of the map of each Galactic hemisphere, north 1 and south -1."""
@@ -174,3 +178,30 @@ class _Map:
                 "give the whole map"
             )
         return found
+
+
+def image_ebv(store: xr.Dataset, name: str = "", partial: bool = False) -> NDArray[np.float32]:
+    """Return the E(B-V) of the dust that dims each stamp: 0 where images were corrected for it.
+
+    Raises
+    ------
+    StoreError
+        If it is known of no object, unless `partial`: then it is NaN.
+    """
+    if store.attrs.get("image_extinction_corrected"):
+        return np.zeros(store.sizes["object"], np.float32)
+    message = f"ebv is NaN for every object, as nothing gives E(B-V); {WAYS}, and ingest again"
+    message = f"{name}: {message}" if name else message
+    return fill_median(store["ebv"].values.astype(np.float32), message, partial)
+
+
+def fill_median(values: NDArray[np.float32], message: str, partial: bool) -> NDArray[np.float32]:
+    """Put the median in place of NaN."""
+    missing = np.isnan(values)
+    if missing.all() and not partial:
+        raise StoreError(message)
+    if missing.all():
+        logger.warning("%s. Source stamps keep their own", message)
+        return values
+    values[missing] = np.median(values[~missing])
+    return values
