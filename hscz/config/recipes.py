@@ -6,12 +6,13 @@ from collections.abc import Callable
 from dataclasses import field
 from typing import TYPE_CHECKING, Annotated, Any
 
+from annotated_types import Ge, Le
 from pydantic import ValidationError, WrapValidator
 
 from hscz.config.learn import AdaptConfig, FlattenConfig, NetworkConfig, TrainConfig
 from hscz.config.results import PredictConfig
 from hscz.config.section import section
-from hscz.config.values import Count, Flag, Natural, named_in
+from hscz.config.values import Count, Flag, Natural, Number, named_in
 from hscz.seams import ESTIMATORS
 
 
@@ -54,6 +55,8 @@ class RecipeConfig:
     """Estimator in place of the network, such as knn; empty takes that of the base."""
     swap_u: Flag = False
     """Train on the u-type band that the target lacks."""
+    epochs_factor: Annotated[Number, Ge(0.1), Le(100)] = 1.0
+    """Epochs, times those that the settings give."""
     network: Annotated[NetworkConfig, WrapValidator(_as_written)] = field(
         default_factory=NetworkConfig
     )

@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from difflib import get_close_matches
+from math import prod
 from pathlib import Path
 from typing import Any
 
@@ -153,6 +154,8 @@ def _experiment(config: RunConfig, recipe: str, target: str) -> Experiment:
     method = next((step.method for step in reversed(chain.values()) if step.method), NETWORK)
     ESTIMATORS.check(method, f"recipe {recipe}: ")
     resolved = changed(_with_bands(config, bands), changes, f"recipe {recipe}")
+    epochs = resolved.train.epochs * prod(step.epochs_factor for step in chain.values())
+    resolved = replace(resolved, train=replace(resolved.train, epochs=max(1, round(epochs))))
     suffix = _suffix(config, resolved, target, bands)
     # A recipe that changes only the prediction uses the networks of the one it starts from.
     trained = next(name for name, step in reversed(chain.items()) if step.trains)

@@ -37,6 +37,8 @@ class Recipe:
         One of `hscz.seams.ESTIMATORS`; empty takes that of the base, and a network without one.
     swap_u : bool
         Train on the u-type band that the target lacks.
+    epochs_factor : float
+        Epochs, times those that the settings give.
     network, train, adapt, flatten, predict : mapping
         Settings of these sections that differ.
     colour, marker : str
@@ -49,6 +51,7 @@ class Recipe:
     base: str = ""
     method: str = ""
     swap_u: bool = False
+    epochs_factor: float = 1.0
     network: Settings = field(default_factory=dict)
     train: Settings = field(default_factory=dict)
     adapt: Settings = field(default_factory=dict)
@@ -61,7 +64,8 @@ class Recipe:
     @property
     def trains(self) -> bool:
         """Whether it has networks of its own; otherwise it uses those of its base."""
-        return not self.base or any((self.network, self.train, self.adapt, self.flatten))
+        changed = any((self.network, self.train, self.adapt, self.flatten))
+        return not self.base or changed or self.epochs_factor != 1
 
 
 BASELINE, SPECTRA, ADVERSARY, SPECTRA_AND_ADVERSARY = "v0", "v1", "v2", "v3"
@@ -142,6 +146,8 @@ RECIPES: Mapping[str, Recipe] = {
     ),
     RECOMMENDED: Recipe(
         "one network for all targets, half of its stamps made like one of theirs",
+        # One training in place of one for each target has time to last longer.
+        epochs_factor=2,
         adapt={"targets": [ALL_TARGETS], "degrade": True, "degrade_share": 0.5},
         predict={"turns": 8},
         colour="#c1121f",

@@ -60,3 +60,23 @@ def test_a_recipe_may_have_a_network_of_its_own() -> None:
     assert grouped.network == replace(plain.network, norm="group")
     assert plain.network == config.network
     assert len({one.train.name for one in (plain, small, grouped)}) == 3
+
+
+def test_a_recipe_may_train_longer_than_the_settings_say() -> None:
+    fields = {"COSMOS_UDF": [1, 1], "DEEP2": [1, 1], "ELAIS": [1, 1]}
+    recipes = {
+        "long": {"base": "v0", "epochs_factor": 1.5},
+        "longer": {"base": "long", "epochs_factor": 2},
+    }
+    config = parse(
+        {
+            "mock": {"fields": fields},
+            "train": {"epochs": 8},
+            "recipes": recipes,
+            "experiments": {"targets": ["DEEP2", "ELAIS"], "recipes": ["v0", *recipes]},
+        }
+    )
+    config = replace(config, fields={name: mock_field(config.root, name) for name in fields})
+    made = {(one.recipe, one.target): one.config.train for one in experiments(config)}
+    assert [made[name, "DEEP2"].epochs for name in ("v0", *recipes)] == [8, 12, 24]
+    assert made["long", "ELAIS"].name == "long-u", "networks of its own, one for both targets"
