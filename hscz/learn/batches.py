@@ -14,6 +14,7 @@ from torch import Tensor
 from hscz.config import RunConfig
 from hscz.learn.adapt import Adaptation, Draw, adaptations, in_batches
 from hscz.learn.data import Labelled, Unlabelled
+from hscz.learn.loader import turned
 from hscz.learn.steps import Batch
 from hscz.learn.training_sample import TrainingSample
 
@@ -95,12 +96,13 @@ class Epochs:
         }
 
     def _labelled(self, rows: Tensor, generator: torch.Generator) -> Tensor:
-        """Return source stamps, turned, altered by the ways to adapt and with bands hidden."""
-        stamps = self.source.stamps.turned(rows, generator, self.device)
+        """Return source stamps, altered by the ways to adapt, turned and with bands hidden."""
+        stamps = self.source.stamps.take(rows, self.device)
+        # As they were observed: what alters them may know how the PSF lay on the sky.
         for method in self.methods:
             assert self.target is not None
             stamps = method.altered(stamps, rows, self.source, self.target, generator)
-        return self._hidden(stamps, generator)
+        return self._hidden(turned(stamps, generator), generator)
 
     def _hidden(self, images: Tensor, generator: torch.Generator) -> Tensor:
         """Put NaN in the place of the bands that each stamp is to lack this time."""

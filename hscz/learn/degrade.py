@@ -111,10 +111,16 @@ def degrade(
     out = torch.empty_like(images, dtype=torch.float32)
     for band in range(bands):  # the planes of one band at a time fit into a processor's cache
         wider, narrower, variance, aim = (one[:, band, None, None] for one in powers)
-        transfer = now.log_psf[band][here].mul_(narrower)
-        transfer = transfer.addcmul_(then.log_psf[band][there], wider).clamp_(max=0).exp_()
-        kept = now.sky_power[band][here].mul_(variance).mul_(transfer).mul_(transfer)
-        missing = then.sky_power[band][there].mul_(aim).sub_(kept).clamp_(min=0).sqrt_()
+        psf, sky = (
+            (one[band].index_select(0, here), other[band].index_select(0, there))
+            for one, other in (
+                (now.log_psf, then.log_psf),
+                (now.sky_power, then.sky_power),
+            )
+        )
+        transfer = psf[0].mul_(narrower).addcmul_(psf[1], wider).clamp_(max=0).exp_()
+        kept = sky[0].mul_(variance).mul_(transfer).mul_(transfer)
+        missing = sky[1].mul_(aim).sub_(kept).clamp_(min=0).sqrt_()
         waves = torch.fft.rfft2(images[:, band].float() * scale[:, band, None, None])
         noise = torch.view_as_complex(_normal((*waves.shape, 2), generator, device))
         waves = waves.mul_(transfer).add_(noise.mul_(missing))

@@ -191,11 +191,22 @@ class Stamps:
         Tensor, shape (len(rows), band, y, x), float32
             In the order of `rows`, channels last.
         """
-        turns = torch.randint(8, (len(rows),), generator=generator)
-        # Objects with the same turn are gathered together, so that a batch needs eight views.
-        order = torch.argsort(turns, stable=True)
-        counts = torch.bincount(turns, minlength=8).tolist()
+        order, counts = _random_turns(len(rows), generator)
         return dihedral(self.take(rows[order], device), counts, order.to(device))
+
+
+def turned(images: Tensor, generator: torch.Generator) -> Tensor:
+    """Return images, each turned by a random one of the eight rotations and flips."""
+    order, counts = _random_turns(len(images), generator)
+    order = order.to(images.device)
+    return dihedral(images[order], counts, order)
+
+
+def _random_turns(n: int, generator: torch.Generator) -> tuple[Tensor, list[int]]:
+    """Return the order in which images of the same turn stand together, and how many each has."""
+    turns = torch.randint(8, (n,), generator=generator)
+    # A batch then needs eight views.
+    return torch.argsort(turns, stable=True), torch.bincount(turns, minlength=8).tolist()
 
 
 def dihedral(images: Tensor, counts: Sequence[int], places: Tensor | None = None) -> Tensor:
