@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 
 from hscz.evaluate.tables import TITLES
+from hscz.experiments.acting import format_probes
 from hscz.experiments.compare import STACKED
 from hscz.experiments.effort import format_effort
 from hscz.experiments.gains import METRICS
@@ -34,6 +35,7 @@ def format_comparison(
     gaps: pd.DataFrame,
     pairs: pd.DataFrame,
     effort: pd.DataFrame,
+    probed: pd.DataFrame,
     scores: pd.DataFrame | None = None,
 ) -> str:
     """Return the comparison as text: a block per target, the pairs, the orderings, the choices.
@@ -48,6 +50,8 @@ def format_comparison(
         From `hscz.experiments.gains.paired_gains`.
     effort : pandas.DataFrame
         From `hscz.experiments.effort.training_effort`.
+    probed : pandas.DataFrame
+        From `hscz.experiments.acting.probes`.
     scores : pandas.DataFrame, optional
         As in `hscz.experiments.verdict.choices`.
 
@@ -83,6 +87,12 @@ def format_comparison(
             "better;\nbetter and worse by more than the error, which holds seeds and galaxies"
         )
         parts.append(format_statements(pairs, effort))
+    if len(probed):
+        parts.append(
+            "\nShare of held-out galaxies, matched in i, whose field a fresh classifier gets right"
+            "\nby the maps of the layer watched; 0.5 where it cannot"
+        )
+        parts.append(format_probes(probed))
     parts += _paper(table)
     if scores is not None and (table["test"] == "truth").any():
         parts.append("\nChoice without labels, by sigma_MAD at 23<i<25")

@@ -10,6 +10,7 @@ from hscz.config import EvaluateConfig
 from hscz.config.decisive import key_of
 from hscz.evaluate.tables import write_table
 from hscz.experiments.account import format_comparison
+from hscz.experiments.acting import probes
 from hscz.experiments.compare import compare
 from hscz.experiments.effort import training_effort
 from hscz.experiments.experiment import Experiment
@@ -26,8 +27,9 @@ def compare_experiments(plan: Sequence[Experiment], settings: EvaluateConfig, fo
 
     Writes ``comparison.parquet`` (every metric of every test), ``gaps.parquet`` (gains over v0
     and gap closed), ``pairs.parquet`` (gains of recipes over others), ``effort.parquet`` (labels
-    and steps of the networks), ``scores.parquet`` (label-free scores and what they choose), the
-    text, and, where holoviews is installed, a page of figures.
+    and steps of the networks), ``scores.parquet`` (label-free scores and what they choose),
+    ``probes.parquet`` (whether adversaries act), the text, and, where holoviews is installed, a
+    page of figures.
 
     Parameters
     ----------
@@ -50,11 +52,11 @@ def compare_experiments(plan: Sequence[Experiment], settings: EvaluateConfig, fo
     training = training_samples(plan)
     table, gaps = compare(estimates, training, settings), gap_closed(estimates, settings)
     pairs, effort = paired_gains(estimates, PAIRS, settings), training_effort(plan)
-    scores = label_free(plan)
+    scores, probed = label_free(plan), probes(plan)
     frames = {"comparison": table, "gaps": gaps, "pairs": pairs, "effort": effort}
-    for name, frame in {**frames, "scores": scores}.items():
+    for name, frame in {**frames, "scores": scores, "probes": probed}.items():
         write_table(frame, folder / f"{name}.parquet")
-    text = format_comparison(table, gaps, pairs, effort, scores if len(scores) else None)
+    text = format_comparison(table, gaps, pairs, effort, probed, scores if len(scores) else None)
     write_atomic(folder / "comparison.txt", lambda path: path.write_text(text + "\n"))
     if importlib.util.find_spec("holoviews"):
         from hscz.figures.experiments import comparison_page

@@ -23,6 +23,7 @@ SCATTER = {"v0": 0.10, "v1": 0.08, "v2": 0.07, "oracle": 0.04}
 HARDNESS = {"DEEP2": 1.0, "COSMOS_DEEP": 0.6}
 NO_PAIRS = paired_gains([], [], SETTINGS)
 NO_EFFORT = pd.DataFrame(columns=list(COLUMNS))
+NO_PROBES = pd.DataFrame()
 
 
 def field(target: str, seed: int, n: int = 1500) -> pd.DataFrame:
@@ -184,7 +185,9 @@ def test_without_a_gap_no_share_of_it_is_given() -> None:
     assert gaps["closed"].isna().mean() > 0.8
     both = parts[:2]
     training = {1: truth.rename(columns={"z_true": "z_label"})}
-    text = format_comparison(compare(both, training, SETTINGS), gaps, NO_PAIRS, NO_EFFORT)
+    text = format_comparison(
+        compare(both, training, SETTINGS), gaps, NO_PAIRS, NO_EFFORT, NO_PROBES
+    )
     assert "no gap" in text
 
 
@@ -225,7 +228,7 @@ def test_text_shows_targets_recipes_pairs_orderings_and_choice(
 ) -> None:
     chosen = pd.DataFrame({"seed": [1], "target": "DEEP2", "recipe": "v2", "chosen": True})
     pairs = paired_gains(estimates, PAIRS, SETTINGS)
-    lines = format_comparison(table, gaps, pairs, NO_EFFORT, chosen).splitlines()
+    lines = format_comparison(table, gaps, pairs, NO_EFFORT, NO_PROBES, chosen).splitlines()
     start = lines.index("DEEP2, against truth")
     assert lines[start + 1] == "sigma_MAD"
     assert [line.split()[0] for line in lines[start + 3 : start + 7]] == list(SCATTER)
@@ -246,9 +249,9 @@ def test_without_a_training_sample_its_tests_are_left_out_and_the_text_says_so(
     kept = table[~table["test"].isin(["n_of_z_training", "label_shift"])]
     kept = kept[without.columns].reset_index(drop=True)
     pd.testing.assert_frame_equal(without, kept, check_dtype=False)
-    text = format_comparison(without, gaps, NO_PAIRS, NO_EFFORT)
+    text = format_comparison(without, gaps, NO_PAIRS, NO_EFFORT, NO_PROBES)
     assert "no recipe learns from the source alone; add v0" in text
-    assert "add v0" not in format_comparison(table, gaps, NO_PAIRS, NO_EFFORT)
+    assert "add v0" not in format_comparison(table, gaps, NO_PAIRS, NO_EFFORT, NO_PROBES)
 
 
 def test_bad_estimates_are_refused() -> None:
