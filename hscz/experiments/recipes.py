@@ -149,7 +149,7 @@ RECIPES: Mapping[str, Recipe] = {
         # One training in place of one for each target has time to last longer.
         epochs_factor=2,
         adapt={"targets": [ALL_TARGETS], "degrade": True, "degrade_share": 0.5},
-        predict={"turns": 8},
+        predict={"turns": 8, "zero_points": "measured"},
         colour="#c1121f",
         marker="*",
         roles=("headline", "candidate", *_SHOWN),
