@@ -7,12 +7,13 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
+from scipy.ndimage import uniform_filter1d
 
 from hscz.config.mock import MockSettings
 
 FloatArray = NDArray[np.float64]
 
-DUSTY_AV_MAG = 0.8
+DUSTY_AV_MAG = 0.5
 """Galaxies with more attenuation than this are dusty."""
 
 BLUE_TEMPLATE = 3.5
@@ -23,6 +24,8 @@ PASSIVE_TEMPLATE = 1.0
 """Galaxies with an older template are passive."""
 
 HIGH_Z = 2.0
+
+_NEIGHBOURS = 501
 
 _COMPLETE_I_MAG, _FULL_LOSS_I_MAG = 24.0, 25.0
 
@@ -42,9 +45,10 @@ class LabelFlaws:
 
     Examples
     --------
-    >>> truth = pd.DataFrame({"is_star": False, "mag_i": 23.0, "av_mag": [0.0, 2.0, 0.0, 0.0],
-    ...                       "template": 2.0})
-    >>> LabelFlaws(failure_contrast=5.0).failure_rate_factor(truth).tolist()
+    >>> av_mag = np.tile([0.0, 2.0, 0.0, 0.0], 1000)
+    >>> truth = pd.DataFrame({"is_star": False, "mag_i": 23.0, "av_mag": av_mag, "template": 2.0})
+    >>> factor = LabelFlaws(failure_contrast=5.0).failure_rate_factor(truth)
+    >>> factor[500:504].round(1).tolist()
     [0.5, 2.5, 0.5, 0.5]
     """
 
@@ -66,10 +70,12 @@ class LabelFlaws:
     def failure_rate_factor(self, truth: pd.DataFrame) -> FloatArray:
         """Return the failure rate of each object over the mean at its magnitude, shape (n,).
 
-        The mean is over the whole table.
+        The mean is over the 501 neighbours in i.
         """
+        by_mag = np.argsort(truth["mag_i"].to_numpy(), kind="stable")
         factor = np.where(is_difficult(truth), self.failure_contrast, 1.0)
-        return factor / factor.mean() if len(factor) else factor
+        factor[by_mag] /= uniform_filter1d(factor[by_mag], _NEIGHBOURS)
+        return factor
 
     def lost(self, truth: pd.DataFrame, rng: np.random.Generator) -> NDArray[np.bool_]:
         """Draw which objects are absent because of their kind, shape (n,)."""
