@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 
 import numpy as np
+import pandas as pd
 import torch
 import xarray as xr
 from numpy.typing import NDArray
@@ -26,10 +27,11 @@ SEEING_POWER = 5 / 3
 """The logarithm of the transform of a PSF grows as this power of its width, and of the wave number:
 Kolmogorov's turbulence. A PSF s times as wide has the transform to the power s^(5/3)."""
 
-FIT_POWERS = (1.0, SEEING_POWER, 2.0)
-"""Powers of the wave number that follow the logarithm of a measured transform."""
+WINGS_PX = (0.0, 2.0, 8.0)
+"""The logarithm of a measured transform is followed by k^2 / (1 + a k) with each of these a: that
+of a Gaussian falls as k^2, that of a profile with wings as k from a wave number of about 1/a on."""
 
-LEAST_TRANSFORM = 1e-3
+LEAST_TRANSFORM = 0.01
 """Below this a measured transform is noise."""
 
 
@@ -80,15 +82,10 @@ class Tiles:
                 name,
             )
             return cls.unknown(bands), np.zeros(n, np.int64)
-        names = store["tile_name"].values.tolist()
-        place = {tile: number for number, tile in enumerate(names)}
-        own = np.array([place[tile] for tile in store["tile"].values.tolist()], np.int64)
-        widths = store["psf_fwhm"].values[:, index]
-        fwhm = np.full((len(names), bands), np.nan, np.float32)
-        for number in np.unique(own):
-            here = widths[own == number]
-            some = ~np.isnan(here).all(axis=0)
-            fwhm[number, some] = np.nanmedian(here[:, some], axis=0)
+        names = pd.Index(store["tile_name"].values.astype(object))
+        own = names.get_indexer(store["tile"].values.astype(object)).astype(np.int64)
+        widths = pd.DataFrame(store["psf_fwhm"].values[:, index]).groupby(own).median()
+        fwhm = widths.reindex(range(len(names))).to_numpy(np.float32, copy=True)
         images = [store[key].values[:, index] for key in ("psf", "sky_correlation")]
         for values in (fwhm, *images):
             values[:, index < 0] = np.nan
@@ -153,21 +150,21 @@ def _turbulence(side: int) -> Tensor:
 def _log_psf(psf: Tensor, side: int) -> Tensor:
     """Return a smooth logarithm of the transform of centred images, NaN where they are.
 
-    Powers of the wave number, round and elliptical, are fitted where the transform stands above
-    the noise of the stars, which lets it be followed beyond.
+    Round and elliptical functions are fitted where the transform stands above the noise of the
+    stars, which lets it be followed beyond.
     """
     k, angle = _wave_number(side)
-    shapes = torch.stack([torch.ones_like(k), torch.cos(2 * angle), torch.sin(2 * angle)])
-    basis = torch.stack([k**power * shape for power in FIT_POWERS for shape in shapes], -1)
-    basis = basis.flatten(0, 1).double()
+    shapes = (torch.ones_like(k), torch.cos(2 * angle), torch.sin(2 * angle))
+    parts = [k**2 / (1 + wing * k) * shape for wing in WINGS_PX for shape in shapes]
+    basis = torch.stack(parts, -1).flatten(0, 1).double()
     measured = _at_wave_numbers(psf, side).flatten(2).double()
     measured = measured / measured[..., :1]
     # The error of a logarithm is that of its argument over the argument.
-    weight = measured.clamp(min=0).square()
+    weight = torch.where(measured > LEAST_TRANSFORM, measured, 0).square()
     value = measured.clamp(min=LEAST_TRANSFORM).log()
     normal = torch.einsum("tbk,ki,kj->tbij", weight.nan_to_num(), basis, basis)
     right = torch.einsum("tbk,ki->tbi", (weight * value).nan_to_num(), basis)
-    ridge = 1e-6 * torch.eye(normal.shape[-1], dtype=normal.dtype)
+    ridge = 1e-9 * torch.eye(normal.shape[-1], dtype=normal.dtype)
     fitted = torch.linalg.solve(normal + ridge, right) @ basis.T
     known = measured.isfinite().all(-1, keepdim=True)
     fitted = torch.where(known, fitted.clamp(max=0), torch.nan)

@@ -111,6 +111,15 @@ def test_stars_of_a_sharper_target_are_not_sharpened() -> None:
     assert made.min() >= star.min() - 0.002 * star.max()
 
 
+def test_a_wide_psf_passes_no_light_beyond_what_its_stars_show() -> None:
+    wide = galsim.Moffat(beta=2.5, fwhm=1.1)
+    noise = torch.randn(64, 1, SIDE_PX, SIDE_PX, generator=seeded())
+    have, want = (repeated(observed(psf), 64) for psf in (KOLMOGOROV, wide))
+    known = repeated(observed(galsim.Kolmogorov(fwhm=1.1)), 64)
+    left = [float(degrade(noise, have, c, NO_DUST, seeded()).std()) for c in (want, known)]
+    assert left[0] == pytest.approx(left[1], rel=0.2)
+
+
 N_SKIES = 512
 
 
