@@ -10,6 +10,7 @@ import pandas as pd
 
 from hscz.config.reference import text as settings
 from hscz.errors import ConfigError, StoreError
+from hscz.ingest.zeropoints import known_lines
 from hscz.learn.folder import ModelFolder
 from hscz.schema import WIDE_PDFW, flag_counts
 from hscz.stores import attributes, open_cube, open_field, part
@@ -90,6 +91,7 @@ def _describe_field(path: Path) -> str:
         "  noise     " + _medians(store["sky_noise"].values, "9.4f"),
         '  seeing "  ' + _medians(store["psf_fwhm"].values, "9.2f"),
         _flag_line(store["flags"].values),
+        *(f"  {line}" for line in known_lines(path)),
     ]
     if "z_label" in store:
         source = store["label_source"].values

@@ -24,6 +24,7 @@ from hscz.experiments.photometric import Answer, Features, features
 from hscz.extras import needed_by
 from hscz.files.atomic import write_atomic
 from hscz.files.fresh import Key, mark_made, why_stale
+from hscz.ingest.zeropoints import corrects, zero_point_scale, zero_points_key
 from hscz.pdf.grid import RedshiftGrid
 from hscz.predict.keys import labelled
 from hscz.schema import LABEL_COLUMNS, is_usable
@@ -114,7 +115,10 @@ class Baseline:
     def key(self, config: RunConfig, name: str) -> Key:
         """Return what the table of a field is made from."""
         inputs = labelled(config, [*config.train.fields, name])
-        return key_of(inputs, {"method": self.name}, train=config.train)
+        how = {"method": self.name}
+        if corrects(config, name):
+            how |= zero_points_key(config, name).settings
+        return key_of(inputs, how, train=config.train)
 
     def why_stale(self, config: RunConfig, name: str) -> str:
         """Return why the table of a field must be made; empty where it is up to date."""
@@ -145,11 +149,11 @@ class Baseline:
         rows = np.flatnonzero(is_usable(store["flags"].values))
         learnt = sample[(sample["field"] == name) & (sample["part"] == "training")]
         rows = np.setdiff1d(rows, learnt["row"])
-        tables = []
+        tables, scale = [], zero_point_scale(config, name)
         for start in range(0, len(rows), BLOCK):
             some = rows[start : start + BLOCK]
             with about(name):
-                found = answer(features(store, some, train.bands, noise))
+                found = answer(features(store, some, train.bands, noise, scale))
             estimates = {"z_median": found.z_median, "pdf_width": found.pdf_width}
             tables.append(_columns(store, some).assign(**estimates))
         table, path = pd.concat(tables, ignore_index=True), self.output(config, name)

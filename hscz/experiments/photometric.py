@@ -6,16 +6,15 @@ and are asked about those of another one; `hscz.experiments.baseline` makes esti
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 import xarray as xr
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import NDArray
 
-from hscz.constants import MAG_PER_RELATIVE_ERROR
 from hscz.sky.dust import image_ebv
-from hscz.sky.photometry import aperture_flux
+from hscz.sky.photometry import aperture_flux, asinh_mag
 from hscz.survey import BANDS, PIXEL_SCALE_ARCSEC
 
 FloatArray = NDArray[np.float64]
@@ -81,6 +80,7 @@ def features(
     rows: NDArray[np.int64],
     bands: Sequence[str],
     noise: Sequence[float],
+    scale: Mapping[str, float] | None = None,
 ) -> Features:
     """Measure magnitudes on the stamps of a field store, a block at a time.
 
@@ -97,6 +97,8 @@ def features(
     noise : sequence of float
         Sky noise of one pixel in each band, counts, around which magnitudes turn into fluxes.
         It must be the same for the galaxies to learn from and those to be asked about.
+    scale : mapping of str to float, optional
+        What to multiply the counts by in bands whose zero point is off.
 
     Raises
     ------
@@ -111,8 +113,9 @@ def features(
     flux_err = np.sqrt(_APERTURE_PX) * store["sky_noise"].values[rows][:, index]
     softening = np.sqrt(_APERTURE_PX) * np.asarray(noise)
     k = np.array([BANDS[band].extinction_per_ebv for band in bands])
-    dust = 10 ** (0.4 * np.outer(image_ebv(store)[rows], k))
-    return Features(*asinh_mag(dust * flux, dust * flux_err, softening))
+    right = 10 ** (0.4 * np.outer(image_ebv(store)[rows], k))
+    right *= [(scale or {}).get(band, 1.0) for band in bands]
+    return Features(*asinh_mag(right * flux, right * flux_err, softening))
 
 
 def _aperture_flux(
@@ -123,25 +126,3 @@ def _aperture_flux(
     stamps = np.empty((len(rows), len(index), _SIDE_PX, _SIDE_PX), np.float16)
     read_stamps(store, rows, index, stamps)
     return aperture_flux(stamps, APERTURE_ARCSEC)
-
-
-def asinh_mag(
-    flux: ArrayLike, flux_err: ArrayLike, softening: ArrayLike
-) -> tuple[FloatArray, FloatArray]:
-    """Return asinh magnitudes at zero point 0, and their errors.
-
-    Parameters
-    ----------
-    flux, flux_err : array_like
-    softening : array_like
-        Flux below which the magnitude is linear in it.
-
-    Examples
-    --------
-    >>> mag, err = asinh_mag([100.0, 1.0], [1.0, 1.0], 1.0)
-    >>> mag.round(3).tolist(), err.round(3).tolist()
-    ([-5.0, -0.522], [0.011, 0.486])
-    """
-    x, b = np.asarray(flux, np.float64), np.asarray(softening, np.float64)
-    mag = -MAG_PER_RELATIVE_ERROR * (np.arcsinh(x / (2 * b)) + np.log(b))
-    return mag, MAG_PER_RELATIVE_ERROR * np.asarray(flux_err) / np.hypot(x, 2 * b)

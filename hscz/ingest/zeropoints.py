@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -17,13 +18,12 @@ from numpy.typing import NDArray
 from hscz import stores
 from hscz.config import RunConfig
 from hscz.config.decisive import key_of
-from hscz.constants import MAG_PER_RELATIVE_ERROR
 from hscz.files.atomic import read_json
 from hscz.files.fresh import Key, mark_made, why_stale
 from hscz.schema import central_pixels, is_usable
 from hscz.sky.colours import colour_shift
 from hscz.sky.dust import image_ebv
-from hscz.sky.photometry import matched_flux
+from hscz.sky.photometry import asinh_mag, matched_flux
 from hscz.sky.zeropoint import zero_points
 from hscz.survey import BANDS, ZERO_POINT_MAG
 
@@ -39,8 +39,8 @@ MARGIN_MAG = 0.5
 N_SOURCE, N_TARGET = 3000, 1500
 """Galaxies compared at most."""
 
-N_LEAST = 60
-"""With fewer galaxies of the target nothing is said."""
+N_LEAST = 150
+"""With fewer galaxies nothing is said: errors from so few are themselves too small."""
 
 MOST_CHUNKS = 96
 """Chunks of a store that are read at most, drawn at random."""
@@ -83,10 +83,9 @@ class Bright:
     def magnitudes(
         self, softening: NDArray[np.float64]
     ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-        """Return asinh magnitudes (Lupton, Gunn & Szalay 1999) and their errors."""
-        bright = np.arcsinh(self.flux / (2 * softening)) + np.log(softening)
-        slope = self.flux_err / np.hypot(self.flux, 2 * softening)
-        return ZERO_POINT_MAG - MAG_PER_RELATIVE_ERROR * bright, MAG_PER_RELATIVE_ERROR * slope
+        """Return asinh magnitudes and their errors."""
+        mag, err = asinh_mag(self.flux, self.flux_err, softening)
+        return ZERO_POINT_MAG + mag, err
 
 
 def measure(target: xr.Dataset, sources: Sequence[xr.Dataset]) -> pd.DataFrame:
@@ -230,22 +229,44 @@ def corrects(config: RunConfig, name: str) -> bool:
 
 
 def report_lines(config: RunConfig, name: str) -> list[str]:
-    """Return the zero points of a field in words, those far off pointed out.
+    """Return the zero points of a field in words.
 
     There is nothing to say of a source field, nor before the stores of all sources are there.
     """
     if not is_target(config, name) or None in ingested(config, name).values():
         return []
-    table, against = measured_zero_points(config, name), ", ".join(config.train.fields)
-    known = table[table["offset_mag"].notna()]
+    return in_words(measured_zero_points(config, name), config.train.fields)
+
+
+def known_lines(path: Path) -> list[str]:
+    """Return the zero points that are known of a field store in words."""
+    lines = []
+    for file in sorted(path.parent.parent.glob(f"zero_points/*/{path.stem}.json")):
+        note = read_json(file)
+        made_from = note.get("made_from", {}).get("inputs", {}).get("ingest", {})
+        if made_from.get(path.stem) == stores.attributes(path).get("fingerprint"):
+            lines += in_words(pd.DataFrame(note["bands"]), file.parent.name.split("+"))
+    return lines
+
+
+def in_words(table: pd.DataFrame, sources: Sequence[str]) -> list[str]:
+    """Return zero points in words, those far off pointed out.
+
+    Examples
+    --------
+    >>> off = {"offset_mag": [0.2, 0.01], "error_mag": [0.02, 0.02], "n": [800, 800]}
+    >>> lines = in_words(pd.DataFrame({"band": ["i", "z"], **off}), ["COSMOS"])
+    >>> print(lines[1])
+      i +0.200! +- 0.020, z +0.010 +- 0.020
+    """
+    known, against = table[table["offset_mag"].notna()], ", ".join(sources)
     if not len(known):
         return [f"zero points unknown: too few bright galaxies in bands shared with {against}"]
     off = known["offset_mag"].abs() > FLAGGED_SIGMA * known["error_mag"]
+    columns = (known["band"], known["offset_mag"], known["error_mag"], off)
     values = [
         f"{band} {offset:+.3f}{'!' if much else ''} +- {error:.3f}"
-        for band, offset, error, much in zip(
-            known["band"], known["offset_mag"], known["error_mag"], off, strict=True
-        )
+        for band, offset, error, much in zip(*columns, strict=True)
     ]
     lines = [
         f"zero points against {against}, mag, positive where too faint, from "

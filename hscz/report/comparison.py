@@ -19,6 +19,7 @@ from hscz.experiments.gather import label_free, read_estimates, training_samples
 from hscz.experiments.statements import PAIRS
 from hscz.files.atomic import write_atomic
 from hscz.files.fresh import Key, input_files
+from hscz.ingest.zeropoints import report_lines
 from hscz.stores import identity
 
 
@@ -57,12 +58,21 @@ def compare_experiments(plan: Sequence[Experiment], settings: EvaluateConfig, fo
     for name, frame in {**frames, "scores": scores, "probes": probed}.items():
         write_table(frame, folder / f"{name}.parquet")
     text = format_comparison(table, gaps, pairs, effort, probed, scores if len(scores) else None)
+    text = "\n\n".join(filter(None, [text, zero_point_text(plan)]))
     write_atomic(folder / "comparison.txt", lambda path: path.write_text(text + "\n"))
     if importlib.util.find_spec("holoviews"):
         from hscz.figures.experiments import comparison_page
 
         comparison_page(estimates, training, table, gaps, folder)
     return text
+
+
+def zero_point_text(plan: Sequence[Experiment]) -> str:
+    """Return the zero points of the targets against the fields that networks learn from."""
+    asked = {one.config.zero_points(one.target): (one.config, one.target) for one in plan}
+    found = {path: report_lines(*some) for path, some in asked.items()}
+    lines = [f"{asked[path][1]}: {line}" for path, some in found.items() for line in some]
+    return "\n".join(["zero points", *lines]) if lines else ""
 
 
 def comparison_key(plan: Sequence[Experiment], settings: EvaluateConfig) -> Key:

@@ -5,12 +5,19 @@ from __future__ import annotations
 from functools import lru_cache
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
+from hscz.constants import MAG_PER_RELATIVE_ERROR
 from hscz.survey import PIXEL_SCALE_ARCSEC
 
 SUBPIXELS = 10
 """Points per pixel side with which the edge of an aperture is drawn."""
+
+SIGMA_PER_FWHM = 1 / np.sqrt(8 * np.log(2))
+
+WING_BETA, WING_SIZE_ARCSEC = 2.5, 0.3
+"""Slope of the Moffat profile that the PSFs are taken for, and standard deviation of the galaxy
+behind it: what the wings take from `matched_flux` is put back for these."""
 
 
 def aperture_flux(stamps: np.ndarray, radius_arcsec: float) -> np.ndarray:
@@ -50,11 +57,26 @@ def aperture_weights(side: int, radius_px: float) -> np.ndarray:
     return inside.reshape(side, SUBPIXELS, side, SUBPIXELS).mean(axis=(1, 3), dtype=np.float32)
 
 
-SIGMA_PER_FWHM = 1 / np.sqrt(8 * np.log(2))
+def asinh_mag(
+    flux: ArrayLike, flux_err: ArrayLike, softening: ArrayLike
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Return asinh magnitudes at zero point 0, and their errors.
 
-WING_BETA, WING_SIZE_ARCSEC = 2.5, 0.3
-"""Slope of the Moffat profile that the PSFs are taken for, and standard deviation of the galaxy
-behind it: what the wings take from `matched_flux` is put back for these."""
+    Parameters
+    ----------
+    flux, flux_err : array_like
+    softening : array_like
+        Flux below which the magnitude is linear in it.
+
+    Examples
+    --------
+    >>> mag, err = asinh_mag([100.0, 1.0], [1.0, 1.0], 1.0)
+    >>> mag.round(3).tolist(), err.round(3).tolist()
+    ([-5.0, -0.522], [0.011, 0.486])
+    """
+    x, b = np.asarray(flux, np.float64), np.asarray(softening, np.float64)
+    mag = -MAG_PER_RELATIVE_ERROR * (np.arcsinh(x / (2 * b)) + np.log(b))
+    return mag, MAG_PER_RELATIVE_ERROR * np.asarray(flux_err) / np.hypot(x, 2 * b)
 
 
 def matched_flux(

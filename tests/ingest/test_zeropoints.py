@@ -5,14 +5,19 @@ from __future__ import annotations
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import pytest
 import xarray as xr
+import zarr
 
 from hscz.config.read import load
+from hscz.info import describe
 from hscz.ingest import zeropoints
 from hscz.ingest.stage import ingest
 from hscz.ingest.zeropoints import measure, measured_zero_points, report_lines, zero_points_key
-from hscz.predict.stage import predict_key
+from hscz.predict.stage import predict_field, predict_key
+from hscz.seams import ESTIMATORS
+from hscz.stores import open_cube
 
 BANDS = ("g", "r", "i", "z")
 
@@ -80,6 +85,8 @@ def test_the_estimate_is_kept_until_a_store_is_made_again(copy: Path, monkeypatc
     before = measured_zero_points(config, "DEEP2")
     assert report_lines(config, "DEEP2")[0].startswith("zero points")
     assert report_lines(config, "COSMOS_UDF") == []
+    assert "zero points" in describe(str(config.field_store("DEEP2")))
+    assert "zero points" not in describe(str(config.field_store("COSMOS_UDF")))
     keys = predict_key(config, "DEEP2"), predict_key(config, "COSMOS_UDF")
     with monkeypatch.context() as patch:
         patch.setattr(zeropoints, "measure", lambda *_: pytest.fail("measured again"))
@@ -89,3 +96,30 @@ def test_the_estimate_is_kept_until_a_store_is_made_again(copy: Path, monkeypatc
     assert "COSMOS_UDF was ingested again" in predict_key(again, "DEEP2").why_stale(keys[0].note())
     assert zero_points_key(again, "DEEP2").fingerprint
     measured_zero_points(again, "DEEP2")
+    knn = ESTIMATORS.load("knn")
+    assert knn.why_stale(config, "DEEP2") == "not there yet"
+    stated = load(copy)
+    assert knn.key(config, "DEEP2").fingerprint != knn.key(stated, "DEEP2").fingerprint
+    assert knn.key(config, "COSMOS_UDF").fingerprint == knn.key(stated, "COSMOS_UDF").fingerprint
+
+
+def test_stamps_are_made_right_before_the_network_sees_them(copy: Path, monkeypatch):
+    offset = {"band": ["u", "g", "r", "i", "z", "y"], "shrunk_mag": [0, 0, 0, 0.5, 0, 0]}
+    table = pd.DataFrame(offset | {"offset_mag": 0.5, "error_mag": 0.02, "n": 500})
+    monkeypatch.setattr(zeropoints, "measure", lambda *_: table)
+
+    def medians(name: str, *settings: str) -> np.ndarray:
+        config = load(copy, list(settings))
+        predict_field(config, name, progress=False)
+        return open_cube(config.cube(name), lazy=False)["z_median"].values
+
+    measured = 'predict.zero_points="measured"'
+    stated, right = medians("DEEP2"), medians("DEEP2", measured)
+    assert not np.allclose(stated, right, equal_nan=True)
+    assert np.array_equal(medians("COSMOS_UDF"), medians("COSMOS_UDF", measured), equal_nan=True)
+    store = zarr.open_group(load(copy).field_store("DEEP2"), mode="r+")
+    band = [str(one) for one in store["band"][:]].index("i")
+    image = store["image"][:]
+    image[:, band] = (image[:, band] * np.float32(10**0.2)).astype(np.float16)
+    store["image"][:] = image
+    np.testing.assert_allclose(medians("DEEP2"), right, rtol=1e-5)
