@@ -106,7 +106,7 @@ def test_the_estimate_is_kept_until_a_store_is_made_again(copy: Path, monkeypatc
 def test_stamps_are_made_right_before_the_network_sees_them(copy: Path, monkeypatch):
     offset = {"band": ["u", "g", "r", "i", "z", "y"], "shrunk_mag": [0, 0, 0, 0.5, 0, 0]}
     table = pd.DataFrame(offset | {"offset_mag": 0.5, "error_mag": 0.02, "n": 500})
-    monkeypatch.setattr(zeropoints, "measure", lambda *_: table)
+    monkeypatch.setattr(zeropoints, "measured_zero_points", lambda *_: table)
 
     def medians(name: str, *settings: str) -> np.ndarray:
         config = load(copy, list(settings))
