@@ -35,7 +35,7 @@ def probes(plan: Sequence[Experiment]) -> pd.DataFrame:
     pandas.DataFrame
         One row per seed, target and recipe with a probe: ``probe``, ``probe_err`` and ``probe_n``,
         means over folds and runs (the number is their sum), ``watched`` (whether an adversary with
-        a weight had a hand in it) and ``control``, the recipe that is the same with weight 0,
+        a weight had a hand in it) and ``against``, the recipe that is the same with weight 0,
         empty where there is none.
     """
     rows = []
@@ -43,7 +43,7 @@ def probes(plan: Sequence[Experiment]) -> pd.DataFrame:
         found = _probe(one) if one.estimator.trains else {}
         if found:
             place = {"seed": one.seed, "target": one.target, "recipe": one.recipe}
-            about = {"watched": _watched(one.config.adapt), "control": _control(one, plan)}
+            about = {"watched": _watched(one.config.adapt), "against": _own_control(one, plan)}
             rows.append(place | found | about)
     return pd.DataFrame(rows)
 
@@ -60,9 +60,9 @@ def format_probes(table: pd.DataFrame) -> str:
     --------
     >>> place = {"seed": 1, "target": "DEEP2", "probe_err": 0.01, "probe_n": 1100}
     >>> rows = [
-    ...     {"recipe": "v2", "probe": 0.62, "watched": True, "control": "control"},
-    ...     {"recipe": "late", "probe": 0.91, "watched": True, "control": "control"},
-    ...     {"recipe": "control", "probe": 0.95, "watched": False, "control": ""},
+    ...     {"recipe": "v2", "probe": 0.62, "watched": True, "against": "control"},
+    ...     {"recipe": "late", "probe": 0.91, "watched": True, "against": "control"},
+    ...     {"recipe": "control", "probe": 0.95, "watched": False, "against": ""},
     ... ]
     >>> print(format_probes(pd.DataFrame(rows).assign(**place)))
     DEEP2, v2: 0.620 +- 0.010 (N 1100, seeds 1), control 0.950 +- 0.010: the adversary acts
@@ -73,10 +73,10 @@ def format_probes(table: pd.DataFrame) -> str:
     lines = []
     for (target, recipe), row in means.items():
         text = f"{target}, {recipe}: {_value(row)} (N {row['n']}, seeds {row['seeds']})"
-        control = means.get((target, row["control"]))
+        control = means.get((target, row["against"]))
         if row["watched"] and control:
             word = "acts" if acts(row, control) else "is inactive"
-            text += f", {row['control']} {_value(control)}: the adversary {word}"
+            text += f", {row['against']} {_value(control)}: the adversary {word}"
         elif row["watched"]:
             text += (
                 ": without a control (the same with adapt.weight = 0), nothing to hold it against"
@@ -114,7 +114,7 @@ def _probe(one: Experiment) -> dict[str, float]:
     }
 
 
-def _control(one: Experiment, plan: Sequence[Experiment]) -> str:
+def _own_control(one: Experiment, plan: Sequence[Experiment]) -> str:
     """Return the recipe of the plan that differs by the weight of the adversary alone."""
     if not _watched(one.config.adapt):
         return ""
@@ -151,7 +151,7 @@ def _mean(rows: pd.DataFrame) -> dict[str, Any]:
         "n": int(rows["probe_n"].sum()),
         "seeds": n,
         "watched": bool(first["watched"]),
-        "control": first["control"],
+        "against": first["against"],
     }
 
 

@@ -78,7 +78,10 @@ RECOMMENDED, ORACLE, SWAPPED = "recommended", "oracle", "v0-swapped"
 CONTROL = "control"
 """The adversary's own: the same network, batches and statistics without its pull."""
 
-_ADVERSARY = {"targets": [TARGET], "adversary": "inverted"}
+_ADVERSARY = {
+    **{"targets": [TARGET], "adversary": "inverted"},
+    **{"verdict": "compared", "judged_share": 0.5},
+}
 _SPEC = {"spec_fields": [TARGET], "folds": 5}
 _SHOWN: tuple[Role, ...] = ("against magnitude", "on emitters")
 
@@ -99,7 +102,7 @@ RECIPES: Mapping[str, Recipe] = {
         roles=("paper", *_SHOWN),
     ),
     ADVERSARY: Recipe(
-        "v0 and the adversary, the paper's choice",
+        "v0 and an adversary of pairs that learns of galaxies one by one",
         adapt=_ADVERSARY,
         colour="#f28e1c",
         marker="^",
@@ -174,6 +177,12 @@ RECIPES: Mapping[str, Recipe] = {
         ADVERSARY,
         adapt={"weight": 0.0},
         colour="#7d8aa0",
+    ),
+    "v2-paper": Recipe(
+        "v2 exactly as in the paper: maps of two galaxies side by side, all of a batch judged",
+        ADVERSARY,
+        adapt={"verdict": "pair", "judged_share": 1.0},
+        colour="#d4761a",
     ),
     "v2-mixed": Recipe(
         "v2 with one set of statistics for both fields",

@@ -55,7 +55,7 @@ def test_each_adversary_is_held_against_its_own_control(plan: list[Experiment]) 
     assert table.loc["v2", "probe_err"] == pytest.approx(0.02 / 2**0.5)
     assert table.loc["v2", "probe_n"] == 1000
     # What the adversary is like makes no difference to a control; what it reads does.
-    assert table["control"].to_dict() == {
+    assert table["against"].to_dict() == {
         "v2": "control",
         "single": "control",
         **dict.fromkeys(["control", "mixed", "early", "degraded"], ""),
