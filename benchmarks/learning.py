@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import torch
@@ -13,17 +13,21 @@ from torch import nn
 
 from hscz.config import PredictConfig, RunConfig
 from hscz.config.learn import NETWORK_PRESETS, AdaptConfig, TrainConfig
+from hscz.experiments.recipes import RECIPES
 from hscz.learn.adversary import Adversarial
 from hscz.learn.folder import ModelFolder
 from hscz.learn.loader import Stamps
 from hscz.learn.model import Model
-from hscz.learn.steps import Batch, Supervised, autocast
+from hscz.learn.pairs import judged
+from hscz.learn.steps import Batch, Step, Supervised, autocast
 from hscz.learn.trainer import Trainer, choose_device
 from hscz.pdf.grid import RedshiftGrid
 from hscz.plan import synthetic
 from hscz.predict.stage import predict_field
 
 REPEATS = 3
+
+PLAIN = "plain"
 
 
 def run(n: int = 8192, size: str = "compact", device: str = "auto") -> dict[str, float]:
@@ -79,34 +83,54 @@ def training(n: int, size: str, device: torch.device) -> dict[str, float]:
 def adversarial(
     n: int, size: str, device: torch.device, precision: str = "auto"
 ) -> dict[str, float]:
-    """Time the adversary's step and the plain one on the same source galaxies, in turn."""
+    """Time steps with adversaries and the plain one on the same source galaxies, in turn."""
     settings = TrainConfig(optimiser="adamw", precision=precision)
     kernels, dense = ((24, 20), (64,)) if size == "compact" else ((156, 128), (256,))
-    adapt = AdaptConfig(targets=("B",), adversary="inverted", kernels=kernels, dense=dense)
     side, total = NETWORK_PRESETS[size].input_px, 10**9
-    networks = [_model(NETWORK_PRESETS[size], device).network for _ in range(2)]
-    plain = Supervised(networks[0], settings, total, device)
-    paired = Adversarial(networks[1], settings, adapt, total, device)
     shape = (settings.batch_size, 6, side, side)
     source, target = (torch.randn(shape, device=device) for _ in range(2))
     source, target = (x.contiguous(memory_format=torch.channels_last) for x in (source, target))
     masses = torch.softmax(torch.randn(settings.batch_size, 360, device=device), 1)
     swap = torch.arange(settings.batch_size, device=device) % 2 == 0
-    batch = Batch(source, masses, target_stamps=target, swap=swap, valid=torch.ones_like(swap))
     steps = max(1, n // settings.batch_size)
-
-    def ours() -> None:
-        for _ in range(steps):
-            paired(batch, 0.5)
-
-    def alone() -> None:
-        for _ in range(steps):
-            plain(batch, 0.5)
-
-    seconds = in_turn({"adversarial": ours, "plain": alone}, device)
     done = steps * settings.batch_size
+
+    def repeated(step: Step, batch: Batch) -> Callable[[], None]:
+        def task() -> None:
+            for _ in range(steps):
+                step(batch, 0.5)
+
+        return task
+
+    def task(name: str) -> Callable[[], None]:
+        network = _model(NETWORK_PRESETS[size], device).network
+        if name == PLAIN:
+            plain, batch = Supervised(network, settings, total, device), Batch(source, masses)
+            return repeated(plain, batch)
+        known = {key: RECIPES[name].adapt.get(key) for key in ("verdict", "judged_share")}
+        own = {key: value for key, value in known.items() if value is not None}
+        adapt = AdaptConfig(
+            targets=("B",), adversary="inverted", kernels=kernels, dense=dense, **own
+        )
+        m = judged(settings.batch_size, adapt)
+        batch = Batch(
+            source,
+            masses,
+            target_stamps=target[:m],
+            swap=swap[:m],
+            valid=torch.ones_like(swap[:m]),
+        )
+        step = Adversarial(network, settings, adapt, total, device)
+        return repeated(step, batch)
+
+    seconds = in_turn({name: task(name) for name in (PLAIN, "v2", "v2-paper")}, device)
     rates = {f"step, {key}, source galaxies/s": done / value for key, value in seconds.items()}
-    return rates | {"step, adversarial / plain time": seconds["adversarial"] / seconds["plain"]}
+    ratios = {
+        f"step, {key} / plain time": value / seconds[PLAIN]
+        for key, value in seconds.items()
+        if key != PLAIN
+    }
+    return rates | ratios
 
 
 def prediction(n: int, size: str, device: torch.device) -> dict[str, float]:

@@ -239,8 +239,7 @@ class AdaptConfig:
     rate: Positive = 1.0
     """Learning rate of the adversary, as a multiple of train.learning_rate."""
     judged_share: Annotated[Number, Gt(0), Le(1)] = 1.0
-    """Share of each batch that the adversary judges, with as many target galaxies; of pairs, a
-    multiple of 4 galaxies."""
+    """Share of each batch that the adversary judges, with as many target galaxies."""
     layer: str = ""
     """Layer whose maps the adversary reads; empty takes the fifth that has kernels (in the
     compact network, which has fewer, the last before the valid convolutions)."""

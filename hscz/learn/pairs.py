@@ -96,7 +96,7 @@ def draw_pairs(
         Source galaxies of one step, B.
     rng : numpy.random.Generator
     settings : AdaptConfig
-        ``judged_share`` of B, a multiple of 4, are in pairs; ``neighbours`` and ``max_gap_mag``.
+        ``judged_share`` of B, to a multiple of 4, are in pairs; ``neighbours`` and ``max_gap_mag``.
         A pair is valid where the two galaxies, and the draw and its match, lie within that gap.
         The second holds for pairs within one domain too: else all pairs fainter than the target
         reaches would be of the same field.
@@ -112,8 +112,8 @@ def draw_pairs(
     Raises
     ------
     ConfigError
-        If `batch_size` exceeds n, the judged part is no multiple of 4, or there are too few
-        galaxies for ``adapt.neighbours``.
+        If `batch_size` is not a multiple of 4 or exceeds n, or there are too few galaxies
+        for ``adapt.neighbours``.
     InputError
         If a magnitude is not finite.
 
@@ -199,15 +199,19 @@ def judged(batch_size: int, settings: AdaptConfig, multiple_of: int = 1) -> int:
     Raises
     ------
     ConfigError
-        If it is none, or no multiple of what it must be.
+        If the batch is no multiple of what they must be.
+
+    Examples
+    --------
+    >>> [judged(size, AdaptConfig(judged_share=0.5), multiple_of=4) for size in (64, 20, 4)]
+    [32, 8, 4]
     """
-    m = round(settings.judged_share * batch_size)
-    if m < 1 or m % multiple_of:
+    if batch_size < 1 or batch_size % multiple_of:
         raise ConfigError(
-            f"adapt.judged_share = {settings.judged_share:g} of train.batch_size = {batch_size} is "
-            f"{m}; the adversary needs a multiple of {multiple_of}"
+            f"train.batch_size is {batch_size}; pairs for the adversary need a multiple of "
+            f"{multiple_of}"
         )
-    return m
+    return multiple_of * max(1, round(settings.judged_share * batch_size / multiple_of))
 
 
 def source_only(ours: NDArray[np.bool_]) -> NDArray[np.bool_]:

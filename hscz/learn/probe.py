@@ -93,6 +93,8 @@ def probe_run(
     """
     target = Unlabelled.read(config, device, Wanted(), held_out=True)
     ours, theirs = source.held_out(fold)[:PROBED], np.arange(len(target.stamps))
+    if min(len(ours), len(theirs)) < LEAST:
+        return None
     return probe(
         maps_of(model.network, layer, source.stamps, torch.from_numpy(ours), own=False),
         maps_of(

@@ -102,8 +102,9 @@ def training_kind(config: RunConfig) -> str:
     train, adapt = config.train, config.adapt
     settings = train.batch_size, train.optimiser, train.precision, train.device
     adversary = adapt.adversary, adapt.layer, adapt.kernels, adapt.dense, adapt.statistics
+    judged = adapt.verdict, adapt.judged_share
     target = bool(adapt.targets), adapt.degrade, adapt.degrade_share
-    return repr(("train", _network(config), settings, adversary, target))
+    return repr(("train", _network(config), settings, adversary, judged, target))
 
 
 def prediction_kind(config: RunConfig) -> str:

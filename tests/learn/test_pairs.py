@@ -227,7 +227,7 @@ def test_what_cannot_be_paired_is_refused() -> None:
     def draw(batch_size=8, mag_target=mag):
         return draw_pairs(np.arange(100), mag, mag_target, batch_size, rng, SETTINGS)
 
-    with pytest.raises(ConfigError, match=r"train.batch_size = 6 is 6; .*a multiple of 4"):
+    with pytest.raises(ConfigError, match=r"train.batch_size is 6; .*a multiple of 4"):
         draw(batch_size=6)
     with pytest.raises(ConfigError, match=r"train.batch_size is 128, more than the 100"):
         draw(batch_size=128)
