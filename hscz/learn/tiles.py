@@ -27,9 +27,9 @@ SEEING_POWER = 5 / 3
 """The logarithm of the transform of a PSF grows as this power of its width, and of the wave number:
 Kolmogorov's turbulence. A PSF s times as wide has the transform to the power s^(5/3)."""
 
-WINGS_PX = (0.0, 2.0, 8.0)
-"""The logarithm of a measured transform is followed by k^2 / (1 + a k) with each of these a: that
-of a Gaussian falls as k^2, that of a profile with wings as k from a wave number of about 1/a on."""
+WINGS_PX = (0.5, 3.0, 12.0)
+"""The logarithm of a measured transform is followed by k^2 / (1 + a k) with each of these a:
+a profile with wings falls as k^2 up to a wave number of about 1 / a, and as k from there."""
 
 LEAST_TRANSFORM = 0.01
 """Below this a measured transform is noise."""

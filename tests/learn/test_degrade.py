@@ -86,7 +86,7 @@ def test_a_star_of_one_tile_becomes_a_star_of_the_other(width: float) -> None:
     made = degrade(drawn(own)[None, None], have, want, NO_DUST, seeded())
     real = drawn(STRETCHED)[None, None]
     assert float((made - real).abs().max() / real.max()) < 0.03
-    assert half_light_area(made) == pytest.approx(half_light_area(real), rel=0.04)
+    assert half_light_area(made) == pytest.approx(half_light_area(real), rel=0.05)
     for radius_arcsec in (0.5, 1.0, 1.5):
         fluxes = [aperture_flux(star.numpy(), radius_arcsec) for star in (made, real)]
         assert fluxes[0] == pytest.approx(fluxes[1], rel=0.02)
