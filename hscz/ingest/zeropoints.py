@@ -51,7 +51,7 @@ PARTS = 10
 FLAGGED_SIGMA = 3.0
 """Offsets above so many errors are pointed out."""
 
-RULES = 1
+RULES = 2
 """Count up when the estimate changes: what was made with it is then made again."""
 
 

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from hscz.sky.colours import Shift
 
-FLOOR_MAG = 0.02
+FLOOR_MAG = 0.035
 """What populations, dust and the wings of PSFs leave in the offset of a band at least."""
 
 ANCHOR_WEIGHT = 1.5
