@@ -117,7 +117,8 @@ def changed(
 
     Examples
     --------
-    >>> changed(RunConfig(), {"predict": {"renormalise": True}}, "recipe adabn")
+    >>> grouped = parse({"network": {"norm": "group"}})
+    >>> changed(grouped, {"predict": {"renormalise": True}}, "recipe adabn")
     Traceback (most recent call last):
     ...
     hscz.errors.ConfigError: recipe adabn: predict.renormalise is true, but network.norm is ...

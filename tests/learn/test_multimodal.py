@@ -15,7 +15,8 @@ COMPACT = NETWORK_PRESETS["compact"]
 
 
 def test_paper_size_is_the_reconstruction() -> None:
-    network = multimodal(NETWORK_PRESETS["paper"], [1.0] * 6, 360)
+    config = dataclasses.replace(NETWORK_PRESETS["paper"], norm="none")
+    network = multimodal(config, [1.0] * 6, 360)
     maps = {name: module for name, module in network.body.named_children()}
     assert isinstance(maps["inc1"], Inception)
     assert maps["inc1"].channels == 522
