@@ -80,7 +80,7 @@ CONTROL = "control"
 
 _ADVERSARY = {
     **{"targets": [TARGET], "adversary": "inverted"},
-    **{"verdict": "compared", "judged_share": 0.5},
+    **{"verdict": "single", "judged_share": 0.5, "weight": 0.1, "rate": 4.0},
 }
 _SPEC = {"spec_fields": [TARGET], "folds": 5}
 _SHOWN: tuple[Role, ...] = ("against magnitude", "on emitters")
@@ -102,7 +102,7 @@ RECIPES: Mapping[str, Recipe] = {
         roles=("paper", *_SHOWN),
     ),
     ADVERSARY: Recipe(
-        "v0 and an adversary of pairs that learns of galaxies one by one",
+        "v0 and an adversary that judges single galaxies",
         adapt=_ADVERSARY,
         colour="#f28e1c",
         marker="^",
@@ -179,9 +179,9 @@ RECIPES: Mapping[str, Recipe] = {
         colour="#7d8aa0",
     ),
     "v2-paper": Recipe(
-        "v2 exactly as in the paper: maps of two galaxies side by side, all of a batch judged",
+        "v2 exactly as in the paper: pairs of galaxies, side by side, at equal rates and weights",
         ADVERSARY,
-        adapt={"verdict": "pair", "judged_share": 1.0},
+        adapt={"verdict": "pair", "judged_share": 1.0, "weight": 1.0, "rate": 1.0},
         colour="#d4761a",
     ),
     "v2-mixed": Recipe(
