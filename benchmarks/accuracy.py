@@ -67,7 +67,7 @@ def compare() -> dict[str, pd.DataFrame]:
     noise = Model.load(config.models[0]).noise
     source, target = (features(store, r, config.train.bands, noise) for r in (known, rows))
     grid = RedshiftGrid.make(config.train.grid, config.train.n_bins, config.train.z_max)
-    for method in ("knn", "boosting"):
+    for method in ("knn", "flexzboost"):
         learnt_method = ESTIMATORS.load(method).learn(source, store["z_label"].values[known], grid)
         found = learnt_method(target)
         tables[method] = metrics_table(found.z_median, z_true, by)

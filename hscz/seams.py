@@ -150,8 +150,8 @@ ESTIMATORS = Seam(
     {
         "network": "hscz.experiments.networks:NETWORKS",
         "knn": "hscz.experiments.neighbours:KNN",
-        "boosting": "hscz.experiments.boosting:BOOSTING",
+        "flexzboost": "hscz.experiments.flexible:FLEXZBOOST",
     },
-    {"boosting": ("sklearn",)},
+    {"flexzboost": ("sklearn",)},
 )
 """What ``method`` of a recipe may name; each is a `hscz.experiments.estimator.Estimator`."""

@@ -1,7 +1,7 @@
 """Methods on measured magnitudes as estimators: what networks on images have to beat.
 
-A method learns from the galaxies that the first fold of a configuration learns from, and is asked
-about all others.
+A method learns from the galaxies that the first fold of a configuration learns from, each made like
+one of the field that it is asked about, of whose pixels alone this takes something.
 """
 
 from __future__ import annotations
@@ -10,13 +10,14 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
 import xarray as xr
 from numpy.typing import ArrayLike, NDArray
 
-from hscz import stores
+from hscz import pdf, stores
 from hscz.config import RunConfig
 from hscz.config.decisive import key_of
 from hscz.errors import InputError, about
@@ -28,6 +29,9 @@ from hscz.ingest.zeropoints import corrects, zero_point_scale, zero_points_key
 from hscz.pdf.grid import RedshiftGrid
 from hscz.predict.keys import labelled
 from hscz.schema import LABEL_COLUMNS, is_usable
+
+if TYPE_CHECKING:
+    from hscz.learn.conditions import Conditions
 
 LEAST_GALAXIES = 30
 """Labelled galaxies from fewer of which nothing is learnt."""
@@ -128,8 +132,8 @@ class Baseline:
     def predict(self, config: RunConfig, name: str) -> None:
         """Write the table of a field.
 
-        It has ``z_median``, ``pdf_width`` and the columns of the store that redshifts are judged
-        by.
+        It has ``z_median``, ``pdf_width``, where there are PDFs ``z_draw``, a redshift drawn from
+        each, and the columns of the store that redshifts are judged by.
         """
         from hscz.learn.sample import divide, median_noise
 
@@ -138,23 +142,31 @@ class Baseline:
         sample = divide(source, train)
         known = sample[(sample["part"] == "training") & sample["used"]]
         noise = median_noise(source, known, train.bands)
-        measured = []
-        for f, store in source.items():
-            with about(f):
-                rows = known.loc[known["field"] == f, "row"].to_numpy()
-                measured.append(features(store, rows, train.bands, noise))
-        grid = RedshiftGrid.make(train.grid, train.n_bins, train.z_max)
-        answer = self.learn(_joined(measured), known["z_label"], grid, train.seed)
         store = stores.open_field(config.field_store(name), lazy=False)
         rows = np.flatnonzero(is_usable(store["flags"].values))
+        like = None
+        if name not in train.fields:
+            with about(name):
+                like = _conditions(store, rows, train.bands)
+        measured = []
+        for f, labelled_store in source.items():
+            with about(f):
+                places = known.loc[known["field"] == f, "row"].to_numpy()
+                args = (labelled_store, places, train.bands, noise)
+                measured.append(features(*args, like=like, seed=train.seed))
+        grid = RedshiftGrid.make(train.grid, train.n_bins, train.z_max)
+        answer = self.learn(_joined(measured), known["z_label"], grid, train.seed)
         learnt = sample[(sample["field"] == name) & (sample["part"] == "training")]
         rows = np.setdiff1d(rows, learnt["row"])
-        tables, scale = [], zero_point_scale(config, name)
+        tables, rng = [], np.random.default_rng(train.seed)
+        scale = zero_point_scale(config, name)
         for start in range(0, len(rows), BLOCK):
             some = rows[start : start + BLOCK]
             with about(name):
                 found = answer(features(store, some, train.bands, noise, scale))
             estimates = {"z_median": found.z_median, "pdf_width": found.pdf_width}
+            if found.pdf is not None:
+                estimates["z_draw"] = pdf.draw(found.pdf, grid.edges, rng)
             tables.append(_columns(store, some).assign(**estimates))
         table, path = pd.concat(tables, ignore_index=True), self.output(config, name)
         note = path.with_suffix(".json")
@@ -165,6 +177,13 @@ class Baseline:
     def read(self, config: RunConfig, name: str) -> pd.DataFrame:
         """Return the table of a field."""
         return pd.read_parquet(self.output(config, name))
+
+
+def _conditions(store: xr.Dataset, rows: NDArray[np.int64], bands: tuple[str, ...]) -> Conditions:
+    """Return how galaxies were observed, as far as the store says."""
+    from hscz.learn.conditions import Conditions
+
+    return Conditions.of(store, rows, bands, partial=True)
 
 
 def _columns(store: xr.Dataset, rows: NDArray[np.int64]) -> pd.DataFrame:

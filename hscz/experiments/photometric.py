@@ -1,13 +1,15 @@
 """Redshifts from aperture magnitudes: what a network on images has to beat.
 
-Methods learn from `features` of the labelled field, colours and magnitudes measured on its stamps,
-and are asked about those of another one; `hscz.experiments.baseline` makes estimators of them.
+Methods learn from `features` of the labelled field, colours and magnitudes measured on its stamps
+once these are as noisy, blurred and reddened as those of the field that they are asked about;
+`hscz.experiments.baseline` makes estimators of them.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 import xarray as xr
@@ -17,6 +19,11 @@ from hscz.sky.dust import image_ebv
 from hscz.sky.photometry import aperture_flux, asinh_mag
 from hscz.survey import BANDS, PIXEL_SCALE_ARCSEC
 
+if TYPE_CHECKING:
+    import torch
+
+    from hscz.learn.conditions import Conditions
+
 FloatArray = NDArray[np.float64]
 
 APERTURE_ARCSEC = 1.0
@@ -24,6 +31,7 @@ APERTURE_ARCSEC = 1.0
 
 _APERTURE_PX = np.pi * (APERTURE_ARCSEC / PIXEL_SCALE_ARCSEC) ** 2
 _SIDE_PX = 16
+_MARGIN_PX = 4
 _BLOCK = 4096
 
 
@@ -81,6 +89,8 @@ def features(
     bands: Sequence[str],
     noise: Sequence[float],
     scale: Mapping[str, float] | None = None,
+    like: Conditions | None = None,
+    seed: int = 1,
 ) -> Features:
     """Measure magnitudes on the stamps of a field store, a block at a time.
 
@@ -99,30 +109,71 @@ def features(
         It must be the same for the galaxies to learn from and those to be asked about.
     scale : mapping of str to float, optional
         What to multiply the counts by in bands whose zero point is off.
+    like : hscz.learn.conditions.Conditions, optional
+        Make each stamp like one of a random galaxy of these, see `hscz.learn.degrade.degrade`.
+    seed : int
+        Of what is drawn for that.
 
     Raises
     ------
     StoreError
         If the store lacks a band, its stamps are too small or it knows of no dust.
     """
+    import torch
+
     from hscz.learn.loader import band_index
 
-    index = band_index(store, bands)
+    index, generator = band_index(store, bands), torch.Generator().manual_seed(seed)
     blocks = np.array_split(rows, -(-len(rows) // _BLOCK) or 1)
-    flux = np.concatenate([_aperture_flux(store, block, index) for block in blocks])
-    flux_err = np.sqrt(_APERTURE_PX) * store["sky_noise"].values[rows][:, index]
-    softening = np.sqrt(_APERTURE_PX) * np.asarray(noise)
+    parts = [_measured(store, block, bands, index, like, generator) for block in blocks]
+    flux, sky_noise, ebv = (np.concatenate(each) for each in zip(*parts, strict=True))
     k = np.array([BANDS[band].extinction_per_ebv for band in bands])
-    right = 10 ** (0.4 * np.outer(image_ebv(store)[rows], k))
+    right, root = 10 ** (0.4 * np.outer(ebv, k)), np.sqrt(_APERTURE_PX)
     right *= [(scale or {}).get(band, 1.0) for band in bands]
-    return Features(*asinh_mag(right * flux, right * flux_err, softening))
+    flux_err, softening = root * right * sky_noise, root * np.asarray(noise)
+    return Features(*asinh_mag(right * flux, flux_err, softening))
 
 
-def _aperture_flux(
-    store: xr.Dataset, rows: NDArray[np.int64], index: Sequence[int]
-) -> NDArray[np.float32]:
+def _measured(
+    store: xr.Dataset,
+    rows: NDArray[np.int64],
+    bands: Sequence[str],
+    index: Sequence[int],
+    like: Conditions | None,
+    generator: torch.Generator,
+) -> tuple[NDArray[np.float32], NDArray[np.float32], NDArray[np.float32]]:
+    """Return aperture fluxes, the noise of a sky pixel, and E(B-V)."""
     from hscz.learn.loader import read_stamps
 
-    stamps = np.empty((len(rows), len(index), _SIDE_PX, _SIDE_PX), np.float16)
+    side = _SIDE_PX if like is None else _SIDE_PX + 2 * _MARGIN_PX
+    stamps = np.empty((len(rows), len(index), side, side), np.float16)
     read_stamps(store, rows, index, stamps)
-    return aperture_flux(stamps, APERTURE_ARCSEC)
+    if like is not None and len(rows):
+        return _degraded(store, rows, bands, stamps, like, generator)
+    flux = aperture_flux(stamps, APERTURE_ARCSEC)
+    return flux, store["sky_noise"].values[rows][:, index], image_ebv(store)[rows]
+
+
+def _degraded(
+    store: xr.Dataset,
+    rows: NDArray[np.int64],
+    bands: Sequence[str],
+    stamps: NDArray[np.float16],
+    like: Conditions,
+    generator: torch.Generator,
+) -> tuple[NDArray[np.float32], NDArray[np.float32], NDArray[np.float32]]:
+    """Return the same of stamps made like those of random galaxies."""
+    import torch
+
+    from hscz.learn.conditions import Conditions
+    from hscz.learn.degrade import degrade, draw
+
+    have = Conditions.of(store, rows, bands, partial=True)
+    want = draw(like, len(rows), 0.0, generator)
+    k = torch.tensor([BANDS[band].extinction_per_ebv for band in bands])
+    made = degrade(torch.from_numpy(stamps), have, want, k, generator)
+    ebv = torch.where(want.ebv.isnan(), have.ebv, want.ebv)
+    # A stamp that is noisier already stays so, but for its dust.
+    kept = have.sky_noise * 10 ** (-0.4 * torch.outer(ebv - have.ebv, k))
+    sky_noise = torch.fmax(want.sky_noise, kept)
+    return aperture_flux(made.numpy(), APERTURE_ARCSEC), sky_noise.numpy(), ebv.numpy()

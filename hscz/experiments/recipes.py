@@ -82,7 +82,7 @@ _ADVERSARY = {
     **{"targets": [TARGET], "adversary": "inverted"},
     **{"verdict": "single", "judged_share": 0.5, "weight": 0.1, "rate": 4.0},
 }
-_SPEC = {"spec_fields": [TARGET], "folds": 5}
+_SPEC = {"spec_fields": [TARGET], "folds": 5, "validation_fraction": 0.2}
 _SHOWN: tuple[Role, ...] = ("against magnitude", "on emitters")
 
 # The paper's v0 blue, v1 pink, v2 orange, v3 turquoise. Kin of v0 are shades of blue, those of v2
@@ -127,12 +127,18 @@ RECIPES: Mapping[str, Recipe] = {
     "knn": Recipe(
         "nearest neighbours in measured magnitudes",
         method="knn",
+        predict={"zero_points": "measured"},
         colour="#8a9a1f",
         marker="X",
         roles=("against magnitude",),
     ),
-    "boosting": Recipe(
-        "gradient boosting on measured magnitudes", method="boosting", colour="#4d5b0a", marker="<"
+    "flexzboost": Recipe(
+        "conditional densities from boosted trees on measured magnitudes",
+        method="flexzboost",
+        predict={"zero_points": "measured"},
+        colour="#4d5b0a",
+        marker="<",
+        roles=("against magnitude",),
     ),
     "degraded": Recipe(
         "the source made like the target",
@@ -165,9 +171,10 @@ RECIPES: Mapping[str, Recipe] = {
         roles=("candidate",),
     ),
     ORACLE: Recipe(
-        "trained on the target's true redshifts, in two halves",
-        train={"fields": [TARGET], "label": "z_true", "folds": 2, "validation_fraction": 0.5},
+        "trained on true redshifts of the target, judged on galaxies held out",
+        train={"fields": [TARGET], "label": "z_true"},
         flatten={"enabled": False},
+        predict={"turns": 8},
         colour="#6b4423",
         marker="P",
         roles=_SHOWN,

@@ -60,6 +60,6 @@ def test_a_baseline_of_another_package_is_compared(copy: Path) -> None:
 
 def test_a_method_that_is_not_installed_is_named(copy: Path) -> None:
     with pytest.raises(
-        ConfigError, match="method 'constant' is unknown; use network, knn or boosting"
+        ConfigError, match="method 'constant' is unknown; use network, knn or flexzboost"
     ):
         experiments(load(copy, SETTINGS))

@@ -117,8 +117,15 @@ def test_one_command_makes_the_comparison(config: RunConfig) -> None:
     assert set(table["recipe"]) == set(config.experiments.recipes)
     truth = table[(table["test"] == "truth") & (table["by"] == "all")]
     target = truth[truth["field"] == "DEEP2"].set_index("recipe")
-    # All recipes are judged on the same galaxies; the oracle has held out each of them once.
-    assert target["n"].nunique() == 1
+    # All recipes are judged on the same galaxies, the oracle on those of them that it held out.
+    assert target["n"].drop("oracle").nunique() == 1
+    assert 0 < target.loc["oracle", "n"] < 0.5 * target.loc["v0", "n"]
+    effort = pd.read_parquet(folder / "effort.parquet").set_index("recipe")
+    assert (effort["steps"] == 2 * (effort["labels"] // 16)).all()
+    assert effort.loc["v3", "networks"] == 5
+    pairs = pd.read_parquet(folder / "pairs.parquet")
+    held_out = pairs[(pairs["against"] == "oracle") & (pairs["by"] == "all")]
+    assert (held_out["n"] == target.loc["oracle", "n"]).all()
     gaps = pd.read_parquet(folder / "gaps.parquet")
     assert {"v2", "adabn", "knn", "mine"} <= set(gaps["recipe"])
     # So few galaxies are not scored.
@@ -251,7 +258,7 @@ def test_each_object_is_predicted_by_networks_that_have_not_learnt_from_it(
     assert not open_cube(v3.cube("DEEP2"), lazy=False)["in_training"].values.any()
     assert not open_cube(v3.cube("COSMOS_UDF"), lazy=False)["in_training"].values.any()
     oracle = open_cube(plan["oracle"].config.cube("DEEP2"), lazy=False)
-    assert not oracle["in_training"].values.any()
+    assert 0.6 < oracle["in_training"].values.mean() < 0.95
 
 
 def test_adabn_changes_the_redshifts_and_not_the_weights(plan: dict[str, Experiment]) -> None:

@@ -14,7 +14,7 @@ from hscz.figures.palette import colour, marker
 HOUSE = Path(hscz.__file__).parent
 DECLARED = HOUSE / "experiments" / "recipes.py"
 
-ALSO_SETTINGS = {"uniform", "reversal", "knn", "boosting"}
+ALSO_SETTINGS = {"uniform", "reversal", "knn", "flexzboost"}
 """Recipes that are called like values of settings."""
 
 FOLDER = "v0"
