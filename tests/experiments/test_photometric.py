@@ -14,12 +14,12 @@ from hscz.evaluate.proper import cde_loss
 from hscz.experiments import neighbours, photometric
 from hscz.experiments.photometric import Estimate, Features, features
 from hscz.learn.conditions import Conditions
-from hscz.learn.degrade import SIGMA_PX_PER_FWHM_ARCSEC
 from hscz.pdf.grid import RedshiftGrid
 from hscz.seams import ESTIMATORS
-from hscz.survey import BANDS
+from hscz.survey import BANDS, PIXEL_SCALE_ARCSEC
 
 SKY_NOISE = 0.05
+FWHM_ARCSEC_PER_SIGMA_PX = np.sqrt(8 * np.log(2)) * PIXEL_SCALE_ARCSEC
 GRID = RedshiftGrid.uniform(180, 3.0)
 
 
@@ -44,7 +44,7 @@ def field(
             "sky_noise": (("object", "band"), np.full((n, 2), noise, np.float32)),
             "psf_fwhm": (
                 ("object", "band"),
-                np.full((n, 2), sigma_px / SIGMA_PX_PER_FWHM_ARCSEC, np.float32),
+                np.full((n, 2), sigma_px * FWHM_ARCSEC_PER_SIGMA_PX, np.float32),
             ),
             "ebv": ("object", np.full(n, ebv, np.float32)),
         },
@@ -91,12 +91,13 @@ def test_dust_and_depth_do_not_move_the_magnitudes() -> None:
 def test_galaxies_to_learn_from_look_like_those_of_the_target() -> None:
     """As noisy, as much of their light outside the aperture, and with the errors that say so."""
     deep = field(3.0, ebv=0.02, noise=0.01, n=600)
-    shallow = field(3.0, ebv=0.05, noise=0.06, n=600, sigma_px=2.6, seed=2)
+    shallow = field(3.0, ebv=0.05, noise=0.06, n=600, sigma_px=3.2, seed=2)
     found, expected, plain = measured(deep, shallow), measured(shallow), measured(deep)
-    assert abs(plain.mag - found.mag.mean(0)).mean() > 0.08
-    np.testing.assert_allclose(found.mag.mean(0), expected.mag.mean(0), atol=0.03)
+    # The kernel is that of turbulence, whose wings the Gaussian stars here do not have.
+    assert (plain.mag.mean(0) < expected.mag.mean(0) - 0.2).all()
+    np.testing.assert_allclose(found.mag.mean(0), expected.mag.mean(0), atol=0.1)
     np.testing.assert_allclose(found.mag.std(0), expected.mag.std(0), rtol=0.15)
-    np.testing.assert_allclose(found.mag_err.mean(0), expected.mag_err.mean(0), rtol=0.03)
+    np.testing.assert_allclose(found.mag_err.mean(0), expected.mag_err.mean(0), rtol=0.1)
     # What is worse already stays so.
     worse = measured(shallow, deep)
     np.testing.assert_allclose(worse.mag.std(0), expected.mag.std(0), rtol=0.15)
