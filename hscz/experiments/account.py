@@ -86,7 +86,7 @@ def format_comparison(
             "\nIn pairs, at 23<i<25: y - x on the same galaxies, above 0 where x, named first, is "
             "better;\nbetter and worse by more than the error, which holds seeds and galaxies"
         )
-        parts.append(format_statements(pairs, effort))
+        parts.append(format_statements(pairs))
     if len(probed):
         parts.append(
             "\nShare of held-out galaxies, matched in i, whose field a fresh classifier gets right"

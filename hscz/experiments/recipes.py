@@ -172,6 +172,8 @@ RECIPES: Mapping[str, Recipe] = {
     ),
     ORACLE: Recipe(
         "trained on true redshifts of the target, judged on galaxies held out",
+        # As long as the recipe that trains longest, or it would be no limit.
+        epochs_factor=2,
         train={"fields": [TARGET], "label": "z_true"},
         flatten={"enabled": False},
         predict={"turns": 8},

@@ -73,15 +73,13 @@ def _verdict(gain: float, error: float, at_home: bool) -> str:
     return "better" if gain > 0 else "worse"
 
 
-def format_statements(gains: pd.DataFrame, effort: pd.DataFrame) -> str:
+def format_statements(gains: pd.DataFrame) -> str:
     """Return the statements as text, a block for each pair.
 
     Parameters
     ----------
     gains : pandas.DataFrame
         From `hscz.experiments.gains.paired_gains`.
-    effort : pandas.DataFrame
-        From `hscz.experiments.effort.training_effort`.
     """
     found = statements(gains)
     parts = []
@@ -93,7 +91,6 @@ def format_statements(gains: pd.DataFrame, effort: pd.DataFrame) -> str:
         }
         parts += [f"\n{recipe} against {against}", *_counts(pair)]
         parts.append(pd.DataFrame.from_dict(rows, orient="index").to_string())
-        parts += _probes(effort, str(recipe), str(against))
     return "\n".join(parts)
 
 
@@ -123,15 +120,3 @@ def _counts(pair: pd.DataFrame) -> list[str]:
             f"{TITLES[metric]}: better in {better} of {len(said)} targets, worse in {worse}"
         )
     return lines
-
-
-def _probes(effort: pd.DataFrame, recipe: str, against: str) -> list[str]:
-    """Say how well a probe tells the fields apart in both, where it was asked in both."""
-    mean = effort.groupby(["target", "recipe"], sort=False)["probe"].mean().unstack()
-    if not {recipe, against} <= set(mean):
-        return []
-    known = mean[[recipe, against]].dropna()
-    return [
-        f"A probe tells {target} from the source at {ours:.2f}, at {theirs:.2f} with {against}"
-        for target, ours, theirs in known.itertuples()
-    ]

@@ -13,8 +13,8 @@ def effort(oracle: dict[str, tuple[int, int]]) -> pd.DataFrame:
     rows = []
     for target, (labels, steps) in oracle.items():
         for seed in (1, 2):
-            rows.append((seed, target, "v0", 1, 6000 + seed, 750, None))
-            rows.append((seed, target, "oracle", 1, labels + seed, steps, None))
+            rows.append((seed, target, "v0", 1, 6000 + seed, 750))
+            rows.append((seed, target, "oracle", 1, labels + seed, steps))
     return pd.DataFrame(rows, columns=list(COLUMNS))
 
 
@@ -35,8 +35,15 @@ def test_an_oracle_with_fewer_labels_or_steps_is_named(poor: tuple[int, int]) ->
     assert "as many" not in text
     assert (
         f"The oracle of ELAIS is no limit: it has {poor[0] + 1.5:,.0f} labels x {poor[1]} steps, "
-        "v0 6,002 labels x 750 steps"
+        "v0 up to 6,002 labels x 750 steps"
     ) in text
+
+
+def test_the_oracle_trains_as_long_as_the_recipe_that_trains_longest() -> None:
+    longer = pd.DataFrame([(1, "DEEP2", "recommended", 1, 6000, 1500)], columns=list(COLUMNS))
+    found = pd.concat([effort({"DEEP2": (6400, 800)}), longer], ignore_index=True)
+    assert unfair_oracles(found)["steps_others"].tolist() == [1500]
+    assert "800 steps, v0 and recommended up to 6,002 labels x 1,500 steps" in format_effort(found)
 
 
 def test_without_an_oracle_nothing_is_said_of_it() -> None:

@@ -14,8 +14,8 @@ from hscz.figures.palette import colour, marker
 HOUSE = Path(hscz.__file__).parent
 DECLARED = HOUSE / "experiments" / "recipes.py"
 
-ALSO_SETTINGS = {"uniform", "reversal", "knn", "flexzboost"}
-"""Recipes that are called like values of settings."""
+ALSO_SETTINGS = {"uniform", "reversal", "knn", "flexzboost", "control"}
+"""Recipes that are called like values of settings, or like a column."""
 
 FOLDER = "v0"
 """Folder of the models of a run without recipes, the default of train.name."""

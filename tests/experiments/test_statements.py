@@ -9,7 +9,6 @@ import pandas as pd
 
 from hscz.config import EvaluateConfig
 from hscz.experiments.compare import Estimates
-from hscz.experiments.effort import COLUMNS
 from hscz.experiments.gains import paired_gains
 from hscz.experiments.statements import format_statements, statements
 
@@ -20,10 +19,6 @@ def gains(values: list[float], error: float, **place: Any) -> pd.DataFrame:
     row |= {"by": "mag_i", "low": 23.0, "high": 25.0, "metric": "outlier_fraction", "n": 900}
     rows = [row | {"seed": k, "gain": g, "gain_err": error} for k, g in enumerate(values)]
     return pd.DataFrame(rows).assign(**place)
-
-
-def effort(*rows: tuple[Any, ...]) -> pd.DataFrame:
-    return pd.DataFrame(rows, columns=list(COLUMNS))
 
 
 def test_better_is_more_than_one_error_of_seeds_and_galaxies() -> None:
@@ -64,22 +59,10 @@ def test_galaxies_of_both_count_once() -> None:
     assert said["verdict"] == "better"
 
 
-def test_text_counts_targets_and_quotes_errors_and_probes() -> None:
+def test_text_counts_targets_and_quotes_errors() -> None:
     better, worse = gains([0.01, 0.011], 0.001), gains([-0.02, -0.021], 0.001, target="ELAIS")
     both = pd.concat([better, worse.assign(field="ELAIS")], ignore_index=True)
-    probed = effort(
-        *((1, target, recipe, 1, 100, 10, probe) for target, recipe, probe in PROBES),
-    )
-    lines = format_statements(both, probed).splitlines()
+    lines = format_statements(both).splitlines()
     assert "eta(|dz|>0.15): better in 1 of 2 targets, worse in 1" in lines
     row = next(line for line in lines if line.startswith("DEEP2"))
     assert row.split()[1:] == ["+0.0105", "+-", "0.0007", "better", "900", "2"]
-    told = "A probe tells DEEP2 from the source at 0.62, at 0.97 with control"
-    assert [line for line in lines if line.startswith("A probe")] == [told]
-    assert "probe" not in format_statements(both, effort())
-
-
-PROBES = (
-    *(("DEEP2", "v2", 0.62), ("DEEP2", "control", 0.97)),
-    *(("ELAIS", "v2", 0.9), ("ELAIS", "control", np.nan)),
-)
