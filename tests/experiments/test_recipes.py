@@ -121,7 +121,9 @@ def test_one_command_makes_the_comparison(config: RunConfig) -> None:
     assert target["n"].drop("oracle").nunique() == 1
     assert 0 < target.loc["oracle", "n"] < 0.5 * target.loc["v0", "n"]
     effort = pd.read_parquet(folder / "effort.parquet").set_index("recipe")
-    assert (effort["steps"] == 2 * (effort["labels"] // 16)).all()
+    for recipe, epochs in {"v0": 2, "v2": 2, "oracle": 4}.items():
+        one = effort.loc[recipe]
+        assert one["steps"] == epochs * (one["labels"] // 16) > 0
     assert effort.loc["v3", "networks"] == 5
     pairs = pd.read_parquet(folder / "pairs.parquet")
     held_out = pairs[(pairs["against"] == "oracle") & (pairs["by"] == "all")]
