@@ -158,7 +158,7 @@ RECIPES: Mapping[str, Recipe] = {
         # One training in place of one for each target has time to last longer.
         epochs_factor=2,
         adapt={"targets": [ALL_TARGETS], "degrade": True, "degrade_share": 0.5},
-        predict={"turns": 8, "zero_points": "measured"},
+        predict={"turns": 2, "zero_points": "measured"},
         colour="#c1121f",
         marker="*",
         roles=("headline", "candidate", *_SHOWN),
@@ -176,7 +176,7 @@ RECIPES: Mapping[str, Recipe] = {
         epochs_factor=2,
         train={"fields": [TARGET], "label": "z_true"},
         flatten={"enabled": False},
-        predict={"turns": 8},
+        predict={"turns": 2},
         colour="#6b4423",
         marker="P",
         roles=_SHOWN,
