@@ -371,7 +371,7 @@ def test_bad_settings_are_named(config_file: Path, setting: str, message: str) -
     ("change", "message"),
     [
         ({"adapt": {"neighbours": 5000}}, "fewer than adapt.neighbours"),
-        ({"adapt": {"layer": "inc7"}}, "layer 'inc7' is unknown"),
+        ({"adapt": {"layer": "inc7"}}, "adapt.layer is 'inc7'"),
         ({"train": {"bands": ("us", "g", "r", "i", "z", "y")}}, "needs band 'us'"),
     ],
 )
