@@ -49,8 +49,8 @@ def test_an_epoch_noted_again_takes_the_place_of_what_followed(tmp_path: Path) -
 
 def test_a_model_of_an_earlier_version_does_not_know_its_draws(tmp_path: Path) -> None:
     folder = ModelFolder(tmp_path)
-    split = pd.DataFrame({"z_label": [0.5], "mag_i": [22.0], "used": [True], "part": ["training"]})
-    split.to_parquet(folder.split)
+    split = pd.DataFrame({"z_label": [0.5], "mag_i": [22.0], "ra": [30.0], "dec": [-4.0]})
+    split.assign(used=True, part="training").to_parquet(folder.split)
     with pytest.raises(StoreError, match=r"does not say how often .* run 'hscz train' again"):
         folder.training_sample()
     folder.split.write_bytes(b"PAR1")
