@@ -231,8 +231,6 @@ class AdaptConfig:
     target stamps pass through the normalisation and nothing else."""
     ramp: Literal["constant", "linear", "dann"] = "constant"
     """How the weight grows over the training: constant, linear or dann."""
-    head_start: Annotated[Number, Ge(0), Le(0.9)] = 0.0
-    """Share of the training in which the adversary learns before the weight is in force."""
     verdict: Literal["pair", "single", "compared"] = "pair"
     """What the adversary says: pair (the paper: whether two galaxies, their maps side by side,
     are of the same field), single (which field one galaxy is of) or compared (learns as single,

@@ -21,8 +21,7 @@ LEAST_FALL, ERRORS = 0.1, 3
 """By how much, and by how many errors, the probe must fall below its control's."""
 
 OF_THE_ADVERSARY = (
-    *("adversary", "weight", "ramp", "head_start", "verdict", "rate", "judged_share"),
-    *("kernels", "dense"),
+    *("adversary", "weight", "ramp", "verdict", "rate", "judged_share", "kernels", "dense"),
 )
 """Settings of [adapt] that make no difference to a network where the weight is 0."""
 

@@ -55,14 +55,11 @@ def weight_at(adapt: AdaptConfig, progress: float) -> float:
 
     Examples
     --------
-    >>> adapt = AdaptConfig(weight=2.0, ramp="linear", head_start=0.5)
+    >>> adapt = AdaptConfig(weight=2.0, ramp="linear")
     >>> [weight_at(adapt, progress) for progress in (0.25, 0.75, 1)]
-    [0.0, 1.0, 2.0]
+    [0.5, 1.5, 2.0]
     """
-    if progress < adapt.head_start:
-        return 0.0
-    since = (progress - adapt.head_start) / (1 - adapt.head_start)
-    return adapt.weight * RAMPS[adapt.ramp](since)
+    return adapt.weight * RAMPS[adapt.ramp](progress)
 
 
 def watched_layer(network: Network, adapt: AdaptConfig) -> str:
