@@ -78,6 +78,9 @@ RECOMMENDED, ORACLE, SWAPPED = "recommended", "oracle", "v0-swapped"
 CONTROL = "control"
 """The adversary's own: the same network, batches and statistics without its pull."""
 
+EARLIER = "degraded-adabn"
+"""What was recommended before: a network for each target."""
+
 _ADVERSARY = {
     **{"targets": [TARGET], "adversary": "inverted"},
     **{"verdict": "single", "judged_share": 0.5, "weight": 0.1, "rate": 4.0},
@@ -146,7 +149,7 @@ RECIPES: Mapping[str, Recipe] = {
         colour="#f2b6a0",
         roles=("candidate",),
     ),
-    "degraded-adabn": Recipe(
+    EARLIER: Recipe(
         "every other batch of the source made like the target, and AdaBN",
         "degraded",
         adapt={"degrade_share": 0.5, "degrade_by": "batch"},

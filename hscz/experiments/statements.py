@@ -14,7 +14,14 @@ import pandas as pd
 
 from hscz.evaluate.tables import TITLES
 from hscz.experiments.gains import METRICS
-from hscz.experiments.recipes import ADVERSARY, BASELINE, CONTROL, ORACLE, RECOMMENDED
+from hscz.experiments.recipes import (
+    ADVERSARY,
+    BASELINE,
+    CONTROL,
+    EARLIER,
+    ORACLE,
+    RECOMMENDED,
+)
 from hscz.experiments.seeds import over_seeds
 
 PAIRS = (
@@ -23,6 +30,7 @@ PAIRS = (
     (RECOMMENDED, BASELINE),
     (RECOMMENDED, ADVERSARY),
     (RECOMMENDED, ORACLE),
+    (RECOMMENDED, EARLIER),
 )
 """Which recipe is held against which: the adversary against the same network without it, above
 all."""
