@@ -34,7 +34,7 @@ def sky_cells(ra: ArrayLike, dec: ArrayLike, side_arcmin: float) -> NDArray[np.i
     --------
     >>> ra, dec = np.meshgrid(np.arange(150, 150.5, 0.01), np.arange(2, 2.5, 0.01))
     >>> int(sky_cells(ra.ravel(), dec.ravel(), 10.0).max()) + 1
-    9
+    12
     """
     x, y = np.asarray(ra, np.float64), np.asarray(dec, np.float64)
     side, least = side_arcmin / 60, min(LEAST_CELLS, len(x))

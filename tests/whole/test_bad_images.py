@@ -200,9 +200,9 @@ def with_missing(whole: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     seen = []
     real = Model.pdf
 
-    def watched(model: Model, images: torch.Tensor) -> np.ndarray:
+    def watched(model: Model, images: torch.Tensor, turns: int) -> np.ndarray:
         seen.append(bool(torch.isfinite(images).all()))
-        return real(model, images)
+        return real(model, images, turns)
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(Model, "pdf", watched)
