@@ -24,6 +24,8 @@ def train_all(
 ) -> None:
     """Train the networks of every experiment that are not up to date."""
     todo = [config for config in trainings(experiments) if force or why_untrained([config])]
+    # The longest first, lest one goes on alone at the end.
+    todo.sort(key=_length, reverse=True)
     # Bars of trainings that run side by side would write over each other.
     alone = progress and jobs == 1
     tasks: list[Task] = [(_train, (config, resume, force, alone)) for config in todo]
@@ -44,6 +46,12 @@ def trainings(experiments: Sequence[Experiment]) -> list[RunConfig]:
     """Return the different trainings that experiments need."""
     networks = [one.config for one in experiments if one.estimator.trains]
     return list({config.models: config for config in networks}.values())
+
+
+def _length(config: RunConfig) -> float:
+    """Return about how long a training takes, in epochs of a network without an adversary."""
+    step = 1.8 if "adversary" in config.adapt.in_force else 1.0
+    return step * config.train.epochs * len(config.models)
 
 
 def predictions(experiments: Sequence[Experiment]) -> list[tuple[Experiment, str]]:
