@@ -23,9 +23,9 @@ from hscz.evaluate.calibration import binomial_error
 from hscz.learn.data import PROBED, Labelled, Unlabelled, Wanted
 from hscz.learn.loader import Stamps
 from hscz.learn.model import Model
+from hscz.learn.nearest import nearest_partner
 from hscz.learn.network import Network, on_device
 from hscz.learn.normalise import renormalise
-from hscz.learn.pairs import nearest_partner
 from hscz.learn.verdicts import Single
 from hscz.schema import central_pixels
 

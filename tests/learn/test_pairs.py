@@ -4,13 +4,10 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
-from scipy.stats import chisquare
 
 from hscz.config.learn import AdaptConfig
 from hscz.errors import ConfigError, InputError
-from hscz.learn.pairs import Pairs, draw_pairs, draw_singles, nearest_partner
+from hscz.learn.pairs import Pairs, draw_pairs, draw_singles
 
 BATCH = 64
 CROSS, SAME_S, SAME_T = slice(0, 32), slice(32, 48), slice(48, 64)
@@ -54,48 +51,6 @@ def perceived_gap(pairs: Pairs, mags: np.ndarray, sigma_s: float, sigma_t: float
     sigma = members(pairs, n_source, n_target)
     first, second = mags + noise(mags, sigma, rng)
     return np.abs(first - second)
-
-
-@given(
-    pool=st.lists(st.integers(0, 12) | st.floats(0, 12), min_size=6, max_size=40),
-    values=st.lists(st.floats(-1, 13) | st.integers(0, 12), max_size=20),
-    k=st.integers(1, 5),
-    seed=st.integers(0, 3),
-)
-def test_partners_are_the_nearest_by_brute_force(pool, values, k, seed) -> None:
-    rng, entries, wanted = np.random.default_rng(seed), np.array(pool), np.array(values, float)
-    chosen = nearest_partner(wanted, entries, rng, k)
-    distance = np.abs(wanted[:, None] - entries)
-    assert (np.abs(wanted - entries[chosen]) <= np.sort(distance, axis=1)[:, k - 1]).all()
-
-    own = np.arange(len(pool))
-    other = nearest_partner(entries, entries, rng, k, exclude=own)
-    distance = np.abs(entries[:, None] - entries) + np.diag(np.full(len(pool), np.inf))
-    assert (other != own).all()
-    assert (np.abs(entries - entries[other]) <= np.sort(distance, axis=1)[:, k - 1]).all()
-
-
-@pytest.mark.parametrize("own", [None, 70])
-def test_each_of_the_nearest_is_as_likely(own: int | None) -> None:
-    rng = np.random.default_rng(3)
-    pool = rng.uniform(20, 25, 200)
-    value = 22.0 if own is None else pool[own]
-    exclude = None if own is None else np.full(30_000, own)
-    chosen = nearest_partner(np.full(30_000, value), pool, rng, 30, exclude)
-    nearest = np.argsort(np.abs(pool - value))[slice(0, 30) if own is None else slice(1, 31)]
-    counts = np.bincount(chosen, minlength=200)
-    assert set(np.flatnonzero(counts)) == set(nearest)
-    assert chisquare(counts[nearest]).pvalue > 1e-3
-
-
-def test_galaxies_of_one_magnitude_share_the_chance() -> None:
-    rng = np.random.default_rng(4)
-    pool = np.repeat([22.0, 24.0], [10, 500])
-    counts = np.bincount(nearest_partner(np.full(50_000, 24.0), pool, rng), minlength=510)
-    assert counts[:10].sum() == 0
-    assert chisquare(counts[10:]).pvalue > 1e-3
-    own = np.arange(10, 510)
-    assert (nearest_partner(pool[own], pool, rng, exclude=own) != own).all()
 
 
 def test_a_step_has_the_kinds_of_pairs_in_their_places() -> None:
@@ -233,8 +188,6 @@ def test_what_cannot_be_paired_is_refused() -> None:
         draw(batch_size=128)
     with pytest.raises(ConfigError, match=r"only 12 target galaxies .* adapt.neighbours = 30"):
         draw(mag_target=mag[:12])
-    with pytest.raises(ConfigError, match="only 29 target galaxies"):
-        nearest_partner([22.0], mag[:30], rng, exclude=np.array([0]), name="target")
     with pytest.raises(InputError, match="2 of 102 target galaxies have no finite i magnitude"):
         draw(mag_target=np.append(mag, [np.nan, np.inf]))
     with pytest.raises(InputError, match=r"no target galaxy is within adapt.max_gap_mag = 0.1"):
