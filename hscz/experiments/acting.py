@@ -20,9 +20,8 @@ from hscz.learn.folder import ModelFolder
 LEAST_FALL, ERRORS = 0.1, 3
 """By how much, and by how many errors, the probe must fall below its control's."""
 
-OF_THE_ADVERSARY = (
-    *("adversary", "weight", "ramp", "verdict", "rate", "judged_share", "kernels", "dense"),
-)
+_CONTEST = ("adversary", "weight", "ramp", "verdict", "rate", "judged_share")
+OF_THE_ADVERSARY = (*_CONTEST, "kernels", "dense")
 """Settings of [adapt] that make no difference to a network where the weight is 0."""
 
 

@@ -51,7 +51,7 @@ PARTS = 10
 FLAGGED_SIGMA = 3.0
 """Offsets above so many errors are pointed out."""
 
-RULES = 2
+RULES = 3
 """Count up when the estimate changes: what was made with it is then made again."""
 
 
@@ -103,7 +103,7 @@ def measure(target: xr.Dataset, sources: Sequence[xr.Dataset]) -> pd.DataFrame:
         A row for each band of the target: ``band``, ``offset_mag`` (positive where the target is
         too faint), ``error_mag``, ``shrunk_mag`` (what to correct for) and ``n``, galaxies
         compared. Offsets are NaN, and ``shrunk_mag`` is 0, in bands that a source lacks or whose
-        seeing is unknown, and where there are too few galaxies.
+        seeing is unknown, and where there are too few galaxies or their E(B-V) is unknown.
     """
     theirs, ours = bright_galaxies(target), [bright_galaxies(source) for source in sources]
     table = pd.DataFrame({"band": theirs.bands, "offset_mag": np.nan, "error_mag": np.nan})
@@ -142,7 +142,7 @@ def bright_galaxies(store: xr.Dataset) -> Bright:
         np.isnan(fwhm[:, seen]), np.nanmedian(fwhm[:, seen], axis=0), fwhm[:, seen]
     )
     extinction = [BANDS[band].extinction_per_ebv if band in BANDS else 0.0 for band in bands]
-    ebv = np.nan_to_num(image_ebv(store, partial=True))
+    ebv = _dust(store)
     crop = central_pixels(store.sizes["y"], min(SIDE_PX, store.sizes["y"]))
     starts = np.arange(0, store.sizes["object"], stores.IMAGE_CHUNK)
     starts = np.sort(np.random.default_rng(0).permutation(starts)[:MOST_CHUNKS])
@@ -160,6 +160,14 @@ def bright_galaxies(store: xr.Dataset) -> Bright:
         err.append(dust * factor * store["sky_noise"].values[rows])
         ra.append(store["ra"].values[rows])
     return Bright(bands, np.concatenate(flux), np.concatenate(err), np.concatenate(ra))
+
+
+def _dust(store: xr.Dataset) -> NDArray[np.float32]:
+    """Return E(B-V) of each object, NaN where nothing gives it: dust would pass for an offset."""
+    corrected = store.attrs.get("image_extinction_corrected")
+    if corrected or np.isfinite(store["ebv"].values).any():
+        return image_ebv(store)
+    return np.full(store.sizes["object"], np.nan, np.float32)
 
 
 def _has(galaxies: Bright, band: str) -> bool:
@@ -261,7 +269,10 @@ def in_words(table: pd.DataFrame, sources: Sequence[str]) -> list[str]:
     """
     known, against = table[table["offset_mag"].notna()], ", ".join(sources)
     if not len(known):
-        return [f"zero points unknown: too few bright galaxies in bands shared with {against}"]
+        return [
+            "zero points unknown: too few bright galaxies of known E(B-V) in bands shared with "
+            f"{against}"
+        ]
     off = known["offset_mag"].abs() > FLAGGED_SIGMA * known["error_mag"]
     columns = (known["band"], known["offset_mag"], known["error_mag"], off)
     values = [

@@ -74,6 +74,18 @@ def test_nothing_is_said_with_few_galaxies_or_bands(source):
     assert table.loc["r":, "offset_mag"].notna().all()
 
 
+def test_dust_that_nothing_gives_does_not_pass_for_an_offset(source, caplog):
+    reddened = field(400, 2, 1.0, {"g": 0.15, "r": 0.1})
+    reddened["ebv"][:] = np.nan
+    for target, others in ((reddened, [source]), (source, [source, reddened])):
+        table = measure(target, others)
+        assert table["offset_mag"].isna().all()
+        assert (table["shrunk_mag"] == 0).all()
+    assert not caplog.text
+    corrected = reddened.assign_attrs(image_extinction_corrected=1)
+    assert measure(corrected, [source])["offset_mag"].notna().all()
+
+
 def test_bands_of_the_target_alone_are_left(source):
     table = measure(field(400, 2, 0.7, {"i": -0.1}), [source.sel(band=["r", "i", "z"])])
     assert table["offset_mag"].isna().tolist() == [True, False, False, False]
