@@ -81,6 +81,9 @@ CONTROL = "control"
 EARLIER = "degraded-adabn"
 """What was recommended before: a network for each target."""
 
+LONG = "v0-long"
+"""The control of what is recommended: all of it but the stamps made like a target's."""
+
 _ADVERSARY = {
     **{"targets": [TARGET], "adversary": "inverted"},
     **{"verdict": "single", "judged_share": 0.5, "weight": 0.1, "rate": 4.0},
@@ -155,6 +158,13 @@ RECIPES: Mapping[str, Recipe] = {
         adapt={"degrade_share": 0.5, "degrade_by": "batch"},
         predict={"renormalise": True},
         colour="#d98c5f",
+    ),
+    LONG: Recipe(
+        "v0 with the epochs, turns and zero points of recommended",
+        BASELINE,
+        epochs_factor=2,
+        predict={"turns": 2, "zero_points": "measured"},
+        colour="#0b3d91",
     ),
     RECOMMENDED: Recipe(
         "one network for all targets, half of its stamps made like one of theirs",

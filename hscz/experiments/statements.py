@@ -19,6 +19,7 @@ from hscz.experiments.recipes import (
     BASELINE,
     CONTROL,
     EARLIER,
+    LONG,
     ORACLE,
     RECOMMENDED,
 )
@@ -27,13 +28,14 @@ from hscz.experiments.seeds import over_seeds
 PAIRS = (
     (ADVERSARY, CONTROL),
     (ADVERSARY, BASELINE),
+    (RECOMMENDED, LONG),
     (RECOMMENDED, BASELINE),
     (RECOMMENDED, ADVERSARY),
     (RECOMMENDED, ORACLE),
     (RECOMMENDED, EARLIER),
 )
-"""Which recipe is held against which: the adversary against the same network without it, above
-all."""
+"""Which recipe is held against which: above all the adversary, and stamps made like a target's,
+against the same network without them."""
 
 LOW, HIGH = 23.0, 25.0
 """Sample in which they are judged, i mag: where the fields differ most."""
