@@ -66,7 +66,9 @@ def degrade(
     nothing is added.
 
     A galaxy whose seeing differs from that of its tile has its tile's PSF, scaled. The photon
-    noise of the objects stays what it was.
+    noise of the objects stays what it was. Stamps go on at their other side beyond the borders, so
+    the outermost pixels are not right: ways to adapt ask for a margin (`Degraded.margin_px`), which
+    stamps no larger than what the network sees do not have.
 
     Parameters
     ----------
