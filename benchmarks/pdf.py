@@ -15,7 +15,7 @@ from hscz import pdf
 from hscz.evaluate.calibration import hpd_level, pit, pit_statistics
 from hscz.evaluate.proper import cde_loss, crps, log_loss
 from hscz.pdf.grid import RedshiftGrid
-from hscz.predict.recalibrate import KNOTS, remap, temper
+from hscz.predict.recalibrate import KNOTS, Calibration
 
 N, GRID, REPEATS = 100_000, RedshiftGrid.uniform(), 2
 
@@ -62,12 +62,13 @@ def run() -> dict[str, float]:
             f"pdf, {name}, qp / ours, time": their_s / our_s,
             f"pdf, {name}, largest difference": float(np.abs(found - expected).max()),
         }
+    calibration = Calibration(N, tuple(np.linspace(19, 25, 12)), ((KNOTS,) * 12,))
+    mag_i = np.linspace(18, 25, N)
     alone: dict[str, Callable] = {
         "peaks": lambda: pdf.peaks(density, GRID.edges),
         "CRPS": lambda: crps(density, GRID.edges, z),
         "HPD levels": lambda: hpd_level(density, GRID.edges, z),
-        "temperature": lambda: temper(density, GRID.edges, 1.3),
-        "PIT map": lambda: remap(density, GRID.edges, KNOTS, KNOTS),
+        "calibration": lambda: calibration.apply(density, GRID.edges, mag_i),
     }
     return results | {
         f"pdf, {name} of {N:,}, s": best(lambda _, ask=task: ask(), lambda: None)[0]

@@ -54,9 +54,9 @@ class PredictConfig:
     turns: Annotated[Whole, Ge(1), Le(8)] = 1
     """Average the PDFs of so many of the eight rotations and flips of each stamp, one after the
     other; 1 takes it as it is."""
-    calibrate: Literal["none", "temperature", "pit"] = "none"
-    """Calibrate the averaged PDFs on held-out source galaxies: none (the paper), temperature
-    (one number) or pit (a map of the CDF that makes their PITs uniform)."""
+    calibrate: Literal["none", "pit"] = "none"
+    """Calibrate the averaged PDFs: none (the paper), or pit, a map of the CDF by magnitude that
+    makes PITs uniform of held-out source galaxies made like those of the field."""
     zero_points: Literal["stated", "measured"] = "stated"
     """Zero points of the fields: stated by their images, or measured, which multiplies the stamps
     of each by what brings the colours of its bright galaxies to those of train.fields."""

@@ -159,10 +159,9 @@ class RunConfig:
         """Path of a field's PDF cube."""
         return self.root / "pdfs" / self._cubes / f"{name}.zarr"
 
-    @property
-    def calibration(self) -> Path:
-        """Path of the calibration that the PDF cubes of these models share."""
-        return self.root / "pdfs" / self._cubes / "calibration.json"
+    def calibration(self, name: str) -> Path:
+        """Path of what a field's PDFs are calibrated by."""
+        return self.root / "pdfs" / self._cubes / "calibration" / f"{name}.json"
 
     def results(self, name: str) -> Path:
         """Stem of a field's catalogue, metrics and pictures."""

@@ -88,6 +88,7 @@ _ADVERSARY = {
     **{"targets": [TARGET], "adversary": "inverted"},
     **{"verdict": "single", "judged_share": 0.5, "weight": 0.1, "rate": 4.0},
 }
+_RECOMMENDED_PREDICTION = {"turns": 2, "zero_points": "measured", "calibrate": "pit"}
 _SPEC = {"spec_fields": [TARGET], "folds": 5, "validation_fraction": 0.2}
 _SHOWN: tuple[Role, ...] = ("against magnitude", "on emitters")
 
@@ -160,10 +161,10 @@ RECIPES: Mapping[str, Recipe] = {
         colour="#d98c5f",
     ),
     LONG: Recipe(
-        "v0 with the epochs, turns and zero points of recommended",
+        "v0 with the epochs, turns, zero points and calibration of recommended",
         BASELINE,
         epochs_factor=2,
-        predict={"turns": 2, "zero_points": "measured"},
+        predict=_RECOMMENDED_PREDICTION,
         colour="#0b3d91",
     ),
     RECOMMENDED: Recipe(
@@ -171,7 +172,7 @@ RECIPES: Mapping[str, Recipe] = {
         # One training in place of one for each target has time to last longer.
         epochs_factor=2,
         adapt={"targets": [ALL_TARGETS], "degrade": True, "degrade_share": 0.5},
-        predict={"turns": 2, "zero_points": "measured"},
+        predict=_RECOMMENDED_PREDICTION,
         colour="#c1121f",
         marker="*",
         roles=("headline", "candidate", *_SHOWN),
@@ -189,7 +190,7 @@ RECIPES: Mapping[str, Recipe] = {
         epochs_factor=2,
         train={"fields": [TARGET], "label": "z_true"},
         flatten={"enabled": False},
-        predict={"turns": 2},
+        predict={"turns": 2, "calibrate": "pit"},
         colour="#6b4423",
         marker="P",
         roles=_SHOWN,

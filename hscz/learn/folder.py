@@ -156,8 +156,16 @@ class ModelFolder:
         return split[split["part"] == "training"].reset_index(drop=True)
 
     def held_out(self) -> pd.DataFrame:
-        """Return validation objects whose labels are of use: ``field, row, object_id, z_label``."""
-        split = self.read_split(["field", "row", "object_id", "z_label", "used", "part"])
+        """Return validation objects whose labels are of use.
+
+        Returns
+        -------
+        pandas.DataFrame
+            Columns ``field``, ``row``, ``object_id``, ``mag_i``, ``z_label`` and ``sigma``, the
+            label's standard deviation.
+        """
+        columns = ["field", "row", "object_id", "mag_i", "z_label", "sigma"]
+        split = self.read_split([*columns, "used", "part"])
         return split[(split["part"] == "validation") & split["used"]].reset_index(drop=True)
 
     def mag_i_range(self) -> tuple[float, float]:

@@ -164,7 +164,7 @@ def _candidates(name: str, store: xr.Dataset, settings: TrainConfig) -> pd.DataF
             "ra": store["ra"].values,
             "dec": store["dec"].values,
             "mag_i": store["mag_i"].values,
-            "draw": _uniform(object_id.astype(np.uint64), settings.seed),
+            "draw": uniform(object_id.astype(np.uint64), settings.seed),
             "used": used,
             "z_label": z_label,
             "sigma": sigma,
@@ -174,7 +174,7 @@ def _candidates(name: str, store: xr.Dataset, settings: TrainConfig) -> pd.DataF
     return table[table["used"]] if spec_only else table
 
 
-def _uniform(ids: NDArray[np.uint64], seed: int) -> NDArray[np.float64]:
+def uniform(ids: NDArray[np.uint64], seed: int) -> NDArray[np.float64]:
     """Return a uniform number in [0, 1) for each id (the mixing of SplitMix64)."""
     golden = 0x9E3779B97F4A7C15
     x = ids + np.uint64((seed + 1) * golden % 2**64)

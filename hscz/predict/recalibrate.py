@@ -1,4 +1,9 @@
-"""Calibrated PDFs: a temperature, or a map of their CDF, learnt where redshifts are known.
+"""Calibrated PDFs: a map of their CDF that depends on magnitude, learnt where labels are known.
+
+With G the distribution of the PITs of like galaxies, PDFs whose CDF is G(F) have uniform PITs
+(Bordoloi et al. 2010, MNRAS 406, 881). Labels scatter and some of them are wrong; a histogram of
+PITs would take that for a fault of the PDFs. G therefore is the map under which the labels, as
+uncertain as they are, are most likely.
 
 What it is learnt on must be held out of the networks' training and come from the source: a
 calibration that has seen the target's labels would judge itself. Networks are averaged first,
@@ -7,16 +12,19 @@ since a mean of PDFs is broader than each.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
+import pandas as pd
 from numpy.typing import ArrayLike, NDArray
-from scipy.optimize import minimize_scalar
 
 from hscz.errors import InputError
-from hscz.evaluate.calibration import pit
+from hscz.learn.sample import uniform
+from hscz.learn.targets import soft_target
 from hscz.pdf import cdf, has_pdf
-from hscz.pdf.grid import bin_of
+from hscz.pdf.grid import RedshiftGrid, bin_of
 
 FloatArray = NDArray[np.float64]
 
@@ -30,133 +38,230 @@ KNOTS: tuple[float, ...] = (
 LEAST_OBJECTS = 100
 """Fewer held-out objects do not make a calibration."""
 
-_PRIOR = 20.0
+OBJECTS_A_NODE, MOST_NODES = 200, 12
+"""Objects for each magnitude at which a map stands, and how many of these there are at most."""
+
+LEAST_SIGMA = 0.005
+"""Least scatter of a label, times 1 + z."""
+
+WRONG_LABELS = 0.02
+"""Share of photometric labels that may be anywhere; spectroscopic ones are right."""
+
+_PRIOR = 5.0
 """Objects with uniform PITs that are added to those measured: no part of the map is flat."""
 
-_LEAST_DENSITY = 1e-30
+_MOST_STEPS, _TOLERANCE, _LEAST_LIKELIHOOD = 200, 1e-5, 1e-12
 
 
 @dataclass(frozen=True)
 class Calibration:
-    """A calibration that is known, ready for any PDFs of the same networks.
+    """A calibration that is known, ready for any PDFs of the same networks in the same field.
 
     Attributes
     ----------
-    kind : str
-        ``temperature`` or ``pit``.
     n : int
-        Objects it was learnt from.
-    temperature : float
-        Of the kind ``temperature``: above 1 PDFs become wider.
-    fractions : tuple of float
-        Of the kind ``pit``: fraction of PITs below each of `KNOTS`.
+        Objects it was learnt from, each counted once.
+    mag_i : tuple of float
+        Magnitudes at which the maps stand; between them maps are interpolated.
+    fractions : tuple of tuple of tuple of float
+        The map of the CDF at `KNOTS`, for each part and each magnitude: one part, or two `halves`
+        of all objects, where the map of each has learnt from the other.
+    seed : int
+        Of the halves.
+    beyond : tuple of str
+        In what the field is better than the source, such as ``depth of u``: no source galaxy can
+        be made like one of it, and the calibration extrapolates.
     """
 
-    kind: str
     n: int
-    temperature: float = 1.0
-    fractions: tuple[float, ...] = ()
+    mag_i: tuple[float, ...]
+    fractions: tuple[tuple[tuple[float, ...], ...], ...]
+    seed: int = 0
+    beyond: tuple[str, ...] = ()
 
-    def apply(self, pdf: ArrayLike, edges: ArrayLike) -> NDArray[np.float32]:
-        """Return calibrated densities; rows that are NaN stay so."""
-        if self.kind == "temperature":
-            return temper(pdf, edges, self.temperature).astype(np.float32)
-        return remap(pdf, edges, KNOTS, self.fractions).astype(np.float32)
+    @classmethod
+    def noted(cls, note: Mapping[str, Any]) -> Calibration:
+        """Return a calibration from its fields as JSON keeps them."""
+        maps = tuple(tuple(tuple(one) for one in part) for part in note["fractions"])
+        return cls(note["n"], tuple(note["mag_i"]), maps, note["seed"], tuple(note["beyond"]))
 
+    @property
+    def in_words(self) -> str:
+        """What it was learnt from, and where it is not to be relied on.
 
-def temper(pdf: ArrayLike, edges: ArrayLike, temperature: float) -> FloatArray:
-    """Return the densities f^(1/T), normalised.
+        Examples
+        --------
+        >>> print(Calibration(900, (22.0,), ((KNOTS,),), beyond=("depth of u",)).in_words)
+        calibrated by 900 held-out source galaxies made like those of the field; it is better than
+        the source in depth of u, so that the calibration extrapolates
+        """
+        shown = "" if len(self.fractions) > 1 else " made like those of the field"
+        text = f"calibrated by {self.n:,} held-out source galaxies{shown}"
+        if not self.beyond:
+            return text
+        return (
+            f"{text}; it is better than\nthe source in {', '.join(self.beyond)}, so that the "
+            "calibration extrapolates"
+        )
 
-    On even bins this is a softmax of logits over T (Guo et al. 2017, arXiv:1706.04599); on
-    others the result does not depend on where they are wide.
+    def apply(
+        self, pdf: ArrayLike, edges: ArrayLike, mag_i: ArrayLike, object_id: ArrayLike
+    ) -> NDArray[np.float32]:
+        """Return calibrated densities; rows that are NaN stay so.
 
-    Examples
-    --------
-    >>> temper([[0.8, 0.2]], [0.0, 1.0, 2.0], 2.0).round(4).tolist()
-    [[0.6667, 0.3333]]
-    """
-    steps = np.diff(np.asarray(edges, np.float64))
-    density = np.array(pdf, dtype=np.float64)
-    largest = density.max(axis=1, keepdims=True, initial=0)
-    density /= np.where(largest > 0, largest, np.nan)
-    np.power(density, 1 / temperature, out=density)
-    return density / np.einsum("ij,j->i", density, steps)[:, None]
-
-
-def remap(pdf: ArrayLike, edges: ArrayLike, knots: ArrayLike, fractions: ArrayLike) -> FloatArray:
-    """Return densities whose CDF is G(F), with G straight between knots.
-
-    With G the distribution of PITs the new PITs are uniform (Bordoloi et al. 2010, MNRAS 406,
-    881).
-
-    Examples
-    --------
-    >>> remap([[0.5, 0.5]], [0.0, 1.0, 2.0], [0.0, 0.5, 1.0], [0.0, 0.8, 1.0]).round(4).tolist()
-    [[0.8, 0.2]]
-    """
-    knot, fraction = np.asarray(knots, np.float64), np.asarray(fractions, np.float64)
-    cumulative = np.interp(cdf(pdf, edges), knot, fraction)
-    return np.diff(cumulative, axis=1) / np.diff(np.asarray(edges, np.float64))
+        Parameters
+        ----------
+        pdf : array_like, shape (n, n_bins)
+        edges : array_like, shape (n_bins + 1,)
+        mag_i : array_like, shape (n,)
+            Those not known count as faint.
+        object_id : array_like of int, shape (n,)
+        """
+        cumulative, own = cdf(pdf, edges), halves(object_id, self.seed) % len(self.fractions)
+        share = _shares(mag_i, self.mag_i)
+        mapped = np.where(np.isnan(cumulative), np.nan, 0.0)
+        for number, maps in enumerate(self.fractions):
+            for node, fraction in enumerate(maps):
+                rows = np.flatnonzero((own == number) & (share[:, node] > 0))
+                new = np.interp(cumulative[rows], KNOTS, fraction)
+                mapped[rows] += share[rows, node, None] * new
+        return (np.diff(mapped, axis=1) / np.diff(np.asarray(edges, float))).astype(np.float32)
 
 
 def fit(
-    kind: str, pdf: ArrayLike, edges: ArrayLike, z: ArrayLike, rng: np.random.Generator
+    pdf: ArrayLike,
+    edges: ArrayLike,
+    objects: pd.DataFrame,
+    seed: int | None = None,
+    beyond: tuple[str, ...] = (),
 ) -> Calibration:
-    """Learn a calibration from held-out objects of known redshift.
+    """Learn a calibration from PDFs of held-out objects with labels.
 
     Parameters
     ----------
-    kind : str
-        ``temperature`` (the least mean log loss) or ``pit``.
     pdf : array_like, shape (n, n_bins)
         Averaged over the ensemble; rows that are NaN take no part.
     edges : array_like, shape (n_bins + 1,)
-    z : array_like, shape (n,)
-        Redshifts; those outside the grid take no part.
-    rng : numpy.random.Generator
-        Randomises the PITs inside their bins.
+    objects : pandas.DataFrame
+        With ``z_label``, ``sigma`` (its standard deviation, 0 where negligible), ``mag_i`` and
+        ``object_id`` (the same several times, where it is shown otherwise each time). Labels
+        outside the grid take no part.
+    seed : int, optional
+        Of halves that are to be calibrated by each other; left out, all by all.
+    beyond : tuple of str
+        See `Calibration`.
 
     Raises
     ------
     InputError
-        If there are fewer than 100 objects, or a PDF is partly NaN or without probability.
+        If there are too few objects, or a PDF is partly NaN or without probability.
 
     Examples
     --------
+    PDFs of half the width that they should have:
+
+    >>> from hscz.pdf import quantile
     >>> rng = np.random.default_rng(1)
-    >>> z = rng.normal(3.0, 0.4, 5000)
-    >>> edges = np.linspace(0, 6, 121)
+    >>> z, edges = rng.normal(3.0, 0.4, 5000), np.linspace(0, 6, 121)
     >>> centre = edges[:-1] + 0.025
     >>> narrow = np.tile(np.exp(-0.5 * ((centre - 3.0) / 0.2) ** 2), (5000, 1))
-    >>> 3.7 < fit("temperature", narrow, edges, z, rng).temperature < 4.3
+    >>> objects = pd.DataFrame({"z_label": z, "sigma": 0.0, "mag_i": 22.0})
+    >>> objects["object_id"] = range(5000)
+    >>> wider = fit(narrow, edges, objects).apply(narrow[:1], edges, [22.0], [1])
+    >>> low, high = quantile(wider, edges, [0.16, 0.84])[:, 0]
+    >>> bool(abs(0.5 * (high - low) - 0.4) < 0.04)
     True
     """
-    edge, truth = np.asarray(edges, np.float64), np.asarray(z, np.float64)
-    use = has_pdf(pdf) & (bin_of(truth, edge) >= 0)
-    n = int(use.sum())
-    if n < LEAST_OBJECTS:
+    edge = np.asarray(edges, np.float64)
+    use = has_pdf(pdf) & (bin_of(objects["z_label"].to_numpy(np.float64), edge) >= 0)
+    objects = objects[use]
+    half = halves(objects["object_id"], seed or 0)
+    learnt = [np.full(len(half), True)] if seed is None else [half == 1, half == 0]
+    n = [int(objects.loc[rows, "object_id"].nunique()) for rows in learnt]
+    if min(n) < LEAST_OBJECTS:
         raise InputError(
-            f"{n} held-out source objects have a PDF and a redshift, {LEAST_OBJECTS} are needed "
-            'to calibrate; raise train.validation_fraction, or set predict.calibrate = "none"'
+            f"{min(n)} held-out source objects have a PDF and a redshift, {LEAST_OBJECTS} are "
+            "needed to calibrate; raise train.validation_fraction, or set predict.calibrate = "
+            '"none"'
         )
-    density, truth = np.asarray(pdf)[use], truth[use]
-    if kind == "temperature":
-        return Calibration(kind, n, temperature=_best_temperature(density, edge, truth))
-    values = pit(density, edge, truth, rng.random(n))
-    counts = np.histogram(values, KNOTS)[0] + _PRIOR * np.diff(KNOTS)
-    fractions = np.cumsum([0.0, *counts]) / counts.sum()
-    return Calibration(kind, n, fractions=tuple(fractions.tolist()))
+    mag_i = objects["mag_i"].to_numpy(np.float64)
+    count = int(np.clip(min(n) // OBJECTS_A_NODE, 1, MOST_NODES))
+    nodes = np.unique(np.quantile(mag_i, (np.arange(count) + 0.5) / count))
+    likelihood = label_likelihood(objects["z_label"], objects["sigma"], edge)
+    likely, share = likelihood_by_pit(np.asarray(pdf)[use], edge, likelihood), _shares(mag_i, nodes)
+    maps = tuple(tuple(_map(likely[rows], one) for one in share[rows].T) for rows in learnt)
+    return Calibration(sum(n), tuple(nodes.tolist()), maps, seed or 0, beyond)
 
 
-def _best_temperature(pdf: NDArray[np.floating], edges: FloatArray, z: FloatArray) -> float:
-    log_density = np.log(np.maximum(np.asarray(pdf, np.float64), _LEAST_DENSITY))
-    log_density -= log_density.max(axis=1, keepdims=True)
-    bins, steps = bin_of(z, edges), np.diff(edges)
-    at_z = log_density[np.arange(len(bins)), bins]
+def halves(object_id: ArrayLike, seed: int) -> NDArray[np.int64]:
+    """Return which half objects are of, 0 or 1, whatever else is there.
 
-    def loss(log_temperature: float) -> float:
-        scale = np.exp(-log_temperature)
-        return float(np.mean(np.log(np.exp(scale * log_density) @ steps) - scale * at_z))
+    Examples
+    --------
+    >>> halves([1, 2, 3, 4, 5, 6], 1).tolist()
+    [1, 1, 1, 1, 0, 0]
+    """
+    # Another draw than that which divides training and validation.
+    return (uniform(np.asarray(object_id).astype(np.uint64), seed + 1) * 2).astype(np.int64)
 
-    limits = (-np.log(10), np.log(10))
-    return float(np.exp(minimize_scalar(loss, bounds=limits, method="bounded").x))
+
+def label_likelihood(z_label: ArrayLike, sigma: ArrayLike, edges: ArrayLike) -> FloatArray:
+    """Return how likely labels are for each true redshift, shape (n, n_bins).
+
+    They scatter by `sigma`, at least `LEAST_SIGMA` (1 + z). Of those with a scatter of their own,
+    which are photometric, the share `WRONG_LABELS` lies anywhere.
+
+    Examples
+    --------
+    >>> found = label_likelihood([0.5, 0.5], [0.0, 0.01], np.linspace(0, 2, 21))
+    >>> found[:, [4, 5, 6]].round(2).tolist()
+    [[5.0, 5.0, 0.0], [4.91, 4.91, 0.01]]
+    """
+    edge = np.asarray(edges, np.float64)
+    right = soft_target(z_label, sigma, RedshiftGrid(edge), LEAST_SIGMA) / np.diff(edge)
+    wrong = np.where(np.asarray(sigma) > 0, WRONG_LABELS, _LEAST_LIKELIHOOD)[:, None]
+    return (1 - wrong) * right + wrong / (edge[-1] - edge[0])
+
+
+def likelihood_by_pit(pdf: ArrayLike, edges: ArrayLike, likelihood: ArrayLike) -> FloatArray:
+    """Return the mean likelihood of labels where the CDF lies between two knots.
+
+    Parameters
+    ----------
+    pdf : array_like, shape (n, n_bins)
+    edges : array_like, shape (n_bins + 1,)
+    likelihood : array_like, shape (n, n_bins)
+        Of each label, by true redshift.
+
+    Returns
+    -------
+    ndarray, shape (n, len(KNOTS) - 1)
+    """
+    density, steps = np.asarray(pdf, np.float64), np.diff(np.asarray(edges, np.float64))
+    cumulative = cdf(density, edges)
+    found = np.zeros((len(density), len(KNOTS)))
+    for row, (own, mass, below) in enumerate(
+        zip(np.asarray(likelihood), density * steps, cumulative, strict=True)
+    ):
+        found[row] = np.interp(KNOTS, below, np.concatenate([[0.0], np.cumsum(mass * own)]))
+    return np.diff(found, axis=1) / np.diff(KNOTS)
+
+
+def _map(likely: FloatArray, weight: FloatArray) -> tuple[float, ...]:
+    """Return the map at the knots by expectation maximisation."""
+    likely, weight, even = likely[weight > 0], weight[weight > 0], np.diff(KNOTS)
+    probability = even
+    for _ in range(_MOST_STEPS):
+        before = probability
+        found = probability * ((weight / (likely @ probability)) @ likely) + _PRIOR * even
+        probability = found / found.sum()
+        if np.abs(probability - before).max() < _TOLERANCE:
+            break
+    return (0.0, *np.cumsum(probability)[:-1].tolist(), 1.0)
+
+
+def _shares(mag_i: ArrayLike, nodes: ArrayLike) -> FloatArray:
+    """Return the share of each node's map in that of each object, straight between two nodes."""
+    node = np.asarray(nodes, np.float64)
+    mag = np.nan_to_num(np.asarray(mag_i, np.float64), nan=node[-1])
+    return np.stack([np.interp(mag, node, unit) for unit in np.eye(len(node))], axis=1)

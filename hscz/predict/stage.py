@@ -24,7 +24,7 @@ from hscz.files.lock import at_work
 from hscz.ingest.zeropoints import corrects, zero_point_scale, zero_points_key
 from hscz.pdf.flags import RULES, catalogue_flags, pdf_flags
 from hscz.pdf.grid import RedshiftGrid
-from hscz.predict.calibration import calibration_of
+from hscz.predict.calibration import calibration_key, calibration_of
 from hscz.predict.ensemble import (
     Ensemble,
     check_fit,
@@ -98,13 +98,13 @@ def predict(
         bands = check_fit(store, models, settings)
     image = pick_bands(store["image"].data, bands).rechunk({0: settings.block, 1: -1, 2: -1, 3: -1})
     stamp_flags = store["flags"].data.rechunk(settings.block)
-    known = _known_flags(store, models)
+    known = _Known.of(store, models)
     predictor = _Predictor(tuple(models), settings, calibration)
     predict_block = dask.delayed(predictor, traverse=False)
     stamps = zip(image.to_delayed().ravel(), stamp_flags.to_delayed(), strict=True)
     starts = _starts(store, settings)
     blocks = [
-        predict_block(*each, known[start : start + settings.block], None)
+        predict_block(*each, known.take(slice(start, start + settings.block)))
         for start, each in zip(starts, stamps, strict=True)
     ]
     return _assembled(store, grid, dict(zip(starts, blocks, strict=True)))
@@ -142,13 +142,13 @@ def _predict_field(config: RunConfig, name: str, progress: bool) -> Path:
     grid = common_grid(models)
     with about(store_path):
         check_fit(store, models, settings)
-    known, learnt = _known_flags(store, models), in_training(store, ensemble.folders)
-    calibration = calibration_of(config)
+    learnt = in_training(store, ensemble.folders)
+    known, calibration = _Known.of(store, models, learnt), calibration_of(config, name)
     blocks = {}
     for start in _starts(store, settings):
         rows = slice(start, start + settings.block)
         predict_rows = dask.delayed(_read_and_predict, pure=False)
-        blocks[start] = predict_rows(ensemble, calibration, rows, known[rows], learnt[:, rows])
+        blocks[start] = predict_rows(ensemble, calibration, rows, known.take(rows))
     cube = _assembled(store, grid, blocks)
     cube = cube.assign_coords(in_training=("object", learnt.all(axis=0)))
     cube["in_training"].attrs["long_name"] = "in the training part of every model"
@@ -173,10 +173,45 @@ def _predict_field(config: RunConfig, name: str, progress: bool) -> Path:
 def predict_key(config: RunConfig, name: str) -> Key:
     """Return what a field's cube is made from."""
     inputs = {"train": trained(config.models), **labelled(config, [name])}
-    calibrated = zero_points_key(config, name) if corrects(config, name) else Key()
-    inputs["ingest"] = {**inputs["ingest"], **calibrated.inputs.get("ingest", {})}
-    rules = {"rules of the flags": RULES, **calibrated.settings}
+    rules: dict[str, Any] = {"rules of the flags": RULES}
+    makers = {
+        zero_points_key: corrects(config, name),
+        calibration_key: config.predict.calibrate != "none",
+    }
+    for key in (make(config, name) for make, asked in makers.items() if asked):
+        rules |= key.settings
+        inputs = {
+            **inputs,
+            **{kind: {**inputs.get(kind, {}), **some} for kind, some in key.inputs.items()},
+        }
     return key_of(inputs, rules, predict=config.predict)
+
+
+@dataclass(frozen=True)
+class _Known:
+    """What is known of objects before a network sees them.
+
+    `learnt` says which models have learnt from each, shape (models, n); None stands for none.
+    """
+
+    flags: NDArray[np.int32]
+    mag_i: NDArray[np.floating]
+    object_id: NDArray[np.int64]
+    learnt: NDArray[np.bool_] | None
+
+    @classmethod
+    def of(
+        cls, store: xr.Dataset, models: Sequence[Model], learnt: NDArray[np.bool_] | None = None
+    ) -> _Known:
+        ranges = np.array([model.mag_i_range for model in models])
+        span = float(ranges[:, 0].min()), float(ranges[:, 1].max())
+        mag_i = store["mag_i"].values
+        flags = catalogue_flags(store["ra"].values, store["dec"].values, mag_i, span)
+        return cls(flags, mag_i, store["object_id"].values, learnt)
+
+    def take(self, rows: slice) -> _Known:
+        learnt = None if self.learnt is None else self.learnt[:, rows]
+        return _Known(self.flags[rows], self.mag_i[rows], self.object_id[rows], learnt)
 
 
 @dataclass(frozen=True)
@@ -191,16 +226,15 @@ class _Predictor:
         self,
         image: NDArray[np.float16],
         stamp_flags: NDArray[np.int32],
-        known: NDArray[np.int32],
-        learnt: NDArray[np.bool_] | None,
+        known: _Known,
     ) -> dict[str, NDArray[Any]]:
         """Return PDFs, point columns and flags of a block, calibrated after averaging."""
         edges, usable = self.models[0].grid.edges, is_usable(stamp_flags)
-        density, spread = mean_pdf(image, usable, learnt, self.models, self.settings)
+        density, spread = mean_pdf(image, usable, known.learnt, self.models, self.settings)
         if self.calibration is not None:
-            density = self.calibration.apply(density, edges)
+            density = self.calibration.apply(density, edges, known.mag_i, known.object_id)
         points = pdf.summarise(density, edges)
-        flags = stamp_flags | known | pdf_flags(density, edges, points, spread)
+        flags = stamp_flags | known.flags | pdf_flags(density, edges, points, spread)
         return {"pdf": density, **points, "flags": flags.astype(np.int32)}
 
 
@@ -208,8 +242,7 @@ def _read_and_predict(
     ensemble: Ensemble,
     calibration: Calibration | None,
     rows: slice,
-    known: NDArray[np.int32],
-    learnt: NDArray[np.bool_],
+    known: _Known,
 ) -> dict[str, NDArray[Any]]:
     """Return the columns of some rows of the ensemble's field: the body of one Dask task."""
     import torch
@@ -226,19 +259,12 @@ def _read_and_predict(
         image = pick_bands(store["image"].values, bands)
         image = scaled(image, fed_bands(models[0], settings), dict(ensemble.scale))
         predictor = _Predictor(models, settings, calibration)
-        return predictor(image, store["flags"].values, known, learnt)
+        return predictor(image, store["flags"].values, known)
 
 
 def _starts(store: xr.Dataset, settings: PredictConfig) -> range:
     """Return the first row of each block."""
     return range(0, max(store.sizes["object"], 1), settings.block)
-
-
-def _known_flags(store: xr.Dataset, models: Sequence[Model]) -> NDArray[np.int32]:
-    """Return the flags that do not depend on the PDFs."""
-    ranges = np.array([model.mag_i_range for model in models])
-    span = float(ranges[:, 0].min()), float(ranges[:, 1].max())
-    return catalogue_flags(store["ra"].values, store["dec"].values, store["mag_i"].values, span)
 
 
 def _assembled(store: xr.Dataset, grid: RedshiftGrid, blocks: Mapping[int, Delayed]) -> xr.Dataset:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
+import json
 
 import numpy as np
 import pandas as pd
@@ -23,6 +24,7 @@ from hscz.evaluate.metrics import metrics_table
 from hscz.evaluate.tables import CALIBRATION_TITLES, PAPER_METRICS, format_table, write_table
 from hscz.files.atomic import write_atomic
 from hscz.files.fresh import Key
+from hscz.predict.recalibrate import Calibration
 from hscz.schema import has_redshift
 from hscz.stores import identity, open_cube, open_field
 
@@ -71,7 +73,7 @@ def evaluate_field(config: RunConfig, name: str) -> str:
     for kind, report in reports.items():
         write_table(report, stem.with_name(f"{stem.name}_{kind}.parquet"))
     calibrated = format_table(reports["calibration"], tuple(CALIBRATION_TITLES), CALIBRATION_TITLES)
-    texts += [f"{name} against {first}: calibration\n{calibrated}\n"]
+    texts += [f"{name} against {first}: calibration\n{_how_calibrated(cube)}{calibrated}\n"]
     texts += [f"{name} against {first}: quality flags\n{format_flags(reports['flags'])}\n"]
     text_path = stem.with_name(f"{stem.name}_metrics.txt")
     write_atomic(text_path, lambda temporary: temporary.write_text("\n".join(texts)))
@@ -79,6 +81,12 @@ def evaluate_field(config: RunConfig, name: str) -> str:
         _draw(config, name, cube, first)
     shown = format_table(table[table["by"] != "z"], PAPER_METRICS)
     return f"{name} against {first}, objects not trained on (more in {text_path})\n{shown}"
+
+
+def _how_calibrated(cube: xr.Dataset) -> str:
+    """Return a line on the calibration of a cube's PDFs; nothing where there is none."""
+    note = cube.attrs.get("calibration", "none")
+    return "" if note == "none" else f"{Calibration.noted(json.loads(note)).in_words}\n"
 
 
 def evaluation_key(config: RunConfig, name: str) -> Key:

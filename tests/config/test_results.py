@@ -11,7 +11,7 @@ from hscz.errors import ConfigError
 @pytest.mark.parametrize(
     ("section", "settings", "message"),
     [
-        ("predict", {"calibrate": "platt"}, "calibrate is 'platt'; use none, temperature or pit"),
+        ("predict", {"calibrate": "platt"}, "calibrate is 'platt'; use none or pit"),
         ("predict", {"device": "gpu"}, "device is 'gpu'; use auto, cpu or cuda"),
         ("predict", {"precision": "half"}, "precision is 'half'; use auto, float32 or bfloat16"),
         ("predict", {"stand_in": {"us": "q"}}, "stand_in.us is 'q'; use u, us, g"),

@@ -21,30 +21,34 @@ from hscz.predict import calibration as calibrate
 from hscz.predict import recalibrate
 from hscz.predict.calibration import calibration_of
 from hscz.predict.stage import predict, predict_field
+from hscz.predict.standins import MOST_DRAWS, stand_ins
 from hscz.schema import LABEL_COLUMNS, Flag
 from hscz.stores import open_cube, open_field
 
 
-@pytest.mark.parametrize("kind", ["temperature", "pit"])
-def test_a_calibration_sees_held_out_source_labels_alone(
-    copy: Path, monkeypatch: pytest.MonkeyPatch, kind: str
-) -> None:
-    monkeypatch.setattr(recalibrate, "LEAST_OBJECTS", 5)
-    config = load(copy, [f'predict.calibrate="{kind}"'])
+@pytest.fixture
+def calibrated(copy: Path, monkeypatch: pytest.MonkeyPatch) -> RunConfig:
+    """A small survey whose few held-out galaxies make a calibration."""
+    monkeypatch.setattr(recalibrate, "LEAST_OBJECTS", 1)
+    return load(copy, ['predict.calibrate="pit"'])
+
+
+def test_a_calibration_sees_held_out_source_labels_alone(calibrated: RunConfig) -> None:
+    config = calibrated
     plain = open_cube(config.cube("DEEP2"), lazy=False)["pdf"].values
     predict_field(config, "DEEP2", progress=False)
-    first, learnt = open_cube(config.cube("DEEP2"), lazy=False).load(), calibration_numbers(config)
-    assert json.loads(first.attrs["calibration"])["kind"] == kind
+    first, learnt = open_cube(config.cube("DEEP2"), lazy=False).load(), maps(config, "DEEP2")
+    assert json.loads(first.attrs["calibration"])["n"] > 1
     assert not np.allclose(first["pdf"], plain, equal_nan=True)
     np.testing.assert_array_equal(np.isnan(first["pdf"]), np.isnan(plain))
 
     poison_labels(config.field_store("DEEP2"))
-    config.calibration.unlink()
+    config.calibration("DEEP2").unlink()
     predict_field(config, "DEEP2", progress=False)
     poisoned = open_cube(config.cube("DEEP2"), lazy=False)
     # The same network rounds its PDFs differently where its input lies elsewhere in memory.
-    np.testing.assert_allclose(calibration_numbers(config), learnt, rtol=1e-5)
-    np.testing.assert_allclose(poisoned["pdf"], first["pdf"], rtol=1e-4, atol=1e-5)
+    np.testing.assert_allclose(maps(config, "DEEP2"), learnt, rtol=1e-4)
+    np.testing.assert_allclose(poisoned["pdf"], first["pdf"], rtol=1e-3, atol=1e-4)
     np.testing.assert_array_equal(poisoned["flags"], first["flags"])
     assert (poisoned["z_true"] == 5.0).all()
 
@@ -53,16 +57,15 @@ def test_a_calibration_sees_held_out_source_labels_alone(
     table = pd.read_parquet(split)
     table["z_label"] = np.where(table["part"] == "validation", 5.0, table["z_label"])
     table.to_parquet(split)
-    config.calibration.unlink()
+    config.calibration("DEEP2").unlink()
     predict_field(config, "DEEP2", progress=False)
-    changed = calibration_numbers(config)
-    assert changed.shape != learnt.shape or not np.allclose(changed, learnt, rtol=1e-2)
+    assert not np.allclose(maps(config, "DEEP2"), learnt, rtol=1e-2)
 
 
-def calibration_numbers(config: RunConfig) -> np.ndarray:
-    """Return all numbers that a calibration has learnt."""
-    note = json.loads(config.calibration.read_text())
-    return np.hstack([note["calibration"]["temperature"], *note["calibration"]["fractions"]])
+def maps(config: RunConfig, name: str) -> np.ndarray:
+    """Return the maps that a calibration has learnt."""
+    note = json.loads(config.calibration(name).read_text())
+    return np.array(note["calibration"]["fractions"])
 
 
 def poison_labels(path: Path) -> None:
@@ -73,18 +76,49 @@ def poison_labels(path: Path) -> None:
             group[name][:] = 5.0
 
 
-def test_a_calibration_is_learnt_once_for_all_cubes(
-    copy: Path, monkeypatch: pytest.MonkeyPatch
+def test_a_calibration_is_learnt_once(
+    calibrated: RunConfig, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(recalibrate, "LEAST_OBJECTS", 5)
-    config = load(copy, ['predict.calibrate="pit"'])
-    found = calibration_of(config)
-    monkeypatch.setattr(calibrate, "held_out_pdfs", None)
-    again = calibration_of(config)
+    found = calibration_of(calibrated, "DEEP2")
+    monkeypatch.setattr(calibrate, "stand_ins", None)
+    assert calibration_of(calibrated, "DEEP2") == found
+    off = dataclasses.replace(calibrated.predict, calibrate="none")
+    assert calibration_of(dataclasses.replace(calibrated, predict=off), "DEEP2") is None
+
+
+def test_a_target_has_a_calibration_of_its_own_and_a_source_one_by_halves(
+    calibrated: RunConfig,
+) -> None:
+    target, source = (calibration_of(calibrated, name) for name in ("DEEP2", "COSMOS_UDF"))
+    assert target is not None
+    assert source is not None
+    assert [len(one.fractions) for one in (target, source)] == [1, 2]
+    # As many galaxies, but those of the target come several times, each time otherwise.
+    assert target.n == source.n
+    shown = stand_ins(calibrated, "DEEP2")
+    assert len(shown.objects) == MOST_DRAWS * target.n
+    first, second = shown.pdf.reshape(MOST_DRAWS, target.n, -1)[:2]
+    assert not np.allclose(first, second)
+
+
+def test_stand_ins_are_as_noisy_as_the_field(calibrated: RunConfig) -> None:
+    shown = {name: stand_ins(calibrated, name) for name in ("DEEP2", "COSMOS_UDF")}
+    # The mock's DEEP2 is shallower throughout, so in nothing better.
+    assert shown["DEEP2"].beyond == ()
+    deeper = zarr.open_group(calibrated.field_store("DEEP2"), mode="r+")
+    deeper["sky_noise"][:, 2] *= 0.1
+    assert stand_ins(calibrated, "DEEP2").beyond == ("depth of r",)
+    found = calibration_of(calibrated, "DEEP2")
     assert found is not None
-    assert again is not None
-    assert list(again.fractions) == list(found.fractions)
-    assert calibration_of(load(copy)) is None
+    assert found.beyond == ("depth of r",)
+
+
+def test_a_target_of_which_nothing_is_usable_is_refused(calibrated: RunConfig) -> None:
+    zarr.open_group(calibrated.field_store("DEEP2"), mode="r+")["flags"][:] = int(
+        Flag.MISSING_PIXELS
+    )
+    with pytest.raises(InputError, match=r"DEEP2.zarr: has no usable object"):
+        stand_ins(calibrated, "DEEP2")
 
 
 def test_without_held_out_labels_there_is_no_calibration(copy: Path) -> None:
@@ -92,7 +126,7 @@ def test_without_held_out_labels_there_is_no_calibration(copy: Path) -> None:
     split = config.models[0] / "split.parquet"
     pd.read_parquet(split).assign(part="training").to_parquet(split)
     with pytest.raises(InputError, match=r"COSMOS_UDF: no galaxy with a label .*fraction \(0.1\)"):
-        calibration_of(config)
+        calibration_of(config, "DEEP2")
 
 
 @pytest.mark.parametrize("column", ["object_id", "row"])
@@ -103,20 +137,23 @@ def test_a_source_that_is_another_one_is_named(copy: Path, column: str) -> None:
     table[column] += 100_000
     table.to_parquet(split)
     with pytest.raises(StoreError, match=r"COSMOS_UDF.*has other objects than when the models"):
-        calibration_of(config)
+        calibration_of(config, "DEEP2")
 
 
 def test_lazy_prediction_takes_a_calibration(config: RunConfig) -> None:
     store = open_field(config.field_store("DEEP2")).isel(object=slice(0, 20))
     models = [Model.load(config.models[0])]
-    settings = dataclasses.replace(config.predict, calibrate="temperature")
+    settings = dataclasses.replace(config.predict, calibrate="pit")
     with pytest.raises(ConfigError, match="no calibration is handed over"):
         predict(store, models, settings)
-    colder = recalibrate.Calibration("temperature", 100, temperature=0.5)
-    found = predict(store, models, settings, colder).compute()
+    bent = tuple(float(q**2) for q in recalibrate.KNOTS)
+    later = recalibrate.Calibration(100, (22.0,), ((bent,),))
+    found = predict(store, models, settings, later).compute()
     plain = predict(store, models, config.predict).compute()
-    expected = colder.apply(plain["pdf"].values, plain["z_edges"].values)
+    known = plain["mag_i"].values, plain["object_id"].values
+    expected = later.apply(plain["pdf"].values, plain["z_edges"].values, *known)
     np.testing.assert_array_equal(found["pdf"], expected)
+    assert (found["z_median"] <= plain["z_median"]).sum() == 0
 
 
 def test_networks_that_disagree_are_flagged(config: RunConfig) -> None:

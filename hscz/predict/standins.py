@@ -1,0 +1,236 @@
+"""Source galaxies that stand in for those of a field: held out, made like them, and predicted so.
+
+Their labels say what the PDFs of the field are worth, and nothing is asked of the field but how it
+was observed. In the source field itself its held-out galaxies stand for all others as they are.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pandas as pd
+import xarray as xr
+from numpy.typing import NDArray
+
+from hscz import stores
+from hscz.config import RunConfig
+from hscz.errors import InputError, StoreError, about
+from hscz.learn.folder import ModelFolder
+from hscz.predict.ensemble import Ensemble, fed_bands, in_training, mean_pdf
+from hscz.schema import is_usable
+from hscz.survey import BANDS
+
+if TYPE_CHECKING:
+    import torch
+
+    from hscz.learn.conditions import Conditions
+    from hscz.learn.model import Model
+
+STAND_INS, MOST_DRAWS = 8192, 4
+"""Stand-ins of a field at most, and how often one galaxy is among them, each time otherwise."""
+
+BLOCK = 1024
+"""Stamps in memory at once."""
+
+BETTER = 0.9
+"""Share of the source's noise or seeing below which the field is called better."""
+
+
+@dataclass(frozen=True)
+class StandIns:
+    """PDFs of galaxies that stand in for those of a field.
+
+    Attributes
+    ----------
+    pdf : ndarray, shape (n, n_bins), float32
+        Averaged over the ensemble.
+    edges : ndarray, shape (n_bins + 1,)
+    objects : pandas.DataFrame
+        ``field, row, object_id, mag_i, z_label`` and ``sigma``, as `hscz.predict.recalibrate.fit`
+        wants them.
+    beyond : tuple of str
+        In what the field is better than the source, such as ``depth of u``.
+    """
+
+    pdf: NDArray[np.float32]
+    edges: NDArray[np.float64]
+    objects: pd.DataFrame
+    beyond: tuple[str, ...] = ()
+
+
+def stand_ins(config: RunConfig, name: str, scale: Mapping[str, float] | None = None) -> StandIns:
+    """Return source galaxies made like those of a field, predicted as the field is.
+
+    Parameters
+    ----------
+    config : RunConfig
+    name : str
+        The field. If it is a source field, its own galaxies are taken as they are.
+    scale : mapping of str to float, optional
+        What stamps of the field are multiplied by in bands whose zero point is off.
+
+    Raises
+    ------
+    StoreError
+        If a model or a field store is absent, or they do not fit each other.
+    InputError
+        If no galaxy with a label was held out.
+    """
+    from hscz.learn.train import usable_models
+
+    own, folders = name in config.train.fields, usable_models(config)
+    ensemble = Ensemble.of(folders, config.predict, config.field_store(name), scale)
+    models = ensemble.load()
+    want = None if own else _conditions(config, name, models[0], scale or {})
+    chosen = _held_out(config, folders, [name] if own else config.train.fields)
+    draws = 1 if own else int(np.clip(STAND_INS // len(chosen), 1, MOST_DRAWS))
+    found = [
+        _of_field(config, some, models, ensemble.folders, want, draws)
+        for _, some in chosen.groupby("field", sort=False)
+    ]
+    pdfs, objects, beyond = zip(*found, strict=True)
+    better = tuple(dict.fromkeys(what for some in beyond for what in some))
+    return StandIns(
+        np.concatenate(pdfs), models[0].grid.edges, pd.concat(objects, ignore_index=True), better
+    )
+
+
+def _held_out(config: RunConfig, folders: Sequence[Path], fields: Sequence[str]) -> pd.DataFrame:
+    """Return galaxies of source fields with a label that were held out of a network's training."""
+    rows = pd.concat([ModelFolder(folder).held_out() for folder in folders])
+    rows = rows.drop_duplicates(["field", "row"])
+    rows = rows[rows["field"].isin(fields)].reset_index(drop=True)
+    if rows.empty:
+        raise InputError(
+            f"{', '.join(fields)}: no galaxy with a label was held out of the training, and "
+            f"predict.calibrate = {config.predict.calibrate!r} is learnt from such; raise "
+            f"train.validation_fraction ({config.train.validation_fraction:g}) and train again, or "
+            'set predict.calibrate = "none"'
+        )
+    chosen = np.random.default_rng(config.train.seed).permutation(len(rows))[:STAND_INS]
+    return rows.loc[chosen].sort_values(["field", "row"])
+
+
+def _conditions(
+    config: RunConfig, name: str, model: Model, scale: Mapping[str, float]
+) -> Conditions:
+    """Return how the usable galaxies of a field were observed, in the bands fed to the networks."""
+    import torch
+
+    from hscz.learn.conditions import Conditions
+
+    path, fed = config.field_store(name), fed_bands(model, config.predict)
+    store = stores.open_field(path, lazy=False)
+    rows = np.flatnonzero(is_usable(store["flags"].values))
+    if not len(rows):
+        raise InputError(
+            f"{path}: has no usable object, so nothing says how its galaxies are to be calibrated; "
+            'ingest it again, or set predict.calibrate = "none"'
+        )
+    found = Conditions.of(store, rows, fed, name, partial=True, optional=model.optional)
+    factor = torch.tensor([scale.get(band, 1.0) for band in fed])
+    return replace(found, sky_noise=found.sky_noise * factor)
+
+
+def _of_field(
+    config: RunConfig,
+    objects: pd.DataFrame,
+    models: Sequence[Model],
+    folders: Sequence[str],
+    want: Conditions | None,
+    draws: int,
+) -> tuple[NDArray[np.float32], pd.DataFrame, tuple[str, ...]]:
+    """Return PDFs and objects of one source field, and in what the target is better."""
+    import torch
+
+    from hscz.learn.conditions import Conditions
+
+    name, rows = str(objects["field"].iloc[0]), objects["row"].to_numpy()
+    store, model = _source(config, name, objects), models[0]
+    learnt = in_training(store, folders)[:, rows]
+    have = Conditions.of(store, rows, model.bands, name, partial=True, optional=model.optional)
+    generator = torch.Generator().manual_seed(config.train.seed)
+    found = np.empty((draws, len(rows), len(model.grid)), np.float32)
+    for start in range(0, len(rows), BLOCK):
+        some = slice(start, start + BLOCK)
+        with about(config.field_store(name)):
+            stamps = _stamps(store, rows[some], models, margin=want is not None)
+            here, usable = have.take(torch.arange(len(rows))[some]), np.ones(len(stamps), bool)
+            for draw in range(draws):
+                shown = stamps if want is None else _made_like(stamps, here, want, model, generator)
+                found[draw, some] = mean_pdf(
+                    shown, usable, learnt[:, some], models, config.predict
+                )[0]
+    again = pd.concat([objects] * draws, ignore_index=True)
+    return found.reshape(len(again), -1), again, _beyond(have, want, model)
+
+
+def _source(config: RunConfig, name: str, objects: pd.DataFrame) -> xr.Dataset:
+    """Open a source field, which must be the one that the networks have learnt from."""
+    path, rows = config.field_store(name), objects["row"].to_numpy()
+    store = stores.open_field(path, lazy=False)
+    if (
+        rows.max(initial=-1) >= store.sizes["object"]
+        or (store["object_id"].values[rows] != objects["object_id"].to_numpy()).any()
+    ):
+        raise StoreError(f"{path}: has other objects than when the models learnt; train again")
+    return store
+
+
+def _stamps(
+    store: xr.Dataset, rows: NDArray[np.int64], models: Sequence[Model], margin: bool
+) -> NDArray[np.float16]:
+    """Read what the networks see of sorted rows, with the margin that degrading wants."""
+    from hscz.learn.degrade import Degraded
+    from hscz.learn.loader import band_index, read_stamps
+
+    model = models[0]
+    side = max(one.network_config.input_px for one in models)
+    side = min(store.sizes["y"], side + 2 * Degraded.margin_px * margin)
+    stamps = np.empty((len(rows), len(model.bands), side, side), np.float16)
+    bands = band_index(store, model.bands, model.optional)
+    read_stamps(store, rows, bands, stamps, model.optional)
+    return stamps
+
+
+def _made_like(
+    stamps: NDArray[np.float16],
+    have: Conditions,
+    want: Conditions,
+    model: Model,
+    generator: torch.Generator,
+) -> NDArray[np.float16]:
+    """Return stamps made like those of random galaxies of the field, without bands it lacks."""
+    import torch
+
+    from hscz.learn.degrade import degrade, draw
+
+    drawn = draw(want, len(stamps), 0.0, generator)
+    extinction = torch.tensor([BANDS[band].extinction_per_ebv for band in model.bands])
+    images = degrade(torch.from_numpy(stamps).float(), have, drawn, extinction, generator).numpy()
+    largest = np.finfo(np.float16).max
+    made = images.clip(-largest, largest).astype(np.float16)
+    made[:, want.sky_noise.isnan().all(dim=0).numpy()] = np.nan
+    return made
+
+
+def _beyond(have: Conditions, want: Conditions | None, model: Model) -> tuple[str, ...]:
+    """Return in what a field is so much better than the source that stand-ins are too poor."""
+    if want is None:
+        return ()
+    columns = {"depth": "sky_noise", "seeing": "psf_fwhm_arcsec"}
+    return tuple(
+        f"{what} of {band}"
+        for what, column in columns.items()
+        for band, theirs, ours in zip(
+            model.bands,
+            getattr(want, column).nanmedian(dim=0).values.tolist(),
+            getattr(have, column).nanmedian(dim=0).values.tolist(),
+            strict=True,
+        )
+        if theirs < BETTER * ours
+    )
