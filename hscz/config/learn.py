@@ -231,10 +231,9 @@ class AdaptConfig:
     target stamps pass through the normalisation and nothing else."""
     ramp: Literal["constant", "linear", "dann"] = "constant"
     """How the weight grows over the training: constant, linear or dann."""
-    verdict: Literal["pair", "single", "compared"] = "pair"
+    verdict: Literal["pair", "single"] = "pair"
     """What the adversary says: pair (the paper: whether two galaxies, their maps side by side,
-    are of the same field), single (which field one galaxy is of) or compared (learns as single,
-    and confuses the layers below about pairs)."""
+    are of the same field) or single (which field one galaxy is of)."""
     rate: Positive = 1.0
     """Learning rate of the adversary, as a multiple of train.learning_rate."""
     judged_share: Annotated[Number, Gt(0), Le(1)] = 1.0

@@ -134,8 +134,8 @@ class Adversarial:
             loss = cross_entropy(self.network.logits(source, self.layer), batch.masses)
             judged = source[:n]
             watched = (judged.detach().requires_grad_(), target.detach().requires_grad_())
-            learnt, confused = self.adversary(*watched, batch.valid, batch.swap)
-        own_loss = learnt.mean(cross_entropy(learnt.logits, learnt.truth, reduction="none"))
+            verdict = self.adversary(*watched, batch.valid, batch.swap)
+        own_loss = verdict.mean(cross_entropy(verdict.logits, verdict.truth, reduction="none"))
         own = list(self.adversary.parameters())
         gradients = torch.autograd.grad(own_loss, own, retain_graph=weight > 0)
         for descent in self.descents.values():
@@ -143,8 +143,8 @@ class Adversarial:
         for parameter, gradient in zip(own, gradients, strict=True):
             parameter.grad = gradient
         if weight > 0:
-            push = CONFUSION[self.adapt.adversary](confused.logits, confused.truth)
-            pushes = torch.autograd.grad(weight * confused.mean(push), watched)
+            push = CONFUSION[self.adapt.adversary](verdict.logits, verdict.truth)
+            pushes = torch.autograd.grad(weight * verdict.mean(push), watched)
             torch.autograd.backward([loss, judged, target], [None, *pushes])
         else:
             loss.backward()
@@ -153,7 +153,7 @@ class Adversarial:
         return {
             "loss": loss.detach(),
             "adversary_loss": own_loss.detach(),
-            "adversary_accuracy": confused.accuracy,
+            "adversary_accuracy": verdict.accuracy,
         }
 
     def _maps(self, images: Tensor, others: Tensor, pushed: bool) -> tuple[Tensor, Tensor]:

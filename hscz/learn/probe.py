@@ -195,7 +195,7 @@ def _learn(classifier: Single, half: _Half, rng: np.random.Generator) -> None:
         for start in range(0, len(ours) - size + 1, size):
             rows = slice(start, start + size)
             maps = half.maps(ours[rows], theirs[rows])
-            judged, _ = classifier(*maps, torch.from_numpy(near[rows]).to(maps[0].device))
+            judged = classifier(*maps, torch.from_numpy(near[rows]).to(maps[0].device))
             loss = judged.mean(cross_entropy(judged.logits, judged.truth, reduction="none"))
             descent.zero_grad()
             loss.backward()
@@ -213,7 +213,7 @@ def _judge(classifier: Single, half: _Half, rng: np.random.Generator) -> Probe |
         maps = half.maps(ours[some], theirs[some])
         yes = torch.ones(len(some), dtype=torch.bool, device=maps[0].device)
         with torch.no_grad():
-            right += float(classifier(*maps, yes)[0].accuracy) * len(some)
+            right += float(classifier(*maps, yes).accuracy) * len(some)
     share, n = right / len(ours), len(ours) + len(np.unique(theirs))
     return Probe(share, float(binomial_error(share, n)), n)
 

@@ -3,8 +3,8 @@
 Section 5.1 of the paper: the maps of two galaxies side by side, four 3 x 3 convolutions and fully
 connected layers say whether the two share a field. That is a hard thing to begin to learn: as
 long as nothing is known of the one galaxy, the other says nothing, and where each field is
-normalised by its own statistics such an adversary stays at chance. `Compared` therefore learns
-which field each of the two is of, and `Single` leaves it at that.
+normalised by its own statistics such an adversary stays at chance. `Single` asks of one galaxy
+which field it is of.
 """
 
 from __future__ import annotations
@@ -15,7 +15,6 @@ from itertools import pairwise
 
 import torch
 from torch import Tensor, nn
-from torch.nn.functional import softplus
 
 from hscz.config.learn import AdaptConfig
 from hscz.errors import ConfigError
@@ -53,8 +52,7 @@ class Judged:
 class Verdict(nn.Module):
     """An adversary: maps of n source and n target galaxies in, verdicts out.
 
-    Subclasses have `forward`, which returns what the adversary learns from, and that about which
-    the layers below are to be confused.
+    Subclasses have `forward`, which returns what is judged (`Judged`).
 
     Parameters
     ----------
@@ -108,22 +106,18 @@ class Pair(Verdict):
     --------
     >>> adapt = AdaptConfig(kernels=(24, 20), dense=(64,))
     >>> maps, yes = torch.zeros(8, 106, 8, 8), torch.ones(8, dtype=torch.bool)
-    >>> learnt, confused = Pair(106, 8, adapt, "batch")(maps, maps, yes, yes)
-    >>> learnt is confused, learnt.truth.tolist()
-    (True, [0, 0, 0, 0, 1, 1, 1, 1])
+    >>> Pair(106, 8, adapt, "batch")(maps, maps, yes, yes).truth.tolist()
+    [0, 0, 0, 0, 1, 1, 1, 1]
     """
 
     side_by_side = 2
 
-    def forward(
-        self, source: Tensor, target: Tensor, valid: Tensor, swap: Tensor
-    ) -> tuple[Judged, Judged]:
+    def forward(self, source: Tensor, target: Tensor, valid: Tensor, swap: Tensor) -> Judged:
         """Judge pairs, of which `valid` ones count and those to `swap` change sides."""
         left, right = pairs_of(source, target)
         turn = swap.view(-1, 1, 1, 1)
         beside = torch.cat([torch.where(turn, right, left), torch.where(turn, left, right)], 3)
-        judged = Judged(self.logits(beside), _in_halves(valid), valid)
-        return judged, judged
+        return Judged(self.logits(beside), _in_halves(valid), valid)
 
 
 class Single(Verdict):
@@ -134,38 +128,13 @@ class Single(Verdict):
 
     def forward(
         self, source: Tensor, target: Tensor, valid: Tensor, swap: Tensor | None = None
-    ) -> tuple[Judged, Judged]:
+    ) -> Judged:
         """Judge galaxies, of which those at `valid` places of either field count."""
         both = torch.cat([valid, valid])
-        judged = Judged(self.logits(torch.cat([source, target])), _in_halves(both), both)
-        return judged, judged
+        return Judged(self.logits(torch.cat([source, target])), _in_halves(both), both)
 
 
-class Compared(Single):
-    """It says which field each of two galaxies is of, and so whether they are of the same.
-
-    It learns from the galaxies one by one, as `Single` does, but the layers below are confused
-    about the pairs: with p and q the probabilities that either is of the target, the two are of
-    the same field with p q + (1 - p) (1 - q). Nothing is lost by this, as the kinds of pairs are
-    drawn such that the fields of the two are independent of each other.
-    """
-
-    in_pairs = True
-    question = "same field?"
-
-    def forward(
-        self, source: Tensor, target: Tensor, valid: Tensor, swap: Tensor | None = None
-    ) -> tuple[Judged, Judged]:
-        """Judge pairs, of which `valid` ones count; that some are to `swap` does not matter."""
-        logits = self.logits(torch.cat([source, target]))
-        half, quarter = len(valid) // 2, len(valid) // 4
-        across, ours, theirs = valid.split([half, quarter, len(valid) - half - quarter])
-        each = torch.cat([across, ours, ours, across, theirs, theirs])
-        same = compared(*(logits[:, 1] - logits[:, 0]).chunk(2))
-        return Judged(logits, _in_halves(each), each), Judged(same, _in_halves(valid), valid)
-
-
-VERDICTS: dict[str, type[Verdict]] = {"pair": Pair, "compared": Compared, "single": Single}
+VERDICTS: dict[str, type[Verdict]] = {"pair": Pair, "single": Single}
 """Adversaries by the name of ``adapt.verdict``."""
 
 
@@ -192,18 +161,6 @@ def pairs_of(source: Tensor, target: Tensor) -> tuple[Tensor, Tensor]:
     half, quarter = len(source) // 2, len(source) // 4
     first = torch.cat([source[: half + quarter], target[half : half + quarter]])
     return first, torch.cat([target[:half], source[half + quarter :], target[half + quarter :]])
-
-
-def compared(source: Tensor, target: Tensor) -> Tensor:
-    """Return logits (n, 2) of pairs, different and same field, from those of their galaxies.
-
-    Parameters
-    ----------
-    source, target : Tensor, shape (n,)
-        Logarithm of the odds that a galaxy is of the target, in the order of `pairs_of`.
-    """
-    one, other = pairs_of(source, target)
-    return torch.stack([torch.logaddexp(one, other), softplus(one + other)], 1)
 
 
 def _in_halves(like: Tensor) -> Tensor:
