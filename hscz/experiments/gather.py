@@ -4,22 +4,26 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-import numpy as np
 import pandas as pd
-import xarray as xr
 
-from hscz.evaluate.scores import choose, label_free_scores
+from hscz.evaluate.metrics import outlier_fraction, residual, sigma_mad
+from hscz.evaluate.proper import log_loss
 from hscz.experiments.compare import Estimates
 from hscz.experiments.experiment import Experiment
-from hscz.experiments.networks import read_judged
 from hscz.experiments.recipes import BASELINE, with_role
 from hscz.learn.folder import ModelFolder
+from hscz.pdf import median
+from hscz.pdf.grid import bin_of
+from hscz.predict.standins import stand_ins
 
-SCORED_ON = 4096
-"""Galaxies of a field, drawn at random, on which the label-free scores are measured."""
+SCORED_ON = 2048
+"""Held-out galaxies, drawn at random, by which recipes are chosen without labels."""
 
-SCORED_FROM = 1000
-"""Least number of them; scores of fewer say more of the draw than of the recipe."""
+SCORED_FROM = 500
+"""Least number of them; fewer say more of the draw than of the recipe."""
+
+FAINT_MAG = 23.0
+"""From which magnitude on a recipe's promise is told, as in the comparison."""
 
 
 def read_estimates(experiment: Experiment) -> list[Estimates]:
@@ -61,49 +65,44 @@ def training_sample(experiment: Experiment) -> pd.DataFrame:
 
 
 def label_free(plan: Sequence[Experiment]) -> pd.DataFrame:
-    """Return the label-free scores of the candidate recipes, and which the rule chooses.
+    """Return what the candidate recipes promise for each target, and which the rule chooses.
+
+    The rule: the least log loss of PDFs of held-out source galaxies, made like those of the
+    target and predicted as it is, at their labels. No label of the target enters.
 
     Returns
     -------
     pandas.DataFrame
-        One row per seed, target and recipe with the role ``candidate``: ``validation_loss`` of
-        the source, ``adversary_accuracy`` where there is one, the scores of
-        `hscz.evaluate.scores.label_free_scores`, and ``chosen``.
+        One row per seed, target and recipe with the role ``candidate``: ``n`` stand-ins,
+        ``log_loss``, ``sigma_mad`` and ``eta``, what these say of i >= 23, and ``chosen``.
+        Recipes that learn from a label of the target, or of whose source too little was held
+        out, are left out.
     """
-    rows = [
-        _scores(one) for one in plan if one.recipe in with_role("candidate") and len(one.fields) > 1
-    ]
-    table = pd.DataFrame([row for row in rows if row])
+    wanted = [one for one in plan if one.recipe in with_role("candidate") and one.estimator.trains]
+    table = pd.DataFrame([row for row in map(_promise, wanted) if row])
     if not len(table):
         return table
-    groups = table.groupby(["seed", "target"])
-    chosen = [choose(group) for _, group in groups]
+    chosen = table.groupby(["seed", "target"])["log_loss"].idxmin()
     return table.assign(chosen=table.index.isin(chosen))
 
 
-def _scores(experiment: Experiment) -> dict[str, object]:
-    """Return the scores of one recipe; empty where there are too few galaxies for any."""
-    config, rng = experiment.config, np.random.default_rng(experiment.seed)
-    target, source = (
-        _sampled(read_judged(experiment.output(name)), rng) for name in experiment.fields[:2]
-    )
-    if min(target.sizes["object"], source.sizes["object"]) < SCORED_FROM:
+def _promise(experiment: Experiment) -> dict[str, object]:
+    """Return what stand-ins say of one recipe in its target; empty where there are too few."""
+    config = experiment.config
+    if not config.train.validation_fraction:
         return {}
-    histories = [ModelFolder(folder).epochs()[-1] for folder in config.models if folder.exists()]
-    kept = ("validation_loss", "adversary_accuracy")
-    means = {k: np.mean([h[k] for h in histories]) for k in kept if k in histories[0]}
-    scores = label_free_scores(
-        target["pdf"].values,
-        target["z_edges"].values,
-        target["mag_i"].values,
-        source["pdf_width"].values,
-        source["mag_i"].values,
-        rng,
-    )
-    place = {"seed": experiment.seed, "target": experiment.target, "recipe": experiment.recipe}
-    return {**place, **means, **scores}
-
-
-def _sampled(cube: xr.Dataset, rng: np.random.Generator) -> xr.Dataset:
-    rows = rng.permutation(cube.sizes["object"])[:SCORED_ON]
-    return cube.isel(object=np.sort(rows)).load()
+    found = stand_ins(config, experiment.target, SCORED_ON)
+    if found.objects["object_id"].nunique() < SCORED_FROM:
+        return {}
+    z, edges = found.objects["z_label"].to_numpy(), found.edges
+    inside = bin_of(z, edges) >= 0
+    faint = inside & (found.objects["mag_i"].to_numpy() >= FAINT_MAG)
+    dz = residual(median(found.pdf[faint], edges), z[faint])
+    return {
+        **{"seed": experiment.seed, "target": experiment.target, "recipe": experiment.recipe},
+        **{
+            "n": int(inside.sum()),
+            "log_loss": log_loss(found.pdf[inside], edges, z[inside]).mean(),
+        },
+        **{"sigma_mad": float(sigma_mad(dz)), "eta": float(outlier_fraction(dz))},
+    }

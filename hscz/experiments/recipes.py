@@ -18,8 +18,8 @@ Settings = Mapping[str, Any]
 
 Role = Literal["paper", "headline", "candidate", "against magnitude", "on emitters"]
 """Where recipes are shown or take part: ``paper`` (its own four), ``headline`` (figures with room
-for a few), ``candidate`` (the rule without labels chooses among these, which share the source's
-labels and whose validation loss is measured in the same way), ``against magnitude`` and ``on
+for a few), ``candidate`` (the rule without labels chooses among these, which learn from the same
+labels), ``against magnitude`` and ``on
 emitters`` (the figures of the comparison)."""
 
 

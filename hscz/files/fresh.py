@@ -25,7 +25,7 @@ PIECES, PIECE_BYTES = 16, 1 << 20
 """How much is read of a file that is not looked at as a whole: so many pieces, evenly spread."""
 
 MOST_REASONS = 3
-"""Differences that a reason names."""
+"""Differences that a reason names, and things of one kind."""
 
 NOT_YET, GONE, FORCED = "not there yet", "no longer there", "to be made again"
 
@@ -257,8 +257,10 @@ def _shown(value: Any) -> str:
 def _again(kind: str, names: list[str]) -> str:
     if kind == "train":
         return "the models were trained again"
-    were = "was" if len(names) == 1 else "were"
-    return f"{' and '.join(names)} {were} {AGAIN[kind]} again"
+    rest = len(names) - MOST_REASONS
+    shown = [*names[:MOST_REASONS], *([f"{rest} more"] if rest > 0 else [])]
+    were = "was" if len(shown) == 1 else "were"
+    return f"{' and '.join(shown)} {were} {AGAIN[kind]} again"
 
 
 def _counted(kind: str, n: int, n_now: int, what: str) -> str:

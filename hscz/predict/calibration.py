@@ -7,7 +7,7 @@ from dataclasses import asdict
 from hscz.config import RunConfig
 from hscz.files.atomic import read_json
 from hscz.files.fresh import Key, mark_made, why_stale
-from hscz.ingest.zeropoints import corrects, zero_point_scale, zero_points_key
+from hscz.ingest.zeropoints import is_target, zero_points_key
 from hscz.predict.keys import labelled, trained
 from hscz.predict.recalibrate import Calibration, fit
 from hscz.predict.standins import stand_ins
@@ -43,7 +43,7 @@ def calibration_of(config: RunConfig, name: str) -> Calibration | None:
     path, key = config.calibration(name), calibration_key(config, name)
     if why_stale(path, key):
         key = key.begun()
-        learnt = stand_ins(config, name, zero_point_scale(config, name))
+        learnt = stand_ins(config, name)
         seed = config.train.seed if name in config.train.fields else None
         found = fit(learnt.pdf, learnt.edges, learnt.objects, seed, learnt.beyond)
         mark_made(path, key, calibration=asdict(found))
@@ -57,6 +57,6 @@ def calibration_key(config: RunConfig, name: str) -> Key:
     how |= {"train.seed": config.train.seed, "rules of the calibration": RULES}
     inputs = {"train": trained(config.models), **labelled(config, config.train.fields)}
     inputs["ingest"] = {**inputs["ingest"], **labelled(config, [name])["ingest"]}
-    if corrects(config, name):
+    if is_target(config, name):
         how |= zero_points_key(config, name).settings
     return Key(how, inputs)

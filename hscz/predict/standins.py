@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 from hscz import stores
 from hscz.config import RunConfig
 from hscz.errors import InputError, StoreError, about
+from hscz.ingest.zeropoints import corrects, measured_zero_points, zero_point_scale
 from hscz.learn.folder import ModelFolder
 from hscz.predict.ensemble import Ensemble, fed_bands, in_training, mean_pdf
 from hscz.schema import is_usable
@@ -62,16 +63,19 @@ class StandIns:
     beyond: tuple[str, ...] = ()
 
 
-def stand_ins(config: RunConfig, name: str, scale: Mapping[str, float] | None = None) -> StandIns:
+def stand_ins(config: RunConfig, name: str, most: int = STAND_INS) -> StandIns:
     """Return source galaxies made like those of a field, predicted as the field is.
+
+    Where the zero points of the field are measured to be off and are not corrected, theirs are
+    made to be off as much.
 
     Parameters
     ----------
     config : RunConfig
     name : str
         The field. If it is a source field, its own galaxies are taken as they are.
-    scale : mapping of str to float, optional
-        What stamps of the field are multiplied by in bands whose zero point is off.
+    most : int
+        Galaxies at most.
 
     Raises
     ------
@@ -83,13 +87,14 @@ def stand_ins(config: RunConfig, name: str, scale: Mapping[str, float] | None = 
     from hscz.learn.train import usable_models
 
     own, folders = name in config.train.fields, usable_models(config)
+    scale = zero_point_scale(config, name)
     ensemble = Ensemble.of(folders, config.predict, config.field_store(name), scale)
     models = ensemble.load()
-    want = None if own else _conditions(config, name, models[0], scale or {})
-    chosen = _held_out(config, folders, [name] if own else config.train.fields)
-    draws = 1 if own else int(np.clip(STAND_INS // len(chosen), 1, MOST_DRAWS))
+    like = None if own else _Like.of(config, name, models[0], scale)
+    chosen = _held_out(config, folders, [name] if own else config.train.fields, most)
+    draws = 1 if own else int(np.clip(most // len(chosen), 1, MOST_DRAWS))
     found = [
-        _of_field(config, some, models, ensemble.folders, want, draws)
+        _of_field(config, some, models, ensemble.folders, like, draws)
         for _, some in chosen.groupby("field", sort=False)
     ]
     pdfs, objects, beyond = zip(*found, strict=True)
@@ -99,7 +104,9 @@ def stand_ins(config: RunConfig, name: str, scale: Mapping[str, float] | None = 
     )
 
 
-def _held_out(config: RunConfig, folders: Sequence[Path], fields: Sequence[str]) -> pd.DataFrame:
+def _held_out(
+    config: RunConfig, folders: Sequence[Path], fields: Sequence[str], most: int
+) -> pd.DataFrame:
     """Return galaxies of source fields with a label that were held out of a network's training."""
     rows = pd.concat([ModelFolder(folder).held_out() for folder in folders])
     rows = rows.drop_duplicates(["field", "row"])
@@ -111,29 +118,46 @@ def _held_out(config: RunConfig, folders: Sequence[Path], fields: Sequence[str])
             f"train.validation_fraction ({config.train.validation_fraction:g}) and train again, or "
             'set predict.calibrate = "none"'
         )
-    chosen = np.random.default_rng(config.train.seed).permutation(len(rows))[:STAND_INS]
+    chosen = np.random.default_rng(config.train.seed).permutation(len(rows))[:most]
     return rows.loc[chosen].sort_values(["field", "row"])
 
 
-def _conditions(
-    config: RunConfig, name: str, model: Model, scale: Mapping[str, float]
-) -> Conditions:
-    """Return how the usable galaxies of a field were observed, in the bands fed to the networks."""
-    import torch
+@dataclass(frozen=True)
+class _Like:
+    """How the galaxies of a field are shown to the networks.
 
-    from hscz.learn.conditions import Conditions
+    Attributes
+    ----------
+    conditions : Conditions
+        Noise, seeing and dust of its usable galaxies, in the bands fed to the networks.
+    factor : Tensor, shape (band,)
+        How much too bright it is in each band by zero points that are off and not corrected.
+    """
 
-    path, fed = config.field_store(name), fed_bands(model, config.predict)
-    store = stores.open_field(path, lazy=False)
-    rows = np.flatnonzero(is_usable(store["flags"].values))
-    if not len(rows):
-        raise InputError(
-            f"{path}: has no usable object, so nothing says how its galaxies are to be calibrated; "
-            'ingest it again, or set predict.calibrate = "none"'
-        )
-    found = Conditions.of(store, rows, fed, name, partial=True, optional=model.optional)
-    factor = torch.tensor([scale.get(band, 1.0) for band in fed])
-    return replace(found, sky_noise=found.sky_noise * factor)
+    conditions: Conditions
+    factor: torch.Tensor
+
+    @classmethod
+    def of(cls, config: RunConfig, name: str, model: Model, scale: Mapping[str, float]) -> _Like:
+        import torch
+
+        from hscz.learn.conditions import Conditions
+
+        path, fed = config.field_store(name), fed_bands(model, config.predict)
+        store = stores.open_field(path, lazy=False)
+        rows = np.flatnonzero(is_usable(store["flags"].values))
+        if not len(rows):
+            raise InputError(
+                f"{path}: has no usable object, so nothing says how its galaxies are to be "
+                'calibrated; ingest it again, or set predict.calibrate = "none"'
+            )
+        found = Conditions.of(store, rows, fed, name, partial=True, optional=model.optional)
+        corrected = torch.tensor([scale.get(band, 1.0) for band in fed])
+        left = torch.ones(len(fed))
+        if not corrects(config, name):
+            shrunk_mag = measured_zero_points(config, name).set_index("band")["shrunk_mag"]
+            left = torch.tensor([10 ** (-0.4 * shrunk_mag.get(band, 0.0)) for band in fed])
+        return cls(replace(found, sky_noise=found.sky_noise * corrected), left.float())
 
 
 def _of_field(
@@ -141,7 +165,7 @@ def _of_field(
     objects: pd.DataFrame,
     models: Sequence[Model],
     folders: Sequence[str],
-    want: Conditions | None,
+    like: _Like | None,
     draws: int,
 ) -> tuple[NDArray[np.float32], pd.DataFrame, tuple[str, ...]]:
     """Return PDFs and objects of one source field, and in what the target is better."""
@@ -158,15 +182,15 @@ def _of_field(
     for start in range(0, len(rows), BLOCK):
         some = slice(start, start + BLOCK)
         with about(config.field_store(name)):
-            stamps = _stamps(store, rows[some], models, margin=want is not None)
+            stamps = _stamps(store, rows[some], models, margin=like is not None)
             here, usable = have.take(torch.arange(len(rows))[some]), np.ones(len(stamps), bool)
             for draw in range(draws):
-                shown = stamps if want is None else _made_like(stamps, here, want, model, generator)
+                shown = stamps if like is None else _made_like(stamps, here, like, model, generator)
                 found[draw, some] = mean_pdf(
                     shown, usable, learnt[:, some], models, config.predict
                 )[0]
     again = pd.concat([objects] * draws, ignore_index=True)
-    return found.reshape(len(again), -1), again, _beyond(have, want, model)
+    return found.reshape(len(again), -1), again, _beyond(have, like, model)
 
 
 def _source(config: RunConfig, name: str, objects: pd.DataFrame) -> xr.Dataset:
@@ -200,7 +224,7 @@ def _stamps(
 def _made_like(
     stamps: NDArray[np.float16],
     have: Conditions,
-    want: Conditions,
+    like: _Like,
     model: Model,
     generator: torch.Generator,
 ) -> NDArray[np.float16]:
@@ -209,18 +233,20 @@ def _made_like(
 
     from hscz.learn.degrade import degrade, draw
 
-    drawn = draw(want, len(stamps), 0.0, generator)
+    want = draw(like.conditions, len(stamps), 0.0, generator)
+    have = replace(have, sky_noise=have.sky_noise * like.factor)
     extinction = torch.tensor([BANDS[band].extinction_per_ebv for band in model.bands])
-    images = degrade(torch.from_numpy(stamps).float(), have, drawn, extinction, generator).numpy()
+    images = torch.from_numpy(stamps).float() * like.factor[:, None, None]
+    degraded = degrade(images, have, want, extinction, generator).numpy()
     largest = np.finfo(np.float16).max
-    made = images.clip(-largest, largest).astype(np.float16)
-    made[:, want.sky_noise.isnan().all(dim=0).numpy()] = np.nan
+    made = degraded.clip(-largest, largest).astype(np.float16)
+    made[:, like.conditions.sky_noise.isnan().all(dim=0).numpy()] = np.nan
     return made
 
 
-def _beyond(have: Conditions, want: Conditions | None, model: Model) -> tuple[str, ...]:
+def _beyond(have: Conditions, like: _Like | None, model: Model) -> tuple[str, ...]:
     """Return in what a field is so much better than the source that stand-ins are too poor."""
-    if want is None:
+    if like is None:
         return ()
     columns = {"depth": "sky_noise", "seeing": "psf_fwhm_arcsec"}
     return tuple(
@@ -228,7 +254,7 @@ def _beyond(have: Conditions, want: Conditions | None, model: Model) -> tuple[st
         for what, column in columns.items()
         for band, theirs, ours in zip(
             model.bands,
-            getattr(want, column).nanmedian(dim=0).values.tolist(),
+            getattr(like.conditions, column).nanmedian(dim=0).values.tolist(),
             getattr(have, column).nanmedian(dim=0).values.tolist(),
             strict=True,
         )
