@@ -101,26 +101,6 @@ def test_a_target_has_a_calibration_of_its_own_and_a_source_one_by_halves(
     assert not np.allclose(first, second)
 
 
-def test_stand_ins_are_as_noisy_as_the_field(calibrated: RunConfig) -> None:
-    shown = {name: stand_ins(calibrated, name) for name in ("DEEP2", "COSMOS_UDF")}
-    # The mock's DEEP2 is shallower throughout, so in nothing better.
-    assert shown["DEEP2"].beyond == ()
-    deeper = zarr.open_group(calibrated.field_store("DEEP2"), mode="r+")
-    deeper["sky_noise"][:, 2] *= 0.1
-    assert stand_ins(calibrated, "DEEP2").beyond == ("depth of r",)
-    found = calibration_of(calibrated, "DEEP2")
-    assert found is not None
-    assert found.beyond == ("depth of r",)
-
-
-def test_a_target_of_which_nothing_is_usable_is_refused(calibrated: RunConfig) -> None:
-    zarr.open_group(calibrated.field_store("DEEP2"), mode="r+")["flags"][:] = int(
-        Flag.MISSING_PIXELS
-    )
-    with pytest.raises(InputError, match=r"DEEP2.zarr: has no usable object"):
-        stand_ins(calibrated, "DEEP2")
-
-
 def test_without_held_out_labels_there_is_no_calibration(copy: Path) -> None:
     config = load(copy, ['predict.calibrate="pit"', "train.validation_fraction=0.1"])
     split = config.models[0] / "split.parquet"
