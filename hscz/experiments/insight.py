@@ -26,6 +26,7 @@ from hscz.experiments.layers import Sample, activations, draw_sample, score
 from hscz.experiments.recipes import with_role
 from hscz.files.atomic import write_atomic
 from hscz.files.fresh import Key
+from hscz.ingest.zeropoints import zero_point_scale
 from hscz.predict.ensemble import Ensemble, in_training
 from hscz.predict.keys import labelled, trained
 from hscz.stores import open_field
@@ -154,7 +155,7 @@ def look_key(plan: Sequence[Experiment], embed: EmbedConfig, judged: EvaluateCon
     ways = {
         f"{one.recipe}.predict.{key}": getattr(one.config.predict, key)
         for one in plan
-        for key in ("renormalise", "stand_in")
+        for key in ("renormalise", "stand_in", "zero_points")
     }
     # The first recipe chooses the layer to draw.
     others = {"evaluate.z_edges": judged.z_edges, "embed.recipes": [one.recipe for one in plan]}
@@ -179,11 +180,11 @@ def view(one: Experiment, samples: tuple[Sample, Sample], embed: EmbedConfig) ->
     """Show both samples to a recipe's first network, as it is when it predicts their field."""
     seen = []
     for sample in samples:
-        settings = one.config.predict
-        model = Ensemble.of(one.config.models[:1], settings, sample.path).load()[0]
+        settings, scale = one.config.predict, zero_point_scale(one.config, sample.field)
+        model = Ensemble.of(one.config.models[:1], settings, sample.path, scale).load()[0]
         store = open_field(sample.path, lazy=False)
         with about(sample.path):
-            seen.append(activations(model, store, sample.rows, embed.cells, settings))
+            seen.append(activations(model, store, sample.rows, embed.cells, settings, scale))
     components, n_values = {}, {}
     for layer in list(seen[0].vectors):
         # Vectors may be long: those of a layer go as soon as they have been looked at.

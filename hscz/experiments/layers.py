@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -85,6 +85,7 @@ def activations(
     rows: NDArray[np.int64],
     cells: int = 1,
     settings: PredictConfig | None = None,
+    scale: Mapping[str, float] | None = None,
 ) -> Seen:
     """Return the activations of every layer of a network for objects of a field store.
 
@@ -103,6 +104,8 @@ def activations(
         Squares along the side of a map; smaller maps stay as they are.
     settings : PredictConfig, optional
         Which bands stand in for others.
+    scale : mapping of str to float, optional
+        What stamps are multiplied by in bands whose zero point is off.
 
     Raises
     ------
@@ -117,7 +120,7 @@ def activations(
     medians = []
     device = next(model.network.parameters()).device
     for some in np.array_split(rows, -(-len(rows) // BATCH) or 1):
-        stamps = read_rows(store, some, [model], settings)
+        stamps = read_rows(store, some, [model], settings, scale)
         images = torch.from_numpy(stamps).to(device).float()
         with torch.inference_mode():
             maps = model.network.scaling(images)

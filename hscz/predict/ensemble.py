@@ -92,8 +92,7 @@ def _measure(model: Model, ensemble: Ensemble, device: torch.device) -> None:
     rows = np.flatnonzero(is_usable(store["flags"].values))
     rows = np.sort(np.random.default_rng(0).permutation(rows)[:RENORMALISE_ON])
     with about(ensemble.field):
-        images = read_rows(store, rows, [model], ensemble.settings)
-    images = scaled(images, fed_bands(model, ensemble.settings), dict(ensemble.scale))
+        images = read_rows(store, rows, [model], ensemble.settings, dict(ensemble.scale))
     batches = torch.from_numpy(images).split(RENORMALISE_BATCH)
     model.measure(batch.to(device).float() for batch in batches)
 
@@ -103,6 +102,7 @@ def read_rows(
     rows: NDArray[np.int64],
     models: Sequence[Model],
     settings: PredictConfig,
+    scale: Mapping[str, float] | None = None,
 ) -> NDArray[np.float16]:
     """Return the stamps of sorted, usable rows as networks want them, read chunk by chunk."""
     from hscz.learn.loader import read_stamps
@@ -111,7 +111,7 @@ def read_rows(
     side = max(model.network_config.input_px for model in models)
     image = np.empty((len(rows), len(bands), side, side), np.float16)
     read_stamps(store, rows, bands, image, models[0].optional)
-    return image
+    return scaled(image, fed_bands(models[0], settings), scale or {})
 
 
 def scaled(

@@ -57,7 +57,7 @@ DECIDES = {
     "predict.precision": "predict calibrate",
     "predict.renormalise": "predict calibrate embed",
     "predict.turns": "predict calibrate",
-    "predict.zero_points": "predict calibrate",
+    "predict.zero_points": "predict calibrate embed",
     "predict.stand_in": "predict calibrate embed",
     "evaluate": "evaluate compare",
     "evaluate.z_edges": "evaluate compare embed",
