@@ -13,6 +13,10 @@ from hscz.tables.units import known_unit
 FAINTEST_MAG, HIGHEST_Z = 40.0, 20.0
 """No magnitude and no redshift of a galaxy is above these."""
 
+FAINTEST_BY_CHANCE_MAG, CHANCE = 60.0, 1e-4
+"""A flux that noise leaves just above zero has a magnitude above `FAINTEST_MAG`, but not above
+this, one of its own, and is rarer than this share; marks of missing values are all the same."""
+
 TYPICAL_MAG = 5.0
 """The median magnitude of a survey is above this; that of fluxes in mJy or cgs units is not."""
 
@@ -98,14 +102,19 @@ def _check_magnitudes(about: str, mag: np.ndarray, descriptor: CatalogueDescript
                 f"reads like magnitudes; drop 'mag' from [units] of {descriptor.name!r}, or name "
                 "the column of fluxes"
             )
-        distinct = len(np.unique(known[known > FAINTEST_MAG][:1000]))
-        if not TYPICAL_MAG < middle < FAINTEST_MAG or distinct > LEAST_ROWS:
+        distinct = len(np.unique(known[known > FAINTEST_MAG]))
+        many = distinct > max(LEAST_ROWS, CHANCE * len(known))
+        if not TYPICAL_MAG < middle < FAINTEST_MAG or many:
             raise InputError(
                 f"{about} gives values from {low:.3g} to {high:.3g}, which are no AB magnitudes; "
                 f'write the right unit, such as mag = "uJy", under [units] of {descriptor.name!r}, '
                 "or name the column of magnitudes"
             )
-    _check_below(about, mag, FAINTEST_MAG, "magnitude", descriptor)
+    found, times = np.unique(mag[mag > FAINTEST_MAG], return_counts=True)
+    by_chance = found[(times == 1) & (found < FAINTEST_BY_CHANCE_MAG)]
+    _check_below(
+        about, np.where(np.isin(mag, by_chance), 0, mag), FAINTEST_MAG, "magnitude", descriptor
+    )
 
 
 def _check_degrees(

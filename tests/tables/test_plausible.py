@@ -94,6 +94,16 @@ def test_values_that_cannot_be_are_named_with_their_mend(
         plain(tmp_path, bad, units)
 
 
+def test_a_flux_that_is_almost_nothing_by_chance_passes(tmp_path: Path, good: pd.DataFrame) -> None:
+    faint = good.assign(g=good["g"].where(good.index != 3, 40.85))
+    assert plain(tmp_path, faint)["mag_g"][3] == 40.85
+    for others in ([3, 4], [3]):
+        value = 40.85 if len(others) > 1 else 99.0
+        marked = good.assign(g=good["g"].where(~good.index.isin(others), value))
+        with pytest.raises(InputError, match=f"has {value} in row 3 .* which is no magnitude"):
+            plain(tmp_path, marked)
+
+
 def test_values_that_may_be_pass(tmp_path: Path, good: pd.DataFrame) -> None:
     assert len(plain(tmp_path, good)) == 200
     fluxes = good.assign(g=10 ** (-0.4 * (good["g"] - 23.9)))
