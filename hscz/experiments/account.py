@@ -95,11 +95,16 @@ def format_comparison(
         parts.append(format_probes(probed))
     parts += _paper(table)
     if scores is not None and (table["test"] == "truth").any():
-        parts.append("\nChoice without labels, by sigma_MAD at 23<i<25")
+        parts.append(
+            "\nChoice without labels, by source galaxies made like the target's: sigma_MAD at "
+            "23<i<25\nas these promise it and as it is"
+        )
         for row in choices(table, scores).to_dict("records"):
             parts.append(
-                "{target} seed {seed}: chosen {chosen} {sigma_mad:.4f}, best {best} "
-                "{best_sigma_mad:.4f}, regret {regret:.4f}".format_map(row)
+                "{target} seed {seed}: chosen {chosen}, promised {promised:.4f}, "
+                "is {sigma_mad:.4f}; best {best} {best_sigma_mad:.4f}, regret {regret:.4f}".format_map(
+                    row
+                )
             )
     return "\n".join(parts) + "\n"
 

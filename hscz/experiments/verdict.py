@@ -153,14 +153,16 @@ def choices(table: pd.DataFrame, scores: pd.DataFrame) -> pd.DataFrame:
     table : pandas.DataFrame
         From `hscz.experiments.compare.compare`, with the test ``truth``.
     scores : pandas.DataFrame
-        One row per ``seed``, ``target`` and candidate ``recipe``; the bool ``chosen`` marks one
-        of each seed and target.
+        One row per ``seed``, ``target`` and candidate ``recipe``, from
+        `hscz.experiments.gather.label_free`; the bool ``chosen`` marks one of each seed and
+        target, and ``sigma_mad`` is what it promises.
 
     Returns
     -------
     pandas.DataFrame
-        By ``seed`` and ``target``: ``chosen``, its ``sigma_mad`` at 23 <= i < 25, ``best`` of the
-        candidates, ``best_sigma_mad``, and ``regret``, the difference.
+        By ``seed`` and ``target``: ``chosen``, its ``sigma_mad`` at 23 <= i < 25 and what it had
+        ``promised``, ``best`` of the candidates, ``best_sigma_mad``, and ``regret``, the
+        difference.
 
     Raises
     ------
@@ -171,15 +173,16 @@ def choices(table: pd.DataFrame, scores: pd.DataFrame) -> pd.DataFrame:
     --------
     >>> rows = pd.DataFrame({"recipe": ["v2", "adabn"], "sigma_mad": [0.05, 0.06]})
     >>> rows = rows.assign(seed=1, target="DEEP2", field="DEEP2", test="truth", by="mag_i")
-    >>> scores = rows[["seed", "target", "recipe"]].assign(chosen=[False, True])
-    >>> choices(rows.assign(low=23.0, high=25.0), scores)[["chosen", "best", "regret"]]
-      chosen best  regret
-    0  adabn   v2    0.01
+    >>> scores = rows[["seed", "target", "recipe"]].assign(chosen=[False, True], sigma_mad=0.05)
+    >>> choices(rows.assign(low=23.0, high=25.0), scores)[["chosen", "promised", "best", "regret"]]
+      chosen  promised best  regret
+    0  adabn      0.05   v2    0.01
     """
     at = (table["test"] == "truth") & (table["low"] == 23) & (table["high"] == 25)
     judged = table.loc[at & (table["by"] == "mag_i") & (table["field"] == table["target"])]
     keys = ["seed", "target", "recipe"]
-    both = scores[[*keys, "chosen"]].merge(judged[[*keys, "sigma_mad"]], on=keys, how="left")
+    promised = scores.rename(columns={"sigma_mad": "promised"})[[*keys, "chosen", "promised"]]
+    both = promised.merge(judged[[*keys, "sigma_mad"]], on=keys, how="left")
     rows = []
     for (seed, target), candidates in both.groupby(["seed", "target"], sort=False):
         values = candidates.set_index("recipe")["sigma_mad"]
@@ -191,8 +194,18 @@ def choices(table: pd.DataFrame, scores: pd.DataFrame) -> pd.DataFrame:
             )
         row = {"seed": seed, "target": target, "chosen": chosen.iloc[0], "best": values.idxmin()}
         row |= {"sigma_mad": values[row["chosen"]], "best_sigma_mad": values.min()}
+        row["promised"] = candidates.set_index("recipe")["promised"][row["chosen"]]
         rows.append(row | {"regret": row["sigma_mad"] - row["best_sigma_mad"]})
-    order = ["seed", "target", "chosen", "sigma_mad", "best", "best_sigma_mad", "regret"]
+    order = [
+        "seed",
+        "target",
+        "chosen",
+        "promised",
+        "sigma_mad",
+        "best",
+        "best_sigma_mad",
+        "regret",
+    ]
     return pd.DataFrame(rows, columns=order)
 
 

@@ -214,11 +214,14 @@ def test_orderings_say_what_the_numbers_say(table: pd.DataFrame) -> None:
 
 def test_choice_is_held_against_the_best_by_truth(table: pd.DataFrame) -> None:
     rows = [(s, t, r, r == "v1") for s in (1, 2) for t in HARDNESS for r in ("v0", "v1", "v2")]
-    scores = pd.DataFrame(rows, columns=["seed", "target", "recipe", "chosen"])
+    scores = pd.DataFrame(rows, columns=["seed", "target", "recipe", "chosen"]).assign(
+        sigma_mad=0.1
+    )
     found = choices(table, scores)
     assert (found["best"] == "v2").all()
     assert (found["regret"] == found["sigma_mad"] - found["best_sigma_mad"]).all()
     assert (found["regret"] > 0).all()
+    assert (found["promised"] == 0.1).all()
     with pytest.raises(InputError, match="seed 1, DEEP2: 0 recipes chosen"):
         choices(table, scores.assign(chosen=False))
 
@@ -226,7 +229,9 @@ def test_choice_is_held_against_the_best_by_truth(table: pd.DataFrame) -> None:
 def test_text_shows_targets_recipes_pairs_orderings_and_choice(
     table: pd.DataFrame, gaps: pd.DataFrame, estimates: list[Estimates]
 ) -> None:
-    chosen = pd.DataFrame({"seed": [1], "target": "DEEP2", "recipe": "v2", "chosen": True})
+    chosen = pd.DataFrame(
+        {"seed": [1], "target": "DEEP2", "recipe": "v2", "chosen": True, "sigma_mad": 0.1}
+    )
     pairs = paired_gains(estimates, PAIRS, SETTINGS)
     lines = format_comparison(table, gaps, pairs, NO_EFFORT, NO_PROBES, chosen).splitlines()
     start = lines.index("DEEP2, against truth")
