@@ -100,12 +100,11 @@ def format_comparison(
             "23<i<25\nas these promise it and as it is"
         )
         for row in choices(table, scores).to_dict("records"):
-            parts.append(
-                "{target} seed {seed}: chosen {chosen}, promised {promised:.4f}, "
-                "is {sigma_mad:.4f}; best {best} {best_sigma_mad:.4f}, regret {regret:.4f}".format_map(
-                    row
-                )
+            line = (
+                "{target} seed {seed}: chosen {chosen}, promised {promised:.4f}, is {sigma_mad:.4f}"
             )
+            rest = "; best {best} {best_sigma_mad:.4f}, regret {regret:.4f}"
+            parts.append((line + rest).format_map(row))
     return "\n".join(parts) + "\n"
 
 
