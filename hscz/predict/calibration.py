@@ -36,7 +36,7 @@ def calibration_of(config: RunConfig, name: str) -> Calibration | None:
     StoreError
         If a model or a field store is absent, or they do not fit each other.
     InputError
-        If too few galaxies were held out.
+        If no galaxy with a label was held out.
     """
     if config.predict.calibrate == "none":
         return None

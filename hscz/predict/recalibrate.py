@@ -37,7 +37,7 @@ KNOTS: tuple[float, ...] = (
 PDFs with steps of noise."""
 
 LEAST_OBJECTS = 100
-"""Fewer held-out objects do not make a calibration."""
+"""Fewer held-out objects are filled up with such whose PITs are even: few change little."""
 
 OBJECTS_A_NODE, MOST_NODES = 400, 6
 """Objects for each magnitude at which a map stands, and how many of these there are at most."""
@@ -101,6 +101,8 @@ class Calibration:
         """
         shown = "" if len(self.fractions) > 1 else " made like those of the field"
         text = f"calibrated by {self.n:,} held-out source galaxies{shown}"
+        if self.n < LEAST_OBJECTS:
+            text += ", too few to change much"
         if not self.beyond:
             return text
         return (
@@ -158,7 +160,7 @@ def fit(
     Raises
     ------
     InputError
-        If there are too few objects, or a PDF is partly NaN or without probability.
+        If there is no object, or a PDF is partly NaN or without probability.
 
     Examples
     --------
@@ -182,18 +184,20 @@ def fit(
     half = halves(objects["object_id"], seed or 0)
     learnt = [np.full(len(half), True)] if seed is None else [half == 1, half == 0]
     n = [int(objects.loc[rows, "object_id"].nunique()) for rows in learnt]
-    if min(n) < LEAST_OBJECTS:
+    if not sum(n):
         raise InputError(
-            f"{min(n)} held-out source objects have a PDF and a redshift, {LEAST_OBJECTS} are "
-            "needed to calibrate; raise train.validation_fraction, or set predict.calibrate = "
-            '"none"'
+            "no held-out source object has a PDF and a redshift to calibrate by; raise "
+            'train.validation_fraction, or set predict.calibrate = "none"'
         )
     mag_i = objects["mag_i"].to_numpy(np.float64)
     count = int(np.clip(min(n) // OBJECTS_A_NODE, 1, MOST_NODES))
     nodes = np.unique(np.quantile(mag_i, (np.arange(count) + 0.5) / count))
     likelihood = label_likelihood(objects["z_label"], objects["sigma"], edge)
     likely, share = likelihood_by_pit(np.asarray(pdf)[use], edge, likelihood), _shares(mag_i, nodes)
-    maps = tuple(tuple(_map(likely[rows], one) for one in share[rows].T) for rows in learnt)
+    maps = tuple(
+        tuple(_map(likely[rows], one, _filling(known, rows)) for one in share[rows].T)
+        for rows, known in zip(learnt, n, strict=True)
+    )
     return Calibration(sum(n), tuple(nodes.tolist()), maps, seed or 0, beyond)
 
 
@@ -251,12 +255,17 @@ def likelihood_by_pit(pdf: ArrayLike, edges: ArrayLike, likelihood: ArrayLike) -
     return np.diff(found, axis=1) / np.diff(KNOTS)
 
 
-def _map(likely: FloatArray, weight: FloatArray) -> tuple[float, ...]:
+def _filling(n: int, rows: NDArray[np.bool_]) -> float:
+    """Return how many objects with even PITs to add to n, which stand in some rows."""
+    return _PRIOR + max(0, LEAST_OBJECTS - n) * float(rows.sum()) / max(n, 1)
+
+
+def _map(likely: FloatArray, weight: FloatArray, filling: float) -> tuple[float, ...]:
     """Return the map at the knots by expectation maximisation."""
     likely, weight, even = likely[weight > 0], weight[weight > 0], np.diff(KNOTS)
     probability = even
     for _ in range(_STEPS):
-        found = probability * ((weight / (likely @ probability)) @ likely) + _PRIOR * even
+        found = probability * ((weight / (likely @ probability)) @ likely) + filling * even
         probability = found / found.sum()
     return (0.0, *np.cumsum(probability)[:-1].tolist(), 1.0)
 

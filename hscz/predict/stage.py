@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -173,18 +173,18 @@ def _predict_field(config: RunConfig, name: str, progress: bool) -> Path:
 def predict_key(config: RunConfig, name: str) -> Key:
     """Return what a field's cube is made from."""
     inputs = {"train": trained(config.models), **labelled(config, [name])}
-    rules: dict[str, Any] = {"rules of the flags": RULES}
+    rules: dict[str, Any] = {}
     makers = {
         zero_points_key: corrects(config, name),
         calibration_key: config.predict.calibrate != "none",
     }
     for key in (make(config, name) for make, asked in makers.items() if asked):
         rules |= key.settings
-        inputs = {
-            **inputs,
-            **{kind: {**inputs.get(kind, {}), **some} for kind, some in key.inputs.items()},
-        }
-    return key_of(inputs, rules, predict=config.predict)
+        for kind, some in key.inputs.items():
+            inputs[kind] = {**inputs.get(kind, {}), **some}
+    whole = key_of(inputs, {"rules of the flags": RULES, **rules}, predict=config.predict)
+    # A cube without these was made without what they are of, which the settings say already.
+    return replace(whole, defaults={**whole.defaults, **rules})
 
 
 @dataclass(frozen=True)

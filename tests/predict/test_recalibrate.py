@@ -144,15 +144,25 @@ def test_pits_of_the_sample_itself_become_uniform() -> None:
     np.testing.assert_allclose(np.quantile(values, [0.1, 0.5, 0.9]), [0.1, 0.5, 0.9], atol=0.02)
 
 
-def test_too_few_or_broken_pdfs_are_refused() -> None:
+def test_few_galaxies_change_little() -> None:
+    density, objects = sample(0.6, 0.0, 1)
+    moved = {
+        n: np.abs(np.subtract(fit(density[:n], GRID.edges, objects[:n]).fractions[0][0], KNOTS))
+        for n in (10, 50, 1000)
+    }
+    # Galaxies shown again are no others.
+    four = fit(np.concatenate([density[:10]] * 4), GRID.edges, pd.concat([objects[:10]] * 4))
+    moved[40] = np.abs(np.subtract(four.fractions[0][0], KNOTS))
+    assert four.n == 10
+    assert moved[10].max() < 0.05 < moved[50].max() < moved[1000].max()
+    assert moved[40].max() < 0.05
+    assert "too few to change much" in four.in_words
+
+
+def test_no_or_broken_pdfs_are_refused() -> None:
     density, objects = sample(1.0, 0.0, 1)
-    density[50:] = np.nan
-    with pytest.raises(InputError, match=r"50 held-out source objects .* 100 are needed"):
-        fit(density, GRID.edges, objects)
-    # The same galaxies shown again are no others.
-    four = pd.concat([objects] * 4)
-    with pytest.raises(InputError, match=r"50 held-out source objects"):
-        fit(np.concatenate([density] * 4), GRID.edges, four)
+    with pytest.raises(InputError, match="no held-out source object has a PDF and a redshift"):
+        fit(np.full_like(density, np.nan), GRID.edges, objects)
     density[7, :5] = np.nan
     with pytest.raises(InputError, match="1 of 3000 PDFs are partly NaN"):
         fit(density, GRID.edges, objects)
