@@ -14,7 +14,7 @@ from hscz.experiments.recipes import BASELINE, with_role
 from hscz.learn.folder import ModelFolder
 from hscz.pdf import median
 from hscz.pdf.grid import bin_of
-from hscz.predict.standins import stand_ins
+from hscz.predict.standins import held_out, stand_ins
 
 SCORED_ON = 2048
 """Held-out galaxies, drawn at random, by which recipes are chosen without labels."""
@@ -89,11 +89,9 @@ def label_free(plan: Sequence[Experiment]) -> pd.DataFrame:
 def _promise(experiment: Experiment) -> dict[str, object]:
     """Return what stand-ins say of one recipe in its target; empty where there are too few."""
     config = experiment.config
-    if not config.train.validation_fraction:
+    if len(held_out(config, config.train.fields)) < SCORED_FROM:
         return {}
     found = stand_ins(config, experiment.target, SCORED_ON)
-    if found.objects["object_id"].nunique() < SCORED_FROM:
-        return {}
     z, edges = found.objects["z_label"].to_numpy(), found.edges
     inside = bin_of(z, edges) >= 0
     faint = inside & (found.objects["mag_i"].to_numpy() >= FAINT_MAG)

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -91,7 +90,7 @@ def stand_ins(config: RunConfig, name: str, most: int = STAND_INS) -> StandIns:
     ensemble = Ensemble.of(folders, config.predict, config.field_store(name), scale)
     models = ensemble.load()
     like = None if own else _Like.of(config, name, models[0], scale)
-    chosen = _held_out(config, folders, [name] if own else config.train.fields, most)
+    chosen = _drawn(config, [name] if own else config.train.fields, most)
     draws = 1 if own else int(np.clip(most // len(chosen), 1, MOST_DRAWS))
     found = [
         _of_field(config, some, models, ensemble.folders, like, draws)
@@ -104,13 +103,21 @@ def stand_ins(config: RunConfig, name: str, most: int = STAND_INS) -> StandIns:
     )
 
 
-def _held_out(
-    config: RunConfig, folders: Sequence[Path], fields: Sequence[str], most: int
-) -> pd.DataFrame:
-    """Return galaxies of source fields with a label that were held out of a network's training."""
-    rows = pd.concat([ModelFolder(folder).held_out() for folder in folders])
+def held_out(config: RunConfig, fields: Sequence[str]) -> pd.DataFrame:
+    """Return galaxies of source fields with a label that some network has not learnt from.
+
+    Columns are those of `hscz.learn.folder.ModelFolder.held_out`; there may be no row.
+    """
+    from hscz.learn.train import usable_models
+
+    rows = pd.concat([ModelFolder(folder).held_out() for folder in usable_models(config)])
     rows = rows.drop_duplicates(["field", "row"])
-    rows = rows[rows["field"].isin(fields)].reset_index(drop=True)
+    return rows[rows["field"].isin(fields)].reset_index(drop=True)
+
+
+def _drawn(config: RunConfig, fields: Sequence[str], most: int) -> pd.DataFrame:
+    """Return held-out galaxies, drawn at random where there are more than wanted."""
+    rows = held_out(config, fields)
     if rows.empty:
         raise InputError(
             f"{', '.join(fields)}: no galaxy with a label was held out of the training, and "

@@ -43,6 +43,7 @@ def test_the_recipe_whose_stand_ins_fare_best_is_chosen(
         return StandIns(density.astype(np.float32), edges, pd.DataFrame(objects))
 
     monkeypatch.setattr(gather, "stand_ins", made)
+    monkeypatch.setattr(gather, "SCORED_FROM", 1)
     plan = [as_candidate(one, name) for name in ("v0", "v2", "recommended")]
     found = label_free(plan).set_index("recipe")
     assert found["chosen"].to_dict() == {"v0": False, "v2": True, "recommended": False}
@@ -56,14 +57,15 @@ def test_what_a_recipe_promises_comes_of_its_own_held_out_galaxies(
     found = label_free([as_candidate(one, "v0"), as_candidate(one, "knn")])
     assert found["recipe"].tolist() == ["v0"]
     assert np.isfinite(found[["log_loss", "eta"]].to_numpy()).all()
-    held_out = ModelFolder(one.config.models[0]).held_out()
-    assert found["n"][0] % len(held_out) == 0
+    assert found["n"][0] % len(ModelFolder(one.config.models[0]).held_out()) == 0
 
 
 def test_few_held_out_galaxies_promise_nothing(one: Experiment) -> None:
     assert not len(label_free([as_candidate(one, "v0")]))
 
 
-def test_a_copy_without_held_out_galaxies_is_left_out(copy: Path) -> None:
-    config = load(copy, ["train.validation_fraction=0.0"])
+def test_without_any_held_out_galaxy_nothing_is_promised(copy: Path) -> None:
+    config = load(copy)
+    split = config.models[0] / "split.parquet"
+    pd.read_parquet(split).assign(part="training").to_parquet(split)
     assert not len(label_free([as_candidate(planned(config)[0], "v0")]))
