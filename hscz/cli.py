@@ -187,6 +187,7 @@ VERBS = {
         "field stores to models", (*_FIELDS, _switch("--resume", "go on with a killed run"))
     ),
     "predict": Verb("field stores and models to PDF cubes", _FIELDS),
+    "nz": Verb("n(z) of fields and of samples of them, inferred from PDF cubes", _FIELDS),
     "export": Verb(
         "PDF cubes to catalogues: FITS, Parquet, VOTable, HATS, qp",
         (*_FIELDS, _switch("--overwrite", "replace files the run did not write")),

@@ -16,6 +16,7 @@ from hscz.config.values import (
     Edges,
     Flag,
     Natural,
+    NoOrEdges,
     Number,
     Positive,
     Whole,
@@ -67,6 +68,40 @@ class PredictConfig:
 
 
 @section
+class NzConfig:
+    """Section [nz]: n(z) of fields and of samples of their galaxies."""
+
+    prior: Literal["inferred", "network"] = "inferred"
+    """What n(z | i) the PDFs are summed under: inferred, the field's own as far as its PDFs ask for
+    another than that of train.fields and its zero points are sound; or network, that which the
+    networks have learnt, so that n(z) is the plain sum of the PDFs."""
+    select: str = ""
+    """Which galaxies, an expression over the columns of the catalogue; empty takes all in the range
+    of magnitudes that the networks have learnt from."""
+    mag_edges: NoOrEdges = (18.0, 22.5, 24.0, 25.0)
+    """Edges of samples in i magnitude; empty makes none."""
+    z_edges: NoOrEdges = ()
+    """Edges of tomographic samples in redshift; empty makes none."""
+    assign: Literal["median", "probability"] = "median"
+    """What puts a galaxy into a tomographic sample: the median in the catalogue, or probability,
+    which counts it in each by the probability that it is there."""
+    z_width: Positive = 0.05
+    """Width of the bins of n(z)."""
+    draws: Count = 200
+    """Draws of n(z) to take along."""
+    formats: Annotated[
+        tuple[Literal["fits", "parquet", "text", "qp"], ...], AfterValidator(once_each)
+    ] = (*("fits", "parquet"),)
+    """fits (n(z), covariances and draws), parquet (n(z) and its errors), text (a file of z and n(z)
+    for each sample, and its covariance), and qp (n(z) and draws as ensembles for qp and RAIL)."""
+    cell_arcmin: Positive = 5.0
+    """Side of the cells of the sky whose scatter is part of the errors; smaller in a field that
+    would have fewer than 8."""
+    seed: Natural = 1
+    """Seed of the draws."""
+
+
+@section
 class ExportConfig:
     """Section [export]: PDF cubes to catalogues."""
 
@@ -74,6 +109,8 @@ class ExportConfig:
     """Of fits, parquet, votable, hats and qp, and of what other packages add."""
     include_pdf: Flag = False
     """Add the PDFs as a vector column; qp files have them always."""
+    inferred: Flag = False
+    """Add the estimates under the inferred n(z), NAME_inferred_z_median and so on; see [nz]."""
     algorithm: Prefix = "cnn"
     """Prefix of the redshift columns."""
     columns: tuple[str, ...] = ()

@@ -19,6 +19,7 @@ from hscz.config.results import (
     EvaluateConfig,
     ExportConfig,
     FiguresConfig,
+    NzConfig,
     PlanConfig,
     PredictConfig,
 )
@@ -48,6 +49,7 @@ class RunConfig:
     train: TrainConfig = field(default_factory=TrainConfig)
     adapt: AdaptConfig = field(default_factory=AdaptConfig)
     predict: PredictConfig = field(default_factory=PredictConfig)
+    nz: NzConfig = field(default_factory=NzConfig)
     export: ExportConfig = field(default_factory=ExportConfig)
     evaluate: EvaluateConfig = field(default_factory=EvaluateConfig)
     embed: EmbedConfig = field(default_factory=EmbedConfig)
@@ -163,9 +165,18 @@ class RunConfig:
         """Path of what a field's PDFs are calibrated by."""
         return self.root / "pdfs" / self._cubes / "calibration" / f"{name}.json"
 
+    def stand_ins(self, name: str) -> Path:
+        """Path of the galaxies that stand in for those of a field."""
+        return self.root / "pdfs" / self._cubes / "calibration" / f"{name}.npz"
+
     def results(self, name: str) -> Path:
         """Stem of a field's catalogue, metrics and pictures."""
         return self.root / "catalogues" / self._cubes / name
+
+    def prior_ratio(self, name: str) -> Path:
+        """Path of the ratio of a field's n(z) to that which its PDFs carry."""
+        stem = self.results(name)
+        return stem.with_name(f"{stem.name}.ratio.json")
 
     @property
     def _cubes(self) -> str:

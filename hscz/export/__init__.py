@@ -18,6 +18,7 @@ from hscz.export.catalogue import Catalogue
 from hscz.export.columns import ESTIMATES
 from hscz.export.formats import Format, path_of
 from hscz.files.atomic import aside, writing
+from hscz.pdf.prior import PriorRatio
 from hscz.seams import EXPORT_FORMATS
 from hscz.stores import open_cube
 
@@ -34,6 +35,7 @@ def export(
     select: str = "",
     overwrite: bool = False,
     block: int = 32_768,
+    ratio: PriorRatio | None = None,
 ) -> list[Path]:
     """Write the catalogue of a PDF cube, without ever holding more than a block of it.
 
@@ -62,6 +64,8 @@ def export(
         Whether to replace files that exist.
     block : int
         Objects held in memory at once.
+    ratio : PriorRatio, optional
+        Adds estimates under the inferred n(z), as ``cnn_inferred_z_median``; see `hscz.nz`.
 
     Returns
     -------
@@ -82,7 +86,7 @@ def export(
     _refuse_existing([] if overwrite else paths)
     cube = cube if isinstance(cube, xr.Dataset) else open_cube(cube, lazy=False)
     name = Path(out_stem).name
-    catalogue = Catalogue.of(cube, algorithm, include_pdf, columns, select, block, name)
+    catalogue = Catalogue.of(cube, algorithm, include_pdf, columns, select, block, name, ratio)
     variables = {column.variable for column in catalogue.columns}
     variables |= {name for one in known for name in one.variables}
     with ExitStack() as stack:

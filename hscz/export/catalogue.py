@@ -13,7 +13,8 @@ from numpy.typing import NDArray
 
 from hscz import __version__, pdf
 from hscz.errors import ConfigError, InputError, StoreError, about
-from hscz.export.columns import QUANTILES, Block, Column, choose, known_columns, plain
+from hscz.export.columns import INFERRED, QUANTILES, Block, Column, choose, known_columns, plain
+from hscz.pdf.prior import PriorRatio
 from hscz.schema import PDF_CUBE, validate
 from hscz.tables.select import find_name, names_in, select
 
@@ -37,6 +38,8 @@ class Catalogue:
         What the catalogue is called inside formats that name it.
     n_rows : int
         Rows that the rule keeps.
+    ratio : PriorRatio, optional
+        What estimates under the inferred n(z) are made by; without one there are none.
     """
 
     cube: xr.Dataset
@@ -46,6 +49,7 @@ class Catalogue:
     known: Sequence[Column]
     name: str = ""
     n_rows: int = 0
+    ratio: PriorRatio | None = None
 
     @classmethod
     def of(
@@ -57,6 +61,7 @@ class Catalogue:
         rule: str,
         block: int,
         name: str = "",
+        ratio: PriorRatio | None = None,
     ) -> Catalogue:
         """Lay out the catalogue of a cube and count its rows.
 
@@ -77,10 +82,10 @@ class Catalogue:
                 f"export.algorithm is {algorithm!r}, with which columns begin; use letters, digits "
                 "and _, a letter first"
             )
-        known = known_columns(cube, algorithm, block)
+        known = known_columns(cube, algorithm, block, ratio is not None)
         chosen = choose(known, columns, include_pdf)
         points = [column for column in known if not column.shape]
-        return cls(cube, chosen, rule, block, points, name)._counted()
+        return cls(cube, chosen, rule, block, points, name, ratio=ratio)._counted()
 
     @property
     def edges(self) -> NDArray[np.float64]:
@@ -134,18 +139,23 @@ class Catalogue:
             return select(pd.DataFrame(table), self.rule, allow_empty=True).to_numpy()
 
     def _read(self, variables: set[str]) -> Iterator[Block]:
-        """Yield rows of variables of the cube, and of quantiles it does not hold."""
-        computed = sorted(variables & set(QUANTILES))
-        stored = (variables - set(computed)) | ({"pdf"} if computed else set())
+        """Yield rows of variables of the cube, and of those that it does not hold."""
+        computed = variables & {*QUANTILES, *INFERRED}
+        stored = (variables - computed) | ({"pdf", "mag_i"} if computed else set())
         dataset = self.cube.reset_coords()[sorted(stored)]
         for start in range(0, self.cube.sizes["object"], self.block):
             yield self._loaded(dataset.isel(object=slice(start, start + self.block)), computed)
 
-    def _loaded(self, piece: xr.Dataset, computed: Sequence[str]) -> Block:
+    def _loaded(self, piece: xr.Dataset, computed: set[str]) -> Block:
         piece = piece.load()
         values = {str(name): plain(piece[name]) for name in piece.data_vars}
-        if computed:
-            wanted = [QUANTILES[name] for name in computed]
+        quantiles, inferred = sorted(computed & set(QUANTILES)), computed & set(INFERRED)
+        if quantiles:
+            wanted = [QUANTILES[name] for name in quantiles]
             found = pdf.quantile(values["pdf"], self.edges, wanted)
-            values |= dict(zip(computed, found, strict=True))
+            values |= dict(zip(quantiles, found, strict=True))
+        if inferred and self.ratio is not None:
+            changed = self.ratio.apply(values["pdf"], self.edges, values["mag_i"])
+            points = {"pdf": changed, **pdf.summarise(changed, self.edges)}
+            values |= {name: points[INFERRED[name]] for name in inferred}
         return values

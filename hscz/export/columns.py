@@ -8,7 +8,7 @@ the paper's PDFw, ``cnn_pdfw``.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -38,6 +38,12 @@ ESTIMATES: Mapping[str, str] = {
 QUANTILES: Mapping[str, float] = {"z_err95_low": 0.025, "z_err95_high": 0.975}
 """The same that the cube does not hold: probabilities of the quantiles to compute."""
 
+INFERRED: Mapping[str, str] = {
+    f"inferred_{name}": name
+    for name in ("z_median", "z_mean", "z_mode", "z_q16", "z_q84", "pdf_width", "pdf")
+}
+"""Variables under the inferred n(z), and those of the cube that are the same without it."""
+
 FITS_LETTER: Mapping[str, str] = {
     "f4": "E",
     "f8": "D",
@@ -51,13 +57,17 @@ FITS_LETTER: Mapping[str, str] = {
 
 _AS_THEY_ARE = ("object_id", "ra", "dec", "field", "mag_i", "snr_i", "ebv", "flags")
 
-_ABOUT: Mapping[str, Variable] = {
+_ABOUT: dict[str, Variable] = {
     **LABEL_COLUMNS,
     **PDF_CUBE,
     "z_err95_low": Variable((), "f", "2.5 % quantile of the PDF", "", "src.redshift.phot;stat.min"),
     "z_err95_high": Variable(
         (), "f", "97.5 % quantile of the PDF", "", "src.redshift.phot;stat.max"
     ),
+}
+_ABOUT = _ABOUT | {
+    new: replace(_ABOUT[name], long_name=f"{_ABOUT[name].long_name}, under the inferred n(z)")
+    for new, name in INFERRED.items()
 }
 
 
@@ -96,15 +106,27 @@ class Column:
         return block[self.variable].astype(self.dtype, copy=False)
 
 
-def known_columns(cube: xr.Dataset, algorithm: str, block: int) -> list[Column]:
-    """Return every column the catalogue of a cube may have, the PDF last."""
+def known_columns(
+    cube: xr.Dataset, algorithm: str, block: int, inferred: bool = False
+) -> list[Column]:
+    """Return every column the catalogue of a cube may have, PDFs last."""
     labels = [name for name in LABEL_COLUMNS if name in cube.variables]
     names = {name: name for name in _AS_THEY_ARE}
     names |= {name: f"{algorithm}_{new}" for name, new in ESTIMATES.items()}
     names |= {name: f"{algorithm}_{name}" for name in QUANTILES}
+    if inferred:
+        names |= {
+            new: f"{algorithm}_inferred_{ESTIMATES[name]}"
+            for new, name in INFERRED.items()
+            if name in ESTIMATES
+        }
     names |= {name: name for name in labels}
     columns = [Column(new, name, _storable(cube, name, block)) for name, new in names.items()]
-    return [*columns, Column(f"{algorithm}_pdf", "pdf", np.dtype("f4"), (cube.sizes["z"],))]
+    pdfs = {"pdf": f"{algorithm}_pdf"}
+    if inferred:
+        pdfs["inferred_pdf"] = f"{algorithm}_inferred_pdf"
+    size = (cube.sizes["z"],)
+    return [*columns, *(Column(new, name, np.dtype("f4"), size) for name, new in pdfs.items())]
 
 
 def choose(known: Sequence[Column], names: Sequence[str], include_pdf: bool) -> list[Column]:
@@ -115,7 +137,6 @@ def choose(known: Sequence[Column], names: Sequence[str], include_pdf: bool) -> 
     ConfigError
         If there is no such column, or one is named twice.
     """
-    *points, pdf = known
     by_name = {column.name: column for column in known}
     for name in names:
         if name not in by_name:
@@ -124,8 +145,9 @@ def choose(known: Sequence[Column], names: Sequence[str], include_pdf: bool) -> 
             )
     if len(set(names)) < len(names):
         raise ConfigError(f"export columns are {list(names)}; name each once")
-    chosen = [by_name[name] for name in names] or points
-    return [*chosen, pdf] if include_pdf and pdf not in chosen else chosen
+    chosen = [by_name[name] for name in names] or [c for c in known if not c.shape]
+    pdfs = [column for column in known if column.shape and column not in chosen]
+    return [*chosen, *pdfs] if include_pdf else chosen
 
 
 def plain(values: xr.DataArray) -> NDArray[Any]:
@@ -139,7 +161,7 @@ def plain(values: xr.DataArray) -> NDArray[Any]:
 
 def _storable(cube: xr.Dataset, name: str, block: int) -> np.dtype[Any]:
     """Return a type that every format has and that holds the values of a variable."""
-    if name in QUANTILES:
+    if name in QUANTILES or name in INFERRED:
         return np.dtype("f4")
     values = cube[name]
     if values.dtype.kind not in "biuf":

@@ -11,12 +11,13 @@ from typing import Any
 
 from hscz.config import RunConfig
 from hscz.config.decisive import key_of
-from hscz.errors import InputError
+from hscz.errors import InputError, StoreError
 from hscz.export import export
 from hscz.export.formats import path_of
 from hscz.files.atomic import read_json, write_json
 from hscz.files.fresh import InputFile, Key, mark_made, why_stale
 from hscz.files.lock import at_work
+from hscz.pdf.prior import PriorRatio
 from hscz.stores import identity, open_cube
 
 
@@ -70,6 +71,7 @@ def _export_field(config: RunConfig, name: str, overwrite: bool) -> list[Path]:
             columns=settings.columns,
             select=settings.select,
             overwrite=True,
+            ratio=_ratio(config, name) if settings.inferred else None,
         )
     except BaseException:
         there = {path.name: _record(path) for path in paths if path.exists()}
@@ -90,7 +92,21 @@ def why_unexported(config: RunConfig, name: str) -> str:
 
 def export_key(config: RunConfig, name: str) -> Key:
     """Return what the catalogues of a field are made from."""
-    return key_of({"predict": {name: identity(config.cube(name))}}, export=config.export)
+    inputs: dict[str, dict[str, Any]] = {"predict": {name: identity(config.cube(name))}}
+    if config.export.inferred:
+        inputs["nz"] = {name: read_json(config.prior_ratio(name)).get("ratio")}
+    return key_of(inputs, export=config.export)
+
+
+def _ratio(config: RunConfig, name: str) -> PriorRatio:
+    path = config.prior_ratio(name)
+    note = read_json(path)
+    if "ratio" not in note:
+        raise StoreError(
+            f"{path}: is not there, and export.inferred wants it; run 'hscz nz', or set "
+            "export.inferred = false"
+        )
+    return PriorRatio.noted(note["ratio"])
 
 
 def _note(config: RunConfig, name: str) -> Path:

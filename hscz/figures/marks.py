@@ -84,6 +84,18 @@ def filled(
     return _both(bars, mpl, bokeh)
 
 
+def band(x: ArrayLike, low: ArrayLike, high: ArrayLike, colour: str) -> Any:
+    """Return what lies between two lines, shaded."""
+    import holoviews as hv
+
+    area = hv.Area((x, low, high), vdims=["low", "high"])
+    return _both(
+        area,
+        {"facecolor": colour, "alpha": 0.3, "linewidth": 0},
+        {"fill_color": colour, "fill_alpha": 0.3, "line_alpha": 0},
+    )
+
+
 def points(
     x: ArrayLike,
     y: ArrayLike,

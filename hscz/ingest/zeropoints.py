@@ -51,6 +51,9 @@ PARTS = 10
 FLAGGED_SIGMA = 3.0
 """Offsets above so many errors are pointed out."""
 
+LARGEST_ERROR_MAG = 0.05
+"""Error of an offset above which it is as good as unknown."""
+
 RULES = 3
 """Count up when the estimate changes: what was made with it is then made again."""
 
@@ -234,6 +237,25 @@ def zero_point_scale(config: RunConfig, name: str) -> dict[str, float]:
 def corrects(config: RunConfig, name: str) -> bool:
     """Return whether the settings ask for measured zero points, and the field is no source."""
     return config.predict.zero_points == "measured" and is_target(config, name)
+
+
+def why_unsound(config: RunConfig, name: str) -> str:
+    """Return why the zero points of a field are not to be relied on; empty where they are."""
+    if not is_target(config, name):
+        return ""
+    table = measured_zero_points(config, name)
+    offset, error = table["offset_mag"], table["error_mag"]
+    unknown = table["band"].isin(config.train.bands) & ~(error < LARGEST_ERROR_MAG)
+    if unknown.any():
+        bands = ", ".join(table.loc[unknown, "band"])
+        return f"its zero points are not known in {bands}: too few bright galaxies of known E(B-V)"
+    off = offset.abs() > FLAGGED_SIGMA * error
+    if off.any() and not corrects(config, name):
+        bands = ", ".join(
+            f"{b} ({o:+.3f} mag)" for b, o in zip(table["band"][off], offset[off], strict=True)
+        )
+        return f'its zero points are off in {bands}; set predict.zero_points = "measured"'
+    return ""
 
 
 def report_lines(config: RunConfig, name: str) -> list[str]:

@@ -166,7 +166,8 @@ class ModelFolder:
         """
         columns = ["field", "row", "object_id", "mag_i", "z_label", "sigma"]
         split = self.read_split([*columns, "used", "part"])
-        return split[(split["part"] == "validation") & split["used"]].reset_index(drop=True)
+        kept = (split["part"] == "validation") & split["used"]
+        return split.loc[kept, columns].reset_index(drop=True)
 
     def mag_i_range(self) -> tuple[float, float]:
         """Return the brightest and the faintest i magnitude learnt from."""

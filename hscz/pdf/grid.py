@@ -36,6 +36,21 @@ def bin_centres(edges: ArrayLike) -> NDArray[np.float64]:
     return 0.5 * (edge[:-1] + edge[1:])
 
 
+def node_shares(values: ArrayLike, nodes: ArrayLike) -> NDArray[np.float64]:
+    """Return the share of each node in each value, straight between two nodes, shape (n, nodes).
+
+    Beyond the outermost nodes these count alone; NaN counts as the last.
+
+    Examples
+    --------
+    >>> node_shares([22.5, 30.0, np.nan], [22.0, 24.0]).tolist()
+    [[0.75, 0.25], [0.0, 1.0], [0.0, 1.0]]
+    """
+    node = np.asarray(nodes, np.float64)
+    value = np.nan_to_num(np.asarray(values, np.float64), nan=node[-1])
+    return np.stack([np.interp(value, node, unit) for unit in np.eye(len(node))], axis=1)
+
+
 @dataclass(frozen=True, eq=False)
 class RedshiftGrid:
     """Contiguous redshift bins.

@@ -5,12 +5,12 @@ from __future__ import annotations
 from dataclasses import asdict
 
 from hscz.config import RunConfig
-from hscz.files.atomic import read_json
+from hscz.files.atomic import read_json, write_atomic
 from hscz.files.fresh import Key, mark_made, why_stale
 from hscz.ingest.zeropoints import is_target, zero_points_key
 from hscz.predict.keys import labelled, trained
 from hscz.predict.recalibrate import Calibration, fit
-from hscz.predict.standins import stand_ins
+from hscz.predict.standins import StandIns, stand_ins
 
 RULES = 2
 """Count up when the same galaxies come to give another calibration."""
@@ -43,11 +43,32 @@ def calibration_of(config: RunConfig, name: str) -> Calibration | None:
     path, key = config.calibration(name), calibration_key(config, name)
     if why_stale(path, key):
         key = key.begun()
-        learnt = stand_ins(config, name)
+        learnt = standing_in(config, name)
         seed = config.train.seed if name in config.train.fields else None
         found = fit(learnt.pdf, learnt.edges, learnt.objects, seed, learnt.beyond)
         mark_made(path, key, calibration=asdict(found))
     return Calibration.noted(read_json(path)["calibration"])
+
+
+def standing_in(config: RunConfig, name: str) -> StandIns:
+    """Return the galaxies that stand in for those of a field, predicting them where need be.
+
+    They stand in ``calibration/NAME.npz`` beside the PDF cubes, their PDFs not calibrated.
+
+    Raises
+    ------
+    StoreError, InputError
+        See `calibration_of`.
+    """
+    path, key = config.stand_ins(name), calibration_key(config, name)
+    note = path.with_suffix(".npz.json")
+    if why_stale(note, key, path.exists()):
+        key = key.begun()
+        found = stand_ins(config, name)
+        write_atomic(path, found.save)
+        mark_made(note, key)
+        return found
+    return StandIns.load(path)
 
 
 def calibration_key(config: RunConfig, name: str) -> Key:

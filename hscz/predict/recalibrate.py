@@ -24,7 +24,7 @@ from hscz.errors import InputError
 from hscz.learn.sample import uniform
 from hscz.learn.targets import soft_target
 from hscz.pdf import cdf, has_pdf
-from hscz.pdf.grid import RedshiftGrid, bin_of
+from hscz.pdf.grid import RedshiftGrid, bin_of, node_shares
 
 FloatArray = NDArray[np.float64]
 
@@ -124,7 +124,7 @@ class Calibration:
         object_id : array_like of int, shape (n,)
         """
         cumulative, own = cdf(pdf, edges), halves(object_id, self.seed) % len(self.fractions)
-        share = _shares(mag_i, self.mag_i)
+        share = node_shares(mag_i, self.mag_i)
         mapped = np.where(np.isnan(cumulative), np.nan, 0.0)
         for number, maps in enumerate(self.fractions):
             for node, fraction in enumerate(maps):
@@ -193,7 +193,10 @@ def fit(
     count = int(np.clip(min(n) // OBJECTS_A_NODE, 1, MOST_NODES))
     nodes = np.unique(np.quantile(mag_i, (np.arange(count) + 0.5) / count))
     likelihood = label_likelihood(objects["z_label"], objects["sigma"], edge)
-    likely, share = likelihood_by_pit(np.asarray(pdf)[use], edge, likelihood), _shares(mag_i, nodes)
+    likely, share = (
+        likelihood_by_pit(np.asarray(pdf)[use], edge, likelihood),
+        node_shares(mag_i, nodes),
+    )
     maps = tuple(
         tuple(_map(likely[rows], one, _filling(known, rows)) for one in share[rows].T)
         for rows, known in zip(learnt, n, strict=True)
@@ -268,10 +271,3 @@ def _map(likely: FloatArray, weight: FloatArray, filling: float) -> tuple[float,
         found = probability * ((weight / (likely @ probability)) @ likely) + filling * even
         probability = found / found.sum()
     return (0.0, *np.cumsum(probability)[:-1].tolist(), 1.0)
-
-
-def _shares(mag_i: ArrayLike, nodes: ArrayLike) -> FloatArray:
-    """Return the share of each node's map in that of each object, straight between two nodes."""
-    node = np.asarray(nodes, np.float64)
-    mag = np.nan_to_num(np.asarray(mag_i, np.float64), nan=node[-1])
-    return np.stack([np.interp(mag, node, unit) for unit in np.eye(len(node))], axis=1)

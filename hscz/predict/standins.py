@@ -8,7 +8,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
@@ -60,6 +61,24 @@ class StandIns:
     edges: NDArray[np.float64]
     objects: pd.DataFrame
     beyond: tuple[str, ...] = ()
+
+    def save(self, path: Path) -> None:
+        """Write them to a file ``.npz``."""
+        arrays: dict[str, NDArray[Any]] = {
+            str(name): column.to_numpy() for name, column in self.objects.items()
+        }
+        arrays["field"] = arrays["field"].astype(str)
+        arrays |= {"pdf": self.pdf, "edges": self.edges, "beyond": np.array(self.beyond, str)}
+        with path.open("wb") as file:
+            np.savez(file, **arrays)  # type: ignore[arg-type]
+
+    @classmethod
+    def load(cls, path: Path) -> StandIns:
+        """Read them from a file that `save` has written."""
+        with np.load(path, allow_pickle=False) as file:
+            arrays = dict(file)
+        pdf, edges, beyond = (arrays.pop(name) for name in ("pdf", "edges", "beyond"))
+        return cls(pdf, edges, pd.DataFrame(arrays), tuple(beyond.tolist()))
 
 
 def stand_ins(config: RunConfig, name: str, most: int = STAND_INS) -> StandIns:

@@ -42,7 +42,9 @@ def stages(config: RunConfig, progress: bool = True, overwrite: bool = False) ->
     for name in config.evaluate_fields:
         yield _evaluate(config, name, tuple(filter(None, [cubes.get(name)])))
     for name in config.predict_fields:
-        yield _export(config, name, overwrite, (cubes[name],))
+        nz = _nz(config, name, (cubes[name],))
+        yield nz
+        yield _export(config, name, overwrite, (cubes[name], nz))
 
 
 def _experiment_stages(config: RunConfig, progress: bool, overwrite: bool) -> Iterator[Stage]:
@@ -63,7 +65,9 @@ def _experiment_stages(config: RunConfig, progress: bool, overwrite: bool) -> It
     for plan, cube in zip(plans, cubes, strict=True):
         for one in plan:
             if one.recipe == config.experiments.publish:
-                yield _export(one.config, one.target, overwrite, (cube,))
+                nz = _nz(one.config, one.target, (cube,))
+                yield nz
+                yield _export(one.config, one.target, overwrite, (cube, nz))
 
 
 def fields_of(plan: Sequence[Experiment]) -> list[str]:
@@ -118,9 +122,10 @@ def _compare(config: RunConfig, plan: list[Experiment], after: tuple[Stage, ...]
     from hscz.report.comparison import compare_experiments, comparison_key
 
     output = config.root / "comparisons" / config.name / "comparison.parquet"
-    return _evaluation(
+    return _written(
+        "evaluate",
         None,
-        output,
+        [output],
         after,
         output.with_suffix(".json"),
         partial(comparison_key, plan, config.evaluate),
@@ -128,15 +133,17 @@ def _compare(config: RunConfig, plan: list[Experiment], after: tuple[Stage, ...]
     )
 
 
-def _evaluation(
+def _written(
+    verb: str,
     name: str | None,
-    output: Path,
+    outputs: Sequence[Path],
     after: tuple[Stage, ...],
     note: Path,
     key: Callable[[], Key],
     write: Callable[[], str],
 ) -> Stage:
-    """Return a stage that writes tables, and its report into `note`."""
+    """Return a stage that writes files, and its report into `note`."""
+    output = outputs[0]
 
     def make(resume: bool, force: bool) -> str:
         with at_work(output):
@@ -147,12 +154,12 @@ def _evaluation(
         return report
 
     def why() -> str:
-        return why_stale(note, key(), output.exists())
+        return why_stale(note, key(), all(path.exists() for path in outputs))
 
     def report() -> str | None:
         return read_json(note).get("report")
 
-    return Stage("evaluate", name, output, after, why, make, report)
+    return Stage(verb, name, output, after, why, make, report)
 
 
 def embed_stages(config: RunConfig) -> Iterator[Stage]:
@@ -171,7 +178,7 @@ def _embed(config: RunConfig, target: str, plan: list[Experiment]) -> Stage:
     output = planes_file(config, target)
     asked = plan, config.embed, config.evaluate
     key, write = partial(look_key, *asked), partial(look, *asked)
-    return _evaluation(target, output, (), output.with_suffix(".json"), key, write)
+    return _written("evaluate", target, [output], (), output.with_suffix(".json"), key, write)
 
 
 def figures_stage(config: RunConfig, names: Sequence[str] = (), progress: bool = True) -> Stage:
@@ -260,7 +267,16 @@ def _evaluate(config: RunConfig, name: str, after: tuple[Stage, ...]) -> Stage:
     output = stem.with_name(f"{stem.name}_metrics.parquet")
     note = stem.with_name(f"{stem.name}.evaluate.json")
     key, write = partial(evaluation_key, config, name), partial(evaluate_field, config, name)
-    return _evaluation(name, output, after, note, key, write)
+    return _written("evaluate", name, [output], after, note, key, write)
+
+
+def _nz(config: RunConfig, name: str, after: tuple[Stage, ...]) -> Stage:
+    from hscz.report.nz import nz_key, nz_paths, write_nz
+
+    paths = nz_paths(config, name)
+    note = config.results(name).with_name(f"{config.results(name).name}.nz.json")
+    key, write = partial(nz_key, config, name), partial(write_nz, config, name)
+    return _written("nz", name, paths, after, note, key, write)
 
 
 def _export(config: RunConfig, name: str, overwrite: bool, after: tuple[Stage, ...]) -> Stage:

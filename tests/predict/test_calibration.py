@@ -43,7 +43,7 @@ def test_a_calibration_sees_held_out_source_labels_alone(calibrated: RunConfig) 
     np.testing.assert_array_equal(np.isnan(first["pdf"]), np.isnan(plain))
 
     poison_labels(config.field_store("DEEP2"))
-    config.calibration("DEEP2").unlink()
+    forget(config, "DEEP2")
     predict_field(config, "DEEP2", progress=False)
     poisoned = open_cube(config.cube("DEEP2"), lazy=False)
     # The same network rounds its PDFs differently where its input lies elsewhere in memory.
@@ -57,9 +57,15 @@ def test_a_calibration_sees_held_out_source_labels_alone(calibrated: RunConfig) 
     table = pd.read_parquet(split)
     table["z_label"] = np.where(table["part"] == "validation", 5.0, table["z_label"])
     table.to_parquet(split)
-    config.calibration("DEEP2").unlink()
+    forget(config, "DEEP2")
     predict_field(config, "DEEP2", progress=False)
     assert not np.allclose(maps(config, "DEEP2"), learnt, rtol=1e-2)
+
+
+def forget(config: RunConfig, name: str) -> None:
+    """Take away what has been learnt from a field's stand-ins, and these."""
+    for path in (config.calibration(name), config.stand_ins(name)):
+        path.unlink()
 
 
 def maps(config: RunConfig, name: str) -> np.ndarray:

@@ -26,6 +26,7 @@ from hscz.predict.calibration import calibration_key
 from hscz.predict.stage import predict_key
 from hscz.report.comparison import comparison_key
 from hscz.report.field import evaluation_key
+from hscz.report.nz import nz_key
 from hscz.report.results import Results
 from hscz.seams import ESTIMATORS, NETWORK_BODIES
 
@@ -48,7 +49,7 @@ DECIDES = {
     "flatten": "train figures",
     "adapt": "train figures",
     "train": "train knn figures",
-    "train.fields": "train knn calibrate figures embed",
+    "train.fields": "train knn calibrate nz figures embed",
     "train.seed": "train knn calibrate figures",
     "train.name": "figures embed",
     "train.runs": "figures",
@@ -61,7 +62,9 @@ DECIDES = {
     "predict.stand_in": "predict calibrate embed",
     "evaluate": "evaluate compare",
     "evaluate.z_edges": "evaluate compare embed",
+    "nz": "nz",
     "export": "export",
+    "export.algorithm": "nz export",
     "embed": "embed",
     "figures": "figures",
     "experiments.recipes": "figures",
@@ -163,6 +166,7 @@ OTHERS: dict[str, Any] = {
     "train.spec_fields": ["B"],
     "train.batch_size": 32,
     "predict.stand_in": {"us": "u"},
+    "nz.z_edges": [0.5, 1.0],
     "export.columns": ["ra"],
     "experiments.targets": ["B"],
     "experiments.recipes": ["v0"],
@@ -220,6 +224,7 @@ def keys_of(config: RunConfig) -> dict[str, Key]:
         "knn": ESTIMATORS.load("knn").key(config, "A"),
         "calibrate": calibration_key(config, "A"),
         "predict": predict_key(config, "A"),
+        "nz": nz_key(config, "A"),
         "evaluate": evaluation_key(config, "A"),
         "compare": comparison_key([], config.evaluate),
         "export": export_key(config, "A"),

@@ -64,7 +64,7 @@ def test_a_project_that_was_copied_is_up_to_date(
     assert stale(made) == {}
     assert main(["run", str(made / "run.toml"), "--quiet"]) == 0
     said = capsys.readouterr().out
-    assert said.count("up to date") == 9
+    assert said.count("up to date") == 11
     assert str(made) in said
 
 
@@ -96,6 +96,7 @@ def _fingerprint(cube: Path) -> str:
         ('fields.A.truth=""', "label A", "1 catalogue is gone"),
         ('predict.calibrate="pit"', "predict A", "predict.calibrate was 'none'"),
         ("evaluate.bootstraps=9", "evaluate A", "evaluate.bootstraps was 100"),
+        ("nz.z_width=0.1", "nz A", "nz.z_width was 0.05"),
         ("export.include_pdf=true", "export B", "export.include_pdf was False"),
     ],
 )
@@ -337,7 +338,7 @@ def test_the_ingest_of_a_field_comes_after_its_fetch(whole: Path) -> None:
     assert found["fetch B"] in found["ingest B"].after
     assert found["ingest B"] in found["predict B"].after
     assert found["fetch B"] not in found["ingest A"].after
-    assert {one.name for one in found["export A"].after} == {"predict A"}
+    assert {one.name for one in found["export A"].after} == {"predict A", "nz A"}
 
 
 def test_what_is_missing_stops_what_needs_it() -> None:

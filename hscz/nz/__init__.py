@@ -1,0 +1,1 @@
+"""The redshift distribution of a field and of samples of it, inferred from its PDFs."""
