@@ -13,6 +13,7 @@ from pydantic_core import ArgsKwargs
 
 from hscz.config.conditions import CONDITIONS, BandOfMock, Conditions, FieldOfMock
 from hscz.config.section import section
+from hscz.config.shift import Shift
 from hscz.config.values import Amount, Natural, Number, Positive, Share, Whole, once_each
 from hscz.errors import ConfigError
 from hscz.survey import FIELDS, STAMP_PX
@@ -38,10 +39,6 @@ LABELS_OF_FIELD: Mapping[str, tuple[str, ...]] = {
     "DEEP2": ("deep2", "nb921-oii"),
 }
 """Catalogues of each field, as in the real survey."""
-
-
-MAX_TILT = 2.0
-"""Largest tilt of n(z) either way; beyond, far more galaxies would be drawn than kept."""
 
 
 HARD: Mapping[str, Any] = {
@@ -87,7 +84,8 @@ Slope = Annotated[
     AfterValidator(_has_transform),
     WithJsonSchema({"type": "number", "enum": list(PSF_SLOPES)}),
 ]
-Tilt = Annotated[Number, Ge(-MAX_TILT), Le(MAX_TILT)]
+
+_UNSHIFTED = asdict(Shift())
 
 
 def _plain(key: str) -> Any:
@@ -119,8 +117,8 @@ class MockSettings:
     >>> import tomllib
     >>> from hscz.config.read import parse
     >>> text = '''
-    ... [mock.redshift_tilt]
-    ... DEEP2 = 0.8
+    ... [mock.shift.DEEP2]
+    ... tilt = 0.8
     ... [mock.conditions.DEEP2]
     ... depth_mag = { u = 27.0, g = 26.3, r = 26.1, i = 25.8, z = 25.1, y = 24.3 }
     ... seeing_arcsec = { u = 0.9, g = 0.9, r = 0.8, i = 0.7, z = 0.8, y = 0.8 }
@@ -217,10 +215,8 @@ class MockSettings:
     """The same for other galaxies of z > 2. Hard: 0.4."""
     conditions: Mapping[FieldOfMock, Conditions] = field(default_factory=dict)
     """Depth, seeing and calibration of fields, in place of those in `CONDITIONS`."""
-    redshift_tilt: Mapping[FieldOfMock, Tilt] = field(default_factory=dict)
-    """By field, the exponent t of a factor (1 + z)^t on n(z) at fixed i magnitude; 0 where absent.
-    The counts n(m) stay, n(z | m) differs from that of other fields by a known factor; see
-    `hscz.mock.label_shift`."""
+    shift: Mapping[FieldOfMock, Shift] = field(default_factory=dict)
+    """By which factor n(z) of fields differs from the usual at fixed i magnitude."""
 
     @model_validator(mode="before")
     @classmethod
@@ -280,12 +276,13 @@ class MockSettings:
         """Return all that decides what the files of one field hold, as plain values."""
         record = asdict(self)
         del record["difficulty"]
-        # A plain sky without tilts is that of files made before there were such settings.
+        # A plain sky without shifts is that of files made before there were such settings.
         for key in HARD:
             if record[key] == _plain(key):
                 del record[key]
-        if tilt := record.pop("redshift_tilt").get(name):
-            record["redshift_tilt"] = tilt
+        shift = record.pop("shift").get(name, _UNSHIFTED)
+        if shift != _UNSHIFTED:
+            record["shift"] = shift
         record["field"] = name
         record["patches"] = list(record.pop("fields")[name])
         record["conditions"] = asdict(self.conditions_of(name))

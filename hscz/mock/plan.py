@@ -14,6 +14,7 @@ from hscz.config.mock import MockSettings
 from hscz.mock import clumps, defects, noise, quasars
 from hscz.mock.defects import Defects
 from hscz.mock.grid import FieldGrid
+from hscz.mock.label_shift import LabelShift
 from hscz.mock.population import draw_field, galactic_ebv
 from hscz.mock.psf import PsfProfile
 from hscz.mock.render import Sources
@@ -63,8 +64,8 @@ class FieldPlan:
         grid = FieldGrid.of(settings, field_name)
         if truth is None:
             ra, dec = grid.bounds_deg(MARGIN_PX)
-            tilt = settings.redshift_tilt.get(field_name, 0.0)
-            truth = draw_field(field_name, ra, dec, settings.i_max_painted, settings.seed, tilt)
+            shift = LabelShift.of(settings, field_name)
+            truth = draw_field(field_name, ra, dec, settings.i_max_painted, settings.seed, shift)
             truth = _with_nuclei_and_clumps(truth, settings, field_name)
         x_px, y_px = grid.to_pixel(truth["ra"], truth["dec"])
         ebv = galactic_ebv(field_name, truth["ra"], truth["dec"])

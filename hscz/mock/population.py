@@ -12,6 +12,7 @@ from hscz.errors import ConfigError
 from hscz.mock import clustering, label_shift, luminosity, morphology, stars
 from hscz.mock.clustering import Box
 from hscz.mock.cosmology import distance_modulus
+from hscz.mock.label_shift import LabelShift
 from hscz.mock.luminosity import QUIESCENT, STAR_FORMING
 from hscz.mock.spectra import (
     MAX_REDSHIFT,
@@ -31,6 +32,8 @@ FIELD_NUMBER = {name: number for number, name in enumerate(FIELDS, start=1)}
 _FIELD_SHIFT = 32
 _AB_FLUX_CGS = 3.631e-20
 
+NO_SHIFT = LabelShift()
+
 GALACTIC_LATITUDE_DEG = {"COSMOS": 42.0, "XMM": -58.0, "ELAIS": 45.0, "DEEP2": -57.0}
 
 MEAN_EBV = {
@@ -46,7 +49,10 @@ MEAN_EBV = {
 
 @dataclass(frozen=True)
 class Drawn:
-    """Galaxies as drawn from the luminosity functions; arrays of shape (n,)."""
+    """Galaxies as drawn from the luminosity functions; arrays of shape (n,).
+
+    ``abundance`` is that by which a shift had them drawn, before groups changed their redshifts.
+    """
 
     z: FloatArray
     absolute_mag: FloatArray
@@ -54,6 +60,7 @@ class Drawn:
     ra: FloatArray
     dec: FloatArray
     overdensity: NDArray[np.int64]
+    abundance: FloatArray
 
     def take(self, rows: NDArray[np.bool_]) -> Drawn:
         """Return some rows."""
@@ -66,7 +73,7 @@ def draw_field(
     dec_deg: tuple[float, float],
     i_max: float,
     seed: int,
-    redshift_tilt: float = 0.0,
+    shift: LabelShift = NO_SHIFT,
 ) -> pd.DataFrame:
     """Draw all galaxies and stars of a field brighter than a limit.
 
@@ -81,8 +88,8 @@ def draw_field(
         Limiting i magnitude before Galactic extinction; nothing brighter than 15 is drawn.
     seed : int
         With the field and the box, fixes every number drawn.
-    redshift_tilt : float
-        Exponent t of a factor (1 + z)^t on n(z) at fixed magnitude; see `hscz.mock.label_shift`.
+    shift : LabelShift
+        By which factor n(z) differs from the usual at fixed magnitude.
 
     Returns
     -------
@@ -113,7 +120,7 @@ def draw_field(
     box = Box(ra_deg, dec_deg)
     corners = np.round(np.array([*ra_deg, *dec_deg]) * 1e6).astype(np.int64) + 2**33
     rng = np.random.default_rng([seed, FIELD_NUMBER[field], *corners])
-    galaxies = _galaxies(field, box, i_max, redshift_tilt, rng)
+    galaxies = _galaxies(field, box, i_max, shift, rng)
     table = pd.concat([galaxies, _stars(field, box, i_max, rng)], ignore_index=True)
     table = table.iloc[rng.permutation(len(table))].reset_index(drop=True)
     table.insert(0, "object_id", (FIELD_NUMBER[field] << _FIELD_SHIFT) + np.arange(len(table)))
@@ -153,14 +160,14 @@ def galactic_ebv(field: str, ra: ArrayLike, dec: ArrayLike) -> FloatArray:
 
 
 def _galaxies(
-    field: str, box: Box, i_max: float, redshift_tilt: float, rng: np.random.Generator
+    field: str, box: Box, i_max: float, shift: LabelShift, rng: np.random.Generator
 ) -> pd.DataFrame:
-    drawn = _draw_luminosities(field, box, i_max, redshift_tilt, rng)
+    drawn = _draw_luminosities(field, box, i_max, shift, rng)
     spectra = draw_spectra(drawn.z, drawn.absolute_mag, drawn.is_quiescent, rng)
     modulus = drawn.absolute_mag + distance_modulus(drawn.z)
     i_mag = band_magnitude(spectra, "i") + modulus
     kept = (i_mag > stars.BRIGHTEST_I_MAG) & (i_mag < i_max)
-    kept[kept] = label_shift.restore_counts(drawn.z[kept], i_mag[kept], redshift_tilt, rng)
+    kept[kept] = label_shift.restore_counts(drawn.abundance[kept], i_mag[kept], rng)
     drawn, spectra, modulus = drawn.take(kept), spectra.take(kept), modulus[kept]
     columns = {
         "is_star": np.zeros(len(modulus), dtype=bool),
@@ -181,24 +188,28 @@ def _galaxies(
 
 
 def _draw_luminosities(
-    field: str, box: Box, i_max: float, redshift_tilt: float, rng: np.random.Generator
+    field: str, box: Box, i_max: float, shift: LabelShift, rng: np.random.Generator
 ) -> Drawn:
     """Draw redshift, luminosity, kind and position, field galaxies first, then structures."""
-    abundance = label_shift.abundance(luminosity.Z_EDGES[:-1], redshift_tilt)
-    wanted = _within_reach(i_max) * abundance[:, None]
+    reachable = _within_reach(i_max)
+    cells_z = bin_centres(luminosity.Z_EDGES)
     expected = {
-        is_quiescent: luminosity.expected_per_deg2(function) * box.area_deg2 * wanted
+        is_quiescent: luminosity.expected_per_deg2(function)
+        * box.area_deg2
+        * (reachable * shift.abundance(cells_z, is_quiescent)[:, None])
         for is_quiescent, function in ((True, QUIESCENT), (False, STAR_FORMING))
     }
     z, mag, quiescent = _draw_kinds(expected, rng)
-    centres_z = z[label_shift.as_untilted(z, redshift_tilt, rng)]
+    abundance = shift.abundance(z, quiescent)
+    centres_z = z[label_shift.as_unshifted(abundance, rng)]
     ra, dec, z = clustering.place_in_groups(z, quiescent, centres_z, box, rng)
-    parts = [Drawn(z, mag, quiescent, ra, dec, np.full(len(z), -1))]
+    parts = [Drawn(z, mag, quiescent, ra, dec, np.full(len(z), -1), abundance)]
     if FIELDS[field].region == "COSMOS":
         for number, structure in enumerate(clustering.COSMOS_STRUCTURES):
-            _, mag, quiescent = _draw_kinds(_structure_excess(expected, structure), rng)
+            z, mag, quiescent = _draw_kinds(_structure_excess(expected, structure), rng)
+            abundance = shift.abundance(z, quiescent)
             ra, dec, z = clustering.place_in_structure(len(mag), structure, box, rng)
-            parts.append(Drawn(z, mag, quiescent, ra, dec, np.full(len(z), number)))
+            parts.append(Drawn(z, mag, quiescent, ra, dec, np.full(len(z), number), abundance))
     return Drawn(
         **{name: np.concatenate([vars(part)[name] for part in parts]) for name in vars(parts[0])}
     )

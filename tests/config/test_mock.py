@@ -28,12 +28,22 @@ def test_fields_differ_in_depth_as_the_layers_do() -> None:
         ({"fields": {"DEEP2": [1, 10]}}, r"mock.fields.DEEP2\[1\] is 10; give a value from 1 to 9"),
         ({"fields": {"DEEP2": [1]}}, r"mock.fields.DEEP2 is \[1\]; give a list of 2 whole numbers"),
         (
-            {"redshift_tilt": {"DEEP2": 9.0}},
-            "mock.redshift_tilt.DEEP2 is 9.0; give a value from -2",
+            {"redshift_tilt": {"DEEP2": 1.0}},
+            r"\[mock\] has no key 'redshift_tilt'; known keys: .*shift",
         ),
-        ({"redshift_tilt": {"DEEP2": float("nan")}}, "mock.redshift_tilt.DEEP2 is nan; give a num"),
-        ({"redshift_tilt": {"DEEP2": "high"}}, "mock.redshift_tilt.DEEP2 is 'high'; give a number"),
-        ({"redshift_tilt": {"EGS": 0.5}}, "mock.redshift_tilt has 'EGS'; use COSMOS_UDF"),
+        ({"shift": {"EGS": {"tilt": 0.5}}}, "mock.shift has 'EGS'; use COSMOS_UDF"),
+        ({"shift": {"DEEP2": 1.0}}, "mock.shift.DEEP2 is 1.0; give a section"),
+        ({"shift": {"DEEP2": {"tilt": 9.0}}}, "mock.shift.DEEP2.tilt is 9.0; give a value from -2"),
+        ({"shift": {"DEEP2": {"tilt": float("nan")}}}, "mock.shift.DEEP2.tilt is nan; give a num"),
+        ({"shift": {"DEEP2": {"kind": "red"}}}, "mock.shift.DEEP2.kind is 'red'; use all, quies"),
+        (
+            {"shift": {"DEEP2": {"at_z": 1.0, "factor": 3.0}}},
+            "mock.shift.DEEP2.width_z is absent; a bump or hole has at_z, width_z and factor",
+        ),
+        (
+            {"shift": {"DEEP2": {"at_z": 1.0, "width_z": 0.2, "factor": 0.0}}},
+            "mock.shift.DEEP2.factor is 0.0; give a value from 0.1 to 10",
+        ),
         ({"conditions": {"EGS": {}}}, "mock.conditions has 'EGS'; use COSMOS_UDF"),
         (
             {"conditions": {"DEEP2": {"depth_mag": {"u": 27.0}}}},

@@ -93,7 +93,7 @@ def test_settings_are_told_on_the_command_line(capsys: pytest.CaptureFixture[str
     [
         ("train.epochs", "train.epochs is a key; 'hscz info settings train' explains it"),
         ("fields", "no section 'fields'; did you mean 'fields.NAME'?"),
-        ("epochs", "no section 'epochs'; there are mock, mock.conditions.NAME, fields.NAME"),
+        ("epochs", "no section 'epochs'; there are mock, mock.conditions.NAME, mock.shift.NAME"),
     ],
 )
 def test_a_section_that_is_none_is_answered(name: str, message: str) -> None:

@@ -103,7 +103,7 @@ FOLDERS = ("one", "two")
 RUN: dict[str, Any] = {
     "mock": {
         "fields": {"DEEP2": [1, 1]},
-        "redshift_tilt": {"DEEP2": 0.5},
+        "shift": {"DEEP2": {"tilt": 0.5, "at_z": 0.8, "width_z": 0.2, "factor": 3.0}},
         "conditions": {"DEEP2": {"depth_mag": dict.fromkeys("ugrizy", 26.0)}},
     },
     "fields": {
