@@ -156,7 +156,7 @@ def shift_of(config: RunConfig, name: str, cube: xr.Dataset, use: NDArray[np.boo
     """Return the ratio of a field's n(z | i) to that of the source, or none and why."""
     reason = _why_withheld(config, name)
     if reason:
-        return Shift(PriorRatio.none(reason, int(use.sum())), *_nothing())
+        return Shift.unknown(reason, int(use.sum()))
     like, calibration = standing_in(config, name), calibration_of(config, name)
     columns = like.objects["mag_i"].to_numpy(), like.objects["object_id"].to_numpy()
     shown = like.pdf if calibration is None else calibration.apply(like.pdf, like.edges, *columns)
@@ -180,11 +180,6 @@ def _why_withheld(config: RunConfig, name: str) -> str:
             "what n(z) the PDFs carry"
         )
     return why_unsound(config, name)
-
-
-def _nothing() -> tuple[FloatArray, FloatArray, FloatArray]:
-    """Return redshifts, magnitudes and deviations of a ratio of which nothing is known."""
-    return np.zeros(1), np.zeros(1), np.zeros((0, 1, 1))
 
 
 def _source_labels(config: RunConfig) -> FloatArray:
