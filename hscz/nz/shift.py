@@ -216,11 +216,13 @@ class _Seen:
         like_id: NDArray[np.generic],
     ) -> _Seen:
         order, by_mag = np.argsort(mag_i, kind="stable"), np.argsort(like_mag_i, kind="stable")
+        # The same galaxy several times is no other.
+        least = int(NEIGHBOURS * len(like_id) / len(np.unique(like_id)))
         n_bins = int(np.clip(len(order) // OBJECTS_A_BIN, 1, MOST_BINS))
         columns: list[tuple[Any, ...]] = []
         for part in np.array_split(order, n_bins):
             ours, middle = pmf[part], mag_i[part].mean()
-            rows = by_mag[_alike(like_mag_i[by_mag], mag_i[part], middle)]
+            rows = by_mag[_alike(like_mag_i[by_mag], mag_i[part], least)]
             few = like[rows]
             both = np.concatenate([ours - ours.mean(axis=0), few - few.mean(axis=0)])
             scatter = both.T @ both / len(both)
@@ -334,14 +336,14 @@ def _grouped(
     return grouped / grouped.sum(axis=1, keepdims=True)
 
 
-def _alike(like_mag_i: FloatArray, mag_i: FloatArray, middle: float) -> slice:
-    """Return which of sorted magnitudes lie in the range of others, or those nearest to it."""
+def _alike(like_mag_i: FloatArray, mag_i: FloatArray, least: int) -> slice:
+    """Return which of sorted magnitudes lie in the range of others, or so many nearest to it."""
     low, high = np.searchsorted(like_mag_i, [mag_i.min(), mag_i.max()])
-    if high - low >= NEIGHBOURS:
+    if high - low >= least:
         return slice(low, high)
-    centre = int(np.searchsorted(like_mag_i, middle))
-    start = int(np.clip(centre - NEIGHBOURS // 2, 0, max(0, len(like_mag_i) - NEIGHBOURS)))
-    return slice(start, start + NEIGHBOURS)
+    centre = int(np.searchsorted(like_mag_i, mag_i.mean()))
+    start = int(np.clip(centre - least // 2, 0, max(0, len(like_mag_i) - least)))
+    return slice(start, start + least)
 
 
 def _independent(pmf: FloatArray, identity: NDArray[np.generic]) -> float:
