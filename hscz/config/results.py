@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import field
 from typing import Annotated, Literal, Self
 
-from annotated_types import Ge, Le
+from annotated_types import Ge, Gt, Le
 from pydantic import AfterValidator, model_validator
 
 from hscz.config.learn import Device, Precision
@@ -18,6 +18,7 @@ from hscz.config.values import (
     Natural,
     Number,
     Positive,
+    Share,
     Whole,
     named_in,
     once_each,
@@ -103,6 +104,8 @@ class EvaluateConfig:
     cluster; smaller in a field that would have fewer than 8."""
     seed: Natural = 1
     """Seed of the resamplings."""
+    wanted_eta: Annotated[Share, Gt(0)] = 0.05
+    """Fraction of outliers that the recommended cuts in quality keep to."""
 
 
 @section
