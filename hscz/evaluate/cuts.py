@@ -154,13 +154,17 @@ def magnitude_weights(mag_i: ArrayLike, wanted_mag_i: ArrayLike) -> FloatArray:
     [0.0, 0.025, 0.025, 0.05]
     """
     mag, wanted = (np.asarray(values, np.float64) for values in (mag_i, wanted_mag_i))
-    edges = np.unique(np.nanquantile(wanted, np.linspace(0, 1, _MAG_BINS + 1)))
+    wanted = wanted[np.isfinite(wanted)]
+    if not len(wanted):
+        return np.zeros(len(mag))
+    edges = np.quantile(wanted, np.linspace(0, 1, _MAG_BINS + 1))
     # The faintest of the others belongs to the last bin.
     edges[-1] = np.nextafter(edges[-1], np.inf)
+    edges = np.unique(edges)
     here, there = (np.histogram(values, edges)[0] for values in (mag, wanted))
     place = np.searchsorted(edges, mag, side="right") - 1
     inside = (place >= 0) & (place < len(here)) & np.isfinite(mag)
-    each = there / np.maximum(here, 1) / max(there.sum(), 1)
+    each = there / np.maximum(here, 1) / len(wanted)
     return np.where(inside, each[np.where(inside, place, 0)], 0.0)
 
 

@@ -50,7 +50,7 @@ def purity_against_completeness(
         return nothing("cuts", heading, "there is no galaxy that stands in for those of the field")
     whole = curves[curves["by"] == "all"]
     bins = curves.loc[curves["by"] != "all", ["low", "high"]].drop_duplicates()
-    against = f", dashed: against {reference}" if reference else ""
+    against = f", dashed (◆): against {reference}" if reference else ""
     panels = [
         _panel(whole, "eta", wanted_eta, f"{title}, all galaxies", legend="top_left"),
         _panel(whole, "sigma_mad", None, f"solid: promised{against}"),

@@ -10,6 +10,7 @@ from hscz import pdf, stores
 from hscz.config import RunConfig
 from hscz.evaluate.cuts import Judged, magnitude_weights, scores_of
 from hscz.evaluate.metrics import OUTLIER_DZ, residual
+from hscz.ingest.zeropoints import is_target, measured_zero_points
 from hscz.learn.folder import ModelFolder
 from hscz.pdf.flags import catalogue_flags, pdf_flags
 from hscz.pdf.grid import bin_of
@@ -30,7 +31,8 @@ def promised(config: RunConfig, name: str, mag_i: ArrayLike) -> Judged:
     name : str
         The field.
     mag_i : array_like, shape (m,)
-        Magnitudes of its own galaxies, as which the others are to be distributed.
+        Magnitudes of its own galaxies, as which the others are to be distributed; where their zero
+        point is off, the others get magnitudes that are off as much.
 
     Raises
     ------
@@ -45,12 +47,13 @@ def promised(config: RunConfig, name: str, mag_i: ArrayLike) -> Judged:
     points = pdf.summarise(density, shown.edges)
     own = pdf_flags(density, shown.edges, points, objects["spread"])
     labels = objects["z_label"].to_numpy(np.float64)
+    catalogued = objects["mag_i"].to_numpy(np.float64) + _too_faint_mag(config, name)
     return Judged(
         scores_of({**points, "flags": own | _source_flags(config, objects)}),
-        objects["mag_i"].to_numpy(np.float64),
+        catalogued,
         residual(points["z_median"], labels),
         outlier_probability(density, shown.edges, labels, objects["sigma"]),
-        magnitude_weights(objects["mag_i"], mag_i),
+        magnitude_weights(catalogued, mag_i),
         np.asarray(objects.groupby(["field", "row"]).ngroup(), np.int64),
     )
 
@@ -86,6 +89,14 @@ def outlier_probability(
     ends = [(middle - OUTLIER_DZ) / (1 + OUTLIER_DZ), (middle + OUTLIER_DZ) / (1 - OUTLIER_DZ)]
     low, high = pdf.cdf_at(both, edges, np.stack(ends))
     return np.asarray(1 - (high - low), np.float64)
+
+
+def _too_faint_mag(config: RunConfig, name: str) -> float:
+    """Return by how much the i magnitudes of a field are too faint against those of the source."""
+    if not is_target(config, name):
+        return 0.0
+    shrunk_mag = measured_zero_points(config, name).set_index("band")["shrunk_mag"]
+    return float(shrunk_mag.get("i", 0.0))
 
 
 def _source_flags(config: RunConfig, objects: pd.DataFrame) -> NDArray[np.int32]:

@@ -73,7 +73,7 @@ def evaluate_field(config: RunConfig, name: str) -> str:
     text_path = stem.with_name(f"{stem.name}_metrics.txt")
     cuts = _recommend_cuts(config, name, cube, next(iter(tables), None))
     if not tables:
-        write_text(text_path, cuts)
+        write_text(text_path, f"{_how_calibrated(cube)}{cuts}")
         raise UnjudgedError(f"{_unjudged(config, name, cube)}; what cuts promise: {text_path}")
     frame = pd.concat(tables, names=["reference"]).reset_index(level=0)
     write_table(frame, stem.with_name(f"{stem.name}_metrics.parquet"))

@@ -88,6 +88,9 @@ def test_weights_make_bright_galaxies_stand_for_faint_ones() -> None:
     assert np.average(bright, weights=weight) == pytest.approx(faint.mean(), abs=0.02)
     deeper = np.append(faint, np.full(1000, 26.0))
     assert magnitude_weights(bright, deeper).sum() == pytest.approx(0.75, abs=0.03)
+    assert magnitude_weights(bright, [23.0]).sum() == 0
+    assert magnitude_weights([23.0, 24.0], [23.0]).tolist() == [1, 0]
+    assert magnitude_weights(bright, []).sum() == 0
 
 
 def test_without_galaxies_there_is_a_place_for_each_bin() -> None:

@@ -5,11 +5,13 @@ from __future__ import annotations
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import pytest
 import zarr
 
 from hscz.config.read import load
 from hscz.pdf.grid import RedshiftGrid
+from hscz.predict import promise
 from hscz.predict.promise import _source_flags, outlier_probability, promised
 from hscz.predict.recalibrate import WRONG_LABELS
 from hscz.predict.standins import held_out
@@ -29,6 +31,16 @@ def test_a_promise_sees_no_label_of_the_field_and_its_magnitudes(copy: Path) -> 
     assert (first.weight[first.mag_i < 22] == 0).all()
     faint = promised(config, "DEEP2", np.linspace(24, 25, 50))
     assert (faint.weight[faint.mag_i < 24] == 0).all()
+
+
+def test_stand_ins_are_as_faint_as_a_zero_point_makes_the_field(
+    copy: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    config, mag_i = load(copy), np.linspace(22, 25, 50)
+    right = promised(config, "DEEP2", mag_i).mag_i
+    off = pd.DataFrame({"band": ["g", "i"], "shrunk_mag": [0.0, 0.2]})
+    monkeypatch.setattr(promise, "measured_zero_points", lambda *_: off)
+    np.testing.assert_allclose(promised(config, "DEEP2", mag_i).mag_i, right + 0.2)
 
 
 def test_stand_ins_have_the_flags_of_their_stamps(copy: Path) -> None:
