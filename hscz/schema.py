@@ -255,6 +255,13 @@ PDF_CUBE: Mapping[str, Variable] = {
         "",
         "stat.error;src.redshift.phot",
     ),
+    "odds": Variable(
+        ("object",),
+        "f",
+        "probability within 0.15 (1 + z) of the median",
+        "",
+        "stat.probability;src.redshift.phot",
+    ),
     "n_peaks": Variable(("object",), "iu", "number of peaks of the PDF", "", "meta.number"),
     "z_peak2": Variable(
         ("object",),

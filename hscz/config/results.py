@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import field
 from typing import Annotated, Literal, Self
 
-from annotated_types import Ge, Le
+from annotated_types import Ge, Gt, Le
 from pydantic import AfterValidator, model_validator
 
 from hscz.config.learn import Device, Precision
@@ -19,6 +19,7 @@ from hscz.config.values import (
     NoOrEdges,
     Number,
     Positive,
+    Share,
     Whole,
     named_in,
     once_each,
@@ -140,6 +141,8 @@ class EvaluateConfig:
     cluster; smaller in a field that would have fewer than 8."""
     seed: Natural = 1
     """Seed of the resamplings."""
+    wanted_eta: Annotated[Share, Gt(0)] = 0.05
+    """Fraction of outliers that the recommended cuts in quality keep to."""
 
 
 @section

@@ -29,6 +29,7 @@ ESTIMATES: Mapping[str, str] = {
     "z_q16": "z_err68_low",
     "z_q84": "z_err68_high",
     "pdf_width": "pdfw",
+    "odds": "odds",
     "n_peaks": "n_peaks",
     "z_peak2": "z_peak2",
     "p_peak2": "p_peak2",

@@ -19,6 +19,9 @@ from hscz.pdf.peak_finding import PEAK_DISTANCE, PEAK_PROMINENCE, describe_peaks
 
 FloatArray = NDArray[np.float64]
 
+ODDS_DISTANCE = 0.15
+"""Distance from the median, times 1 + z, that `odds` counts: what the paper calls an outlier."""
+
 _BLOCK = 4096
 
 
@@ -217,6 +220,19 @@ def width(pdf: ArrayLike, edges: ArrayLike, level: float = 0.68) -> FloatArray:
     return high - low
 
 
+def odds(pdf: ArrayLike, edges: ArrayLike, distance: float = ODDS_DISTANCE) -> FloatArray:
+    """Return the probability within `distance` times 1 + z of the median z (Benitez 2000).
+
+    With PDFs that are calibrated, 1 - odds is about the chance of an outlier.
+
+    Examples
+    --------
+    >>> odds([[1.0, 0.0], [1.0, 1.0]], [0.0, 0.1, 1.0]).round(3).tolist()
+    [1.0, 0.45]
+    """
+    return _near(pdf, edges, median(pdf, edges), distance)
+
+
 def peaks(
     pdf: ArrayLike,
     edges: ArrayLike,
@@ -292,7 +308,7 @@ def summarise(pdf: ArrayLike, edges: ArrayLike) -> dict[str, NDArray[np.float32 
     Returns
     -------
     dict of str to ndarray, shape (n,)
-        ``z_median, z_mean, z_mode, z_q16, z_q84, pdf_width, n_peaks, z_peak2, p_peak2``.
+        ``z_median, z_mean, z_mode, z_q16, z_q84, pdf_width, odds, n_peaks, z_peak2, p_peak2``.
 
     Examples
     --------
@@ -319,11 +335,18 @@ def _summarise_block(
         "z_q16": low,
         "z_q84": high,
         "pdf_width": high - low,
+        "odds": _near(density, edges, middle, ODDS_DISTANCE),
         "z_peak2": z_peak2,
         "p_peak2": p_peak2,
     }
     floats = {name: values.astype(np.float32) for name, values in columns.items()}
     return {**floats, "n_peaks": n_peaks}
+
+
+def _near(pdf: ArrayLike, edges: ArrayLike, z: FloatArray, distance: float) -> FloatArray:
+    reach = distance * (1 + z)
+    below, above = cdf_at(pdf, edges, np.stack([z - reach, z + reach]))
+    return above - below
 
 
 def _widths(pdf: ArrayLike, edges: ArrayLike) -> FloatArray:

@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from hscz.pdf import cdf_at
+from hscz.pdf.density import ODDS_DISTANCE
 from hscz.pdf.peak_finding import PEAK_DISTANCE, PEAK_PROMINENCE
 from hscz.schema import WIDE_PDFW, Flag
 from hscz.sky.sphere import unit_vectors
@@ -41,8 +42,9 @@ RULES = (
     GRID_END_PROBABILITY,
     NEIGHBOUR_ARCSEC,
     RUNS_SPREAD,
+    ODDS_DISTANCE,
 )
-"""What peaks and flags are found by; a cube made with other rules is out of date."""
+"""What peaks, odds and flags are found by; a cube made with other rules is out of date."""
 
 
 def pdf_flags(

@@ -52,7 +52,7 @@ class StandIns:
     edges : ndarray, shape (n_bins + 1,)
     objects : pandas.DataFrame
         ``field, row, object_id, mag_i, z_label`` and ``sigma``, as `hscz.predict.recalibrate.fit`
-        wants them.
+        wants them, and ``spread``, how far the medians of the ensemble are apart over 1 + z.
     beyond : tuple of str
         In what the field is better than the source, such as ``depth of u``.
     """
@@ -205,6 +205,7 @@ def _of_field(
     have = Conditions.of(store, rows, model.bands, name, partial=True, optional=model.optional)
     generator = torch.Generator().manual_seed(config.train.seed)
     found = np.empty((draws, len(rows), len(model.grid)), np.float32)
+    spread = np.empty((draws, len(rows)))
     for start in range(0, len(rows), BLOCK):
         some = slice(start, start + BLOCK)
         with about(config.field_store(name)):
@@ -212,10 +213,10 @@ def _of_field(
             here, usable = have.take(torch.arange(len(rows))[some]), np.ones(len(stamps), bool)
             for draw in range(draws):
                 shown = stamps if like is None else _made_like(stamps, here, like, model, generator)
-                found[draw, some] = mean_pdf(
+                found[draw, some], spread[draw, some] = mean_pdf(
                     shown, usable, learnt[:, some], models, config.predict
-                )[0]
-    again = pd.concat([objects] * draws, ignore_index=True)
+                )
+    again = pd.concat([objects] * draws, ignore_index=True).assign(spread=spread.ravel())
     return found.reshape(len(again), -1), again, _beyond(have, like, model)
 
 

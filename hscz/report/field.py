@@ -11,20 +11,23 @@ import xarray as xr
 
 from hscz.config import EvaluateConfig, RunConfig
 from hscz.config.decisive import key_of
-from hscz.errors import UnjudgedError
+from hscz.errors import InputError, StoreError, UnjudgedError
 from hscz.evaluate.calibration import (
     calibration_table,
     coverage_table,
     credibility_curve,
     object_scores,
 )
+from hscz.evaluate.cuts import CLAIMED, FOUND, PROMISED
 from hscz.evaluate.flags import flag_purity, format_flags
 from hscz.evaluate.judged import is_judged, is_unseen
 from hscz.evaluate.metrics import metrics_table
 from hscz.evaluate.tables import CALIBRATION_TITLES, PAPER_METRICS, format_table, write_table
-from hscz.files.atomic import write_atomic
+from hscz.files.atomic import write_text
 from hscz.files.fresh import Key
+from hscz.predict.promise import promised
 from hscz.predict.recalibrate import Calibration
+from hscz.report.cuts import claimed, curves, format_cuts, found, recommended
 from hscz.schema import has_redshift
 from hscz.stores import identity, open_cube, open_field
 
@@ -46,6 +49,10 @@ def evaluate_field(config: RunConfig, name: str) -> str:
     training part of a source field is left out, labelled or not, so that what is judged is a
     fair sample of the field.
 
+    What cuts in quality promise needs no redshift of the field: ``NAME_cuts.parquet``
+    (`hscz.report.cuts.recommended`) and ``NAME_cut_curves.parquet`` (`hscz.report.cuts.curves`)
+    are written, with their text and picture, before a field is found not to be judged.
+
     Returns
     -------
     str
@@ -63,8 +70,11 @@ def evaluate_field(config: RunConfig, name: str) -> str:
         for reference in config.evaluate.reference
         if reference in cube and (table := evaluate(cube, reference, config.evaluate)) is not None
     }
+    text_path = stem.with_name(f"{stem.name}_metrics.txt")
+    cuts = _recommend_cuts(config, name, cube, next(iter(tables), None))
     if not tables:
-        raise UnjudgedError(_unjudged(config, name, cube))
+        write_text(text_path, f"{_how_calibrated(cube)}{cuts}")
+        raise UnjudgedError(f"{_unjudged(config, name, cube)}; what cuts promise: {text_path}")
     frame = pd.concat(tables, names=["reference"]).reset_index(level=0)
     write_table(frame, stem.with_name(f"{stem.name}_metrics.parquet"))
     texts = [f"{name} against {ref}\n{format_table(table)}\n" for ref, table in tables.items()]
@@ -75,12 +85,36 @@ def evaluate_field(config: RunConfig, name: str) -> str:
     calibrated = format_table(reports["calibration"], tuple(CALIBRATION_TITLES), CALIBRATION_TITLES)
     texts += [f"{name} against {first}: calibration\n{_how_calibrated(cube)}{calibrated}\n"]
     texts += [f"{name} against {first}: quality flags\n{format_flags(reports['flags'])}\n"]
-    text_path = stem.with_name(f"{stem.name}_metrics.txt")
-    write_atomic(text_path, lambda temporary: temporary.write_text("\n".join(texts)))
+    write_text(text_path, "\n".join([*texts, cuts]))
     if importlib.util.find_spec("holoviews"):
         _draw(config, name, cube, first)
     shown = format_table(table[table["by"] != "z"], PAPER_METRICS)
     return f"{name} against {first}, objects not trained on (more in {text_path})\n{shown}"
+
+
+def _recommend_cuts(config: RunConfig, name: str, cube: xr.Dataset, reference: str | None) -> str:
+    """Write what cuts in quality promise and hold; return the recommended ones as text."""
+    settings, stem = config.evaluate, config.results(name)
+    own = claimed(cube)
+    try:
+        promise = promised(config, name, own.mag_i)
+    except (InputError, StoreError) as error:
+        return f"{name}: no cuts are recommended, as nothing stands in for its galaxies: {error}\n"
+    samples = {PROMISED: promise, CLAIMED: own, FOUND: found(cube, reference)}
+    table, lines = recommended(samples, settings), curves(samples, settings)
+    write_table(table, stem.with_name(f"{stem.name}_cuts.parquet"))
+    write_table(lines, stem.with_name(f"{stem.name}_cut_curves.parquet"))
+    if importlib.util.find_spec("holoviews"):
+        from hscz.figures.cuts import purity_against_completeness
+
+        figure = purity_against_completeness(lines, settings.wanted_eta, name, reference or "")
+        figure.save(stem.with_name(f"{stem.name}_cuts"))
+    n = len(np.unique(promise.galaxy))
+    return (
+        f"{name}: cuts that promise eta + error <= {settings.wanted_eta:g}, by the labels of {n:,} "
+        f"held-out source galaxies in place of its own\n"
+        f"{format_cuts(table, settings.wanted_eta, reference)}\n"
+    )
 
 
 def _how_calibrated(cube: xr.Dataset) -> str:
