@@ -12,7 +12,7 @@ from hscz.predict.keys import labelled, trained
 from hscz.predict.recalibrate import Calibration, fit
 from hscz.predict.standins import StandIns, stand_ins
 
-RULES = 2
+RULES = 3
 """Count up when the same galaxies come to give another calibration."""
 
 DECISIVE = ("calibrate", "precision", "renormalise", "turns", "stand_in", "zero_points")

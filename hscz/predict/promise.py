@@ -10,13 +10,11 @@ from hscz import pdf, stores
 from hscz.config import RunConfig
 from hscz.evaluate.cuts import Judged, magnitude_weights, scores_of
 from hscz.evaluate.metrics import OUTLIER_DZ, residual
-from hscz.ingest.zeropoints import is_target, measured_zero_points
 from hscz.learn.folder import ModelFolder
 from hscz.pdf.flags import catalogue_flags, pdf_flags
 from hscz.pdf.grid import bin_of
-from hscz.predict.calibration import calibration_of
+from hscz.predict.calibration import calibration_of, standing_in
 from hscz.predict.recalibrate import label_likelihood
-from hscz.predict.standins import stand_ins
 
 
 def promised(config: RunConfig, name: str, mag_i: ArrayLike) -> Judged:
@@ -31,15 +29,14 @@ def promised(config: RunConfig, name: str, mag_i: ArrayLike) -> Judged:
     name : str
         The field.
     mag_i : array_like, shape (m,)
-        Magnitudes of its own galaxies, as which the others are to be distributed; where their zero
-        point is off, the others get magnitudes that are off as much.
+        Magnitudes of its own galaxies, as which the others are to be distributed.
 
     Raises
     ------
     StoreError, InputError
-        As `hscz.predict.standins.stand_ins` does.
+        As `hscz.predict.calibration.standing_in` does.
     """
-    shown, calibration = stand_ins(config, name), calibration_of(config, name)
+    shown, calibration = standing_in(config, name), calibration_of(config, name)
     inside = bin_of(shown.objects["z_label"].to_numpy(np.float64), shown.edges) >= 0
     objects, density = shown.objects[inside].reset_index(drop=True), shown.pdf[inside]
     if calibration is not None:
@@ -47,7 +44,7 @@ def promised(config: RunConfig, name: str, mag_i: ArrayLike) -> Judged:
     points = pdf.summarise(density, shown.edges)
     own = pdf_flags(density, shown.edges, points, objects["spread"])
     labels = objects["z_label"].to_numpy(np.float64)
-    catalogued = objects["mag_i"].to_numpy(np.float64) + _too_faint_mag(config, name)
+    catalogued = objects["mag_i"].to_numpy(np.float64)
     return Judged(
         scores_of({**points, "flags": own | _source_flags(config, objects)}),
         catalogued,
@@ -89,14 +86,6 @@ def outlier_probability(
     ends = [(middle - OUTLIER_DZ) / (1 + OUTLIER_DZ), (middle + OUTLIER_DZ) / (1 - OUTLIER_DZ)]
     low, high = pdf.cdf_at(both, edges, np.stack(ends))
     return np.asarray(1 - (high - low), np.float64)
-
-
-def _too_faint_mag(config: RunConfig, name: str) -> float:
-    """Return by how much the i magnitudes of a field are too faint against those of the source."""
-    if not is_target(config, name):
-        return 0.0
-    shrunk_mag = measured_zero_points(config, name).set_index("band")["shrunk_mag"]
-    return float(shrunk_mag.get("i", 0.0))
 
 
 def _source_flags(config: RunConfig, objects: pd.DataFrame) -> NDArray[np.int32]:

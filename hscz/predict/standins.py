@@ -19,7 +19,12 @@ from numpy.typing import NDArray
 from hscz import stores
 from hscz.config import RunConfig
 from hscz.errors import InputError, StoreError, about
-from hscz.ingest.zeropoints import corrects, measured_zero_points, zero_point_scale
+from hscz.ingest.zeropoints import (
+    corrects,
+    is_target,
+    measured_zero_points,
+    zero_point_scale,
+)
 from hscz.learn.folder import ModelFolder
 from hscz.predict.ensemble import Ensemble, fed_bands, in_training, mean_pdf
 from hscz.schema import is_usable
@@ -52,7 +57,8 @@ class StandIns:
     edges : ndarray, shape (n_bins + 1,)
     objects : pandas.DataFrame
         ``field, row, object_id, mag_i, z_label`` and ``sigma``, as `hscz.predict.recalibrate.fit`
-        wants them, and ``spread``, how far the medians of the ensemble are apart over 1 + z.
+        wants them, with magnitudes as the catalogue of the field would have them, and ``spread``,
+        how far the medians of the ensemble are apart over 1 + z.
     beyond : tuple of str
         In what the field is better than the source, such as ``depth of u``.
     """
@@ -117,9 +123,17 @@ def stand_ins(config: RunConfig, name: str, most: int = STAND_INS) -> StandIns:
     ]
     pdfs, objects, beyond = zip(*found, strict=True)
     better = tuple(dict.fromkeys(what for some in beyond for what in some))
-    return StandIns(
-        np.concatenate(pdfs), models[0].grid.edges, pd.concat(objects, ignore_index=True), better
-    )
+    joined = pd.concat(objects, ignore_index=True)
+    joined["mag_i"] += _too_faint_mag(config, name)
+    return StandIns(np.concatenate(pdfs), models[0].grid.edges, joined, better)
+
+
+def _too_faint_mag(config: RunConfig, name: str) -> float:
+    """Return by how much the i magnitudes of a field are too faint against those of the source."""
+    if not is_target(config, name):
+        return 0.0
+    shrunk_mag = measured_zero_points(config, name).set_index("band")["shrunk_mag"]
+    return float(shrunk_mag.get("i", 0.0))
 
 
 def held_out(config: RunConfig, fields: Sequence[str]) -> pd.DataFrame:

@@ -11,7 +11,7 @@ import zarr
 
 from hscz.config.read import load
 from hscz.pdf.grid import RedshiftGrid
-from hscz.predict import promise
+from hscz.predict import standins
 from hscz.predict.promise import _source_flags, outlier_probability, promised
 from hscz.predict.recalibrate import WRONG_LABELS
 from hscz.predict.standins import held_out
@@ -38,8 +38,9 @@ def test_stand_ins_are_as_faint_as_a_zero_point_makes_the_field(
 ) -> None:
     config, mag_i = load(copy), np.linspace(22, 25, 50)
     right = promised(config, "DEEP2", mag_i).mag_i
+    config.stand_ins("DEEP2").unlink()
     off = pd.DataFrame({"band": ["g", "i"], "shrunk_mag": [0.0, 0.2]})
-    monkeypatch.setattr(promise, "measured_zero_points", lambda *_: off)
+    monkeypatch.setattr(standins, "measured_zero_points", lambda *_: off)
     np.testing.assert_allclose(promised(config, "DEEP2", mag_i).mag_i, right + 0.2)
 
 
