@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import json
 from collections.abc import Iterator, Mapping, Sequence
+from functools import cached_property
 from itertools import chain
 from pathlib import Path
 
@@ -13,6 +14,8 @@ import xarray as xr
 from numpy.typing import NDArray
 
 from hscz.errors import InputError, StoreError
+from hscz.files.atomic import read_json
+from hscz.pdf.prior import PriorRatio
 from hscz.sky.sphere import ra_near
 from hscz.stores import ROW_CHUNK, open_cube
 from hscz.survey import EQUIVALENT_BANDS
@@ -33,6 +36,8 @@ class Cube:
     chunk_sums : dict of int to tuple
         By the first row of a chunk whose objects were all selected once: the sum of their PDFs
         and how many they are, so that it need not be read again.
+    ratio : PriorRatio, optional
+        By which its PDFs are changed before they are summed.
     """
 
     path: Path
@@ -40,6 +45,7 @@ class Cube:
     z_median: Column
     pdf_width: Column
     chunk_sums: dict[int, tuple[NDArray[np.float64], int]] = dataclasses.field(default_factory=dict)
+    ratio: PriorRatio | None = None
 
     def blocks(self) -> Iterator[slice]:
         """Yield slices of the objects whose PDFs lie in one chunk."""
@@ -88,6 +94,15 @@ class FieldCubes:
     def z_max(self) -> float:
         """The highest redshift of any model."""
         return max(float(cube.dataset["z_edges"][-1]) for cube in self.cubes.values())
+
+    @cached_property
+    def stacks(self) -> Mapping[str, Cube]:
+        """The cubes, and again those whose n(z) was inferred, with that as their prior."""
+        found = dict(self.cubes)
+        for model, cube in self.cubes.items():
+            if (ratio := _inferred(cube.path)) is not None:
+                found[f"{model}, inferred"] = dataclasses.replace(cube, chunk_sums={}, ratio=ratio)
+        return found
 
     @property
     def models(self) -> list[str]:
@@ -174,6 +189,14 @@ def _open(path: Path) -> Cube:
         _column(dataset, name).astype(np.float32) for name in ("z_median", "pdf_width")
     )
     return Cube(path, dataset, z_median, pdf_width)
+
+
+def _inferred(path: Path) -> PriorRatio | None:
+    """Return the ratio that was inferred for a cube; None where there is none or it is not used."""
+    cubes, root = path.absolute().parent.name, path.absolute().parents[2]
+    note = read_json(root / "catalogues" / cubes / f"{path.stem}.ratio.json")
+    ratio = PriorRatio.noted(note["ratio"]) if "ratio" in note else None
+    return ratio if ratio is not None and ratio.used else None
 
 
 def _column(dataset: xr.Dataset, name: str) -> NDArray[np.floating]:

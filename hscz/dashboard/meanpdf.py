@@ -104,7 +104,11 @@ def _sum_and_count(
     whole = bool(chosen.all())
     if whole and block.start in cube.chunk_sums:
         return cube.chunk_sums[block.start]
-    rows = cube.dataset["pdf"][block].values[chosen & np.isfinite(cube.z_median[block])]
+    known = chosen & np.isfinite(cube.z_median[block])
+    rows = cube.dataset["pdf"][block].values[known]
+    if cube.ratio is not None:
+        mag_i = cube.dataset["mag_i"][block].values[known]
+        rows = cube.ratio.apply(rows, cube.dataset["z_edges"].values, mag_i)
     found = rows.sum(axis=0, dtype=np.float64), len(rows)
     if not np.isfinite(found[0]).all():
         raise StoreError(

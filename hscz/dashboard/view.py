@@ -56,7 +56,8 @@ class FieldView:
         self.controls = Controls(field, self)
         self.skies, self.galaxies = map_plots(field)
         edges = {model: c.dataset["z_edges"].values for model, c in field.cubes.items()}
-        self.n_of_z = CurvePlot(edges, "n(z) of the selection", "mean PDF (per unit z)")
+        summed = {model: c.dataset["z_edges"].values for model, c in field.stacks.items()}
+        self.n_of_z = CurvePlot(summed, "n(z) of the selection", "mean PDF (per unit z)")
         self.pdfs = CurvePlot(edges, "PDFs of the object clicked", "PDF (per unit z)")
         self.stamps = StampPlot(details.bands(field.store) or ["no field store"])
         self.status = pn.pane.HTML("", width=500, margin=(0, 10))
@@ -226,7 +227,7 @@ class FieldView:
     def _restart_n_of_z(self) -> None:
         """Show n(z) of the first PDFs at once, and of all of them when they have been read."""
         self.close()
-        self.mean_pdf = MeanPDF(self.field.cubes, self.chosen)
+        self.mean_pdf = MeanPDF(self.field.stacks, self.chosen)
         in_browser = pn.state.curdoc is not None
         self.mean_pdf.read(FIRST_SECONDS if in_browser else np.inf)
         self._show_n_of_z()

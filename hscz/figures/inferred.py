@@ -12,7 +12,7 @@ from hscz.figures.marks import band, filled, grid, line, load_backends, panel
 from hscz.figures.nz import Z_SHOWN
 from hscz.figures.palette import colour
 
-COLUMNS = 3
+COLUMNS = 2
 """Panels side by side."""
 
 
@@ -31,7 +31,7 @@ def n_of_z_figure(table: pd.DataFrame, title: str, note: str) -> Figure:
     known = table[table["n_of_z"].notna()]
     panels = [_panel(str(name), rows) for name, rows in known.groupby("sample", sort=False)]
     return Figure(
-        "nz", title, grid(panels, columns=min(COLUMNS, len(panels)), inches=11), table, note
+        "nz", title, grid(panels, columns=min(COLUMNS, len(panels)), inches=4.5), table, note
     )
 
 

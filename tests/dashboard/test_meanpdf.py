@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import dataclasses
 import shutil
 import time
 from pathlib import Path
@@ -9,6 +10,9 @@ import pytest
 
 from hscz.dashboard.data import load
 from hscz.dashboard.meanpdf import MeanPDF
+from hscz.files.atomic import write_json
+from hscz.pdf.prior import PriorRatio
+from hscz.stores import open_cube
 from tests.helpers.mean_pdfs import assert_exact
 
 pytest.importorskip("panel")
@@ -60,3 +64,20 @@ def test_chunks_that_are_selected_whole_are_read_once(pair, tmp_path: Path) -> N
     part.read()
     assert not part.finished
     assert "PDFs are missing among rows 64 to 127" in str(part.error)
+
+
+def test_n_of_z_that_was_inferred_stands_beside_the_sum(pair, tmp_path: Path) -> None:
+    root = tmp_path / "stores"
+    path = shutil.copytree(pair[0], root / "pdfs" / "mine" / "F.zarr")
+    assert list(load([path])["F"].stacks) == ["mine"]
+    ratio = PriorRatio((0.5, 1.5), (22.0, 24.0), ((0.0, 1.0), (0.0, 2.0)), 9.0, 500)
+    note = {"ratio": dataclasses.asdict(ratio)}
+    write_json(root / "catalogues" / "mine" / "F.ratio.json", note)
+    field = load([path])["F"]
+    mean = MeanPDF(field.stacks, np.ones(len(field), bool))
+    mean.read()
+    cube = open_cube(path, lazy=False)
+    changed = ratio.apply(cube["pdf"].values, cube["z_edges"].values, cube["mag_i"].values)
+    summed, inferred = mean.so_far()[0].values()
+    np.testing.assert_allclose(inferred, np.nanmean(changed, axis=0), rtol=1e-5)
+    assert not np.allclose(inferred, summed, rtol=1e-2)
