@@ -124,9 +124,11 @@ def inferred(config: RunConfig, name: str, cube: xr.Dataset, use: NDArray[np.boo
             settings.seed,
             structure(_source_labels(config), z_edges),
         )
-    ratio = shift.ratio
     return found.assign_coords(sample=[one.name for one in samples]).assign_attrs(
-        field=name, prior=ratio.in_words, ratio=json.dumps(asdict(ratio)), select=settings.select
+        field=name,
+        prior=_in_words(config, name, shift.ratio),
+        ratio=json.dumps(asdict(shift.ratio)),
+        select=settings.select,
     )
 
 
@@ -166,6 +168,16 @@ def shift_of(config: RunConfig, name: str, cube: xr.Dataset, use: NDArray[np.boo
     pdf = np.concatenate([cube["pdf"][rows].values[drawn[rows]] for rows in blocks])
     mag_i = cube["mag_i"].values[drawn].astype(np.float64)
     return infer(pdf, mag_i, shown, *columns, like.edges)
+
+
+def _in_words(config: RunConfig, name: str, ratio: PriorRatio) -> str:
+    """Return how n(z) was inferred, and where it is not to be relied on."""
+    if not ratio.used or not (beyond := standing_in(config, name).beyond):
+        return ratio.in_words
+    return (
+        f"{ratio.in_words}; the field is better than the source in {', '.join(beyond)}, so that "
+        "n(z) extrapolates"
+    )
 
 
 def _why_withheld(config: RunConfig, name: str) -> str:

@@ -45,6 +45,15 @@ def test_no_label_of_the_field_is_looked_at(run: RunConfig) -> None:
     assert before.sizes["sample"] == 4
 
 
+def test_a_field_better_than_the_source_extrapolates(
+    run: RunConfig, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(shift, "LEAST_GAIN", -np.inf)
+    noise = zarr.open_group(run.field_store("DEEP2"), mode="r+")["sky_noise"]
+    noise[:, 2] = noise[:, 2] * 0.1
+    assert "better than the source in depth of r" in n_of_z_of(run, "DEEP2").attrs["prior"]
+
+
 @pytest.mark.parametrize(
     ("change", "name", "why"),
     [
