@@ -38,7 +38,7 @@ def text(found: Plan) -> str:
     stage   what                            objects from        files fetch GB  disk GB ... time
     mock    ELAIS                             2,463 area            -        -     0.70 ... 9 s
     in all                                        -                 -        -     0.70 ... 9 s
-    evaluate is not estimated; everything else fits
+    evaluate and nz are not estimated; everything else fits
     "area" is the sky of the images times a density; say what you know under [plan.fields]
     """
     here, faults = found.machine, problems(found)
@@ -49,7 +49,7 @@ def text(found: Plan) -> str:
         for key in ("files", "tasks", "fetch_mb", "disk_mb", "seconds")
     }
     memory = max((cost.memory_mb for cost in found.costs), default=0.0)
-    unknown = ["evaluate", *dict.fromkeys(c.stage for c in found.costs if not c.seconds)]
+    unknown = ["evaluate", "nz", *dict.fromkeys(c.stage for c in found.costs if not c.seconds)]
     lines = [
         f"{found.config.name} on {here.cores} cores, {_gb(here.memory_mb)} GB of memory, {gpu}, "
         f"{_gb(here.free_disk_mb)} GB of free disk",

@@ -59,4 +59,4 @@ def test_the_table_says_where_numbers_come_from(real):
     assert '"<=" counts a label for every object' in said
     assert '"area" is the sky of the images times a density' in said
     assert "fetch is at plan.mbit_per_s = 100 and fetch.requests_per_second = 4;" in said
-    assert "evaluate and label are not estimated" in said
+    assert "evaluate, nz and label are not estimated" in said
