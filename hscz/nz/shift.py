@@ -39,11 +39,11 @@ FloatArray = NDArray[np.float64]
 STEP = 0.04
 """Bins of ln(1 + z) in which the ratio is looked for: 0.04 (1 + z) wide, as PDFs are."""
 
-OBJECTS_A_BIN, MOST_BINS = 200, 12
+OBJECTS_A_BIN, MOST_BINS = 150, 20
 """Galaxies of a bin of magnitude, and how many bins there are at most."""
 
-NEIGHBOURS = 400
-"""PDFs of like galaxies that pi is the mean of, at least, the nearest in magnitude."""
+NEIGHBOURS = 150
+"""Like galaxies that pi is the mean of, at least, the nearest in magnitude."""
 
 LEAST_OBJECTS = 100
 """Galaxies without which nothing is inferred."""
