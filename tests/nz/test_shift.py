@@ -36,7 +36,7 @@ def test_a_field_of_the_same_n_of_z_asks_for_no_ratio(seed: int) -> None:
         (1 + CENTRES) ** 1.5,
         (1 + CENTRES) ** -1.5,
         1 + 3 * np.exp(-0.5 * ((CENTRES - 1.2) / 0.2) ** 2),
-        1 - 0.9 * np.exp(-0.5 * ((CENTRES - 0.7) / 0.15) ** 2),
+        1 - 0.9 * np.exp(-0.5 * ((CENTRES - 0.7) / 0.25) ** 2),
     ],
     ids=["more", "fewer", "bump", "hole"],
 )
