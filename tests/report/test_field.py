@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+import json
+from dataclasses import asdict
+
 import numpy as np
 import pandas as pd
 import pytest
 
 from hscz.config import RunConfig
 from hscz.errors import StoreError
-from hscz.report.field import evaluate
+from hscz.evaluate.tables import CALIBRATION_TITLES, format_table
+from hscz.predict.recalibrate import KNOTS, Calibration
+from hscz.report.field import AS_PREDICTED, CALIBRATED, evaluate, judge_pdfs
 from hscz.stores import open_cube
 
 
@@ -22,12 +27,37 @@ def test_the_evaluation_judges_pdfs_and_flags(config: RunConfig) -> None:
     known = (cube["z_true"].values > 0) & np.isfinite(cube["z_median"].values)
     assert tables["calibration"]["n"][0] == tables["flags"]["n"][0] == known.sum()
     assert tables["coverage"]["n"].sum() <= known.sum()
+    # These PDFs are not calibrated, so there is no other version of them.
+    assert set(tables["calibration"]["pdfs"]) == {AS_PREDICTED}
     inside = tables["credibility"]["fraction"]
     assert (np.diff(inside) >= 0).all()
     assert 0 < inside[0] < inside.iloc[-1] == 1
     text = stem.with_name("DEEP2_metrics.txt").read_text()
     assert "CRPS" in text
+    assert " to " not in text.split("calibration\n")[1].split("quality flags")[0]
     assert "several_peaks" in text
+
+
+def test_calibrated_pdfs_stand_beside_what_they_were(config: RunConfig) -> None:
+    plain = open_cube(config.cube("DEEP2"), lazy=False).load()
+    bent, less = (tuple(float(q**power) for q in KNOTS) for power in (1.7, 1.2))
+    calibration = Calibration(500, (22.0, 25.0), ((bent, less),))
+    known = (plain[name].values for name in ("pdf", "z_edges", "mag_i", "object_id"))
+    calibrated = plain.assign(pdf=(plain["pdf"].dims, calibration.apply(*known)))
+    calibrated.attrs["calibration"] = json.dumps(asdict(calibration))
+    before, both = (
+        judge_pdfs(cube, "z_true", config.evaluate)["calibration"] for cube in (plain, calibrated)
+    )
+    versions = dict(iter(both.groupby("pdfs")))
+    assert set(versions) == {AS_PREDICTED, CALIBRATED}
+    undone, after = versions[AS_PREDICTED], versions[CALIBRATED]
+    assert set(undone["by"]) == {"all", "mag_i", "z_median"}
+    numbers = before.columns[4:]
+    np.testing.assert_allclose(undone[numbers], before[numbers], rtol=1e-3, atol=1e-5)
+    assert (undone["n"].values == after["n"].values).all()
+    assert abs(undone["ks"].iloc[0] - after["ks"].iloc[0]) > 0.05
+    text = format_table(after, ["ks"], CALIBRATION_TITLES, undone)
+    assert f"{undone['ks'].iloc[0]:.4f} to {after['ks'].iloc[0]:.4f}" in text
 
 
 def test_a_cube_that_does_not_say_what_was_learnt_is_not_judged(config: RunConfig) -> None:
