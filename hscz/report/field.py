@@ -170,19 +170,21 @@ def judge_pdfs(
     scores = _scores(cube, reference, settings.seed)
     *_, own = scores.values()
     mag_i, z_median = cube["mag_i"].values, cube["z_median"].values
+    z_true = cube[reference].values.astype(np.float64)
     by = {
         "mag_i": (mag_i, np.array(settings.mag_edges)),
         "z_median": (z_median, np.array(settings.z_edges)),
     }
     cells = (settings.mag_edges, settings.z_edges)
-    calibration = {version: calibration_table(one, by) for version, one in scores.items()}
+    tables = {version: calibration_table(one, by) for version, one in scores.items()}
+    calibration = pd.concat(tables, names=["pdfs"]).reset_index("pdfs")
     return {
-        "calibration": pd.concat(calibration, names=["pdfs"]).reset_index(level=0),
+        "calibration": calibration.reset_index(drop=True),
         "coverage": coverage_table(own["pit"], mag_i, z_median, *cells),
         "credibility": pd.DataFrame(
             {"level": CREDIBILITIES, "fraction": credibility_curve(own["hpd"], CREDIBILITIES)}
         ),
-        "flags": flag_purity(cube["flags"].values, z_median, cube[reference].values),
+        "flags": flag_purity(cube["flags"].values, z_median, z_true),
     }
 
 
