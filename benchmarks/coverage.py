@@ -3,8 +3,8 @@
 ``python -m benchmarks.coverage examples/experiments.toml --recipe recommended`` reads the PDF cubes
 of a finished run of the experiments, and prints for each target, as means over the seeds, the share
 of true redshifts inside the central 68 and 95 % of the PDFs and the distance of their PITs from
-even ones (KS), by magnitude; then how many cells of magnitude and estimated redshift hold what they
-should.
+even ones (KS), by magnitude, as predicted and calibrated; then how many cells of magnitude and
+estimated redshift hold what they should.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ def tables(one: Experiment) -> tuple[pd.DataFrame, pd.DataFrame]:
 def summary(by_magnitude: pd.DataFrame) -> pd.DataFrame:
     """Return means over seeds by target and magnitude, and how many galaxies they are of."""
     binned = by_magnitude[by_magnitude["by"] == "mag_i"]
-    grouped = binned.groupby(["target", "low", "high"], sort=False)
+    grouped = binned.groupby(["pdfs", "target", "low", "high"], sort=False)
     columns = ["coverage_68", "coverage_95", "ks", "crps", "cde_loss"]
     return grouped[columns].mean().assign(n=grouped["n"].sum()).reset_index()
 

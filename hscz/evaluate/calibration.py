@@ -14,6 +14,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike, NDArray
 from scipy import stats
+from scipy.special import xlogy
 
 from hscz.evaluate.metrics import each_bin
 from hscz.evaluate.proper import cde_loss, crps, log_loss
@@ -30,6 +31,9 @@ PIT_OUTLIER = 1e-4
 
 _LEAST_PIT = 1e-9
 """PITs are kept so far from 0 and 1 in the Anderson-Darling statistic, which diverges there."""
+
+PIT_BINS = 20
+"""Bins of the histogram of PITs."""
 
 SCORES = ("crps", "cde_loss", "log_loss")
 
@@ -88,18 +92,22 @@ def pit_statistics(values: ArrayLike) -> dict[str, float]:
     dict of str to float
         ``ks`` (Kolmogorov-Smirnov: largest distance of the distributions), ``cvm``
         (Cramer-von Mises), ``ad`` (Anderson-Darling 1954, JASA 49, 765; sensitive to the tails),
-        the p-values of the first two and ``pit_outliers``, the fraction within 1e-4 of 0 or 1.
-        NaN without any PIT.
+        the p-values of the first two, ``pit_outliers``, the fraction within 1e-4 of 0 or 1, and
+        of the PIT histogram (Schmidt et al. 2020) in 20 bins ``pit_rmse``, the root mean square
+        of its relative deviation from even, and ``pit_kl``, its Kullback-Leibler divergence from
+        even, nats. Of n uniform PITs these are about (19/n)^0.5 and 9.5/n. NaN without any PIT.
 
     Examples
     --------
     >>> found = pit_statistics(np.arange(0.05, 1, 0.1))
     >>> round(found["ks"], 3), round(found["cvm"], 5), round(found["ad"], 3)
     (0.05, 0.00833, 0.077)
+    >>> round(found["pit_rmse"], 3), round(found["pit_kl"], 3)
+    (1.0, 0.693)
     """
     u = np.asarray(values, np.float64)
     u = np.sort(u[np.isfinite(u)])
-    names = ("ks", "ks_p", "cvm", "cvm_p", "ad", "pit_outliers")
+    names = ("ks", "ks_p", "cvm", "cvm_p", "ad", "pit_outliers", "pit_rmse", "pit_kl")
     if len(u) < 2:
         return dict.fromkeys(names, np.nan)
     ks = stats.kstest(u, "uniform", method="asymp")
@@ -107,7 +115,9 @@ def pit_statistics(values: ArrayLike) -> dict[str, float]:
     safe, odd = np.clip(u, _LEAST_PIT, 1 - _LEAST_PIT), 2 * np.arange(len(u)) + 1
     ad = -len(u) - np.mean(odd * (np.log(safe) + np.log1p(-safe[::-1])))
     outliers = np.mean((u < PIT_OUTLIER) | (u > 1 - PIT_OUTLIER))
-    found = (ks.statistic, ks.pvalue, cvm.statistic, cvm.pvalue, ad, outliers)
+    height = np.histogram(u, PIT_BINS, (0, 1))[0] * PIT_BINS / len(u)
+    rmse, kl = np.sqrt(np.mean((height - 1) ** 2)), np.mean(xlogy(height, height))
+    found = (ks.statistic, ks.pvalue, cvm.statistic, cvm.pvalue, ad, outliers, rmse, kl)
     return {name: float(value) for name, value in zip(names, found, strict=True)}
 
 
@@ -285,7 +295,8 @@ def calibration_table(
     -------
     pandas.DataFrame
         Columns ``by, low, high, n, n_missing`` (objects without a PDF), those of
-        `pit_statistics` and `coverage`, and the mean of each score with its standard error,
+        `pit_statistics` and `coverage`, ``hpd_ks`` (Kolmogorov-Smirnov distance from uniform of
+        the credibilities of `hpd_level`), and the mean of each score with its standard error,
         ``crps, crps_err`` ...
 
     Examples
@@ -303,6 +314,7 @@ def calibration_table(
         row["n_missing"] = int(members.sum()) - n
         u = np.asarray(scores["pit"])[members & known]
         row |= pit_statistics(u) | coverage(u)
+        row["hpd_ks"] = pit_statistics(np.asarray(scores["hpd"])[members & known])["ks"]
         for score in SCORES:
             values = np.asarray(scores[score])[members & known]
             row[score] = float(values.mean()) if len(values) else np.nan

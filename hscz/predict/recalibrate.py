@@ -123,15 +123,41 @@ class Calibration:
             Those not known count as faint.
         object_id : array_like of int, shape (n,)
         """
-        cumulative, own = cdf(pdf, edges), halves(object_id, self.seed) % len(self.fractions)
-        share = node_shares(mag_i, self.mag_i)
-        mapped = np.where(np.isnan(cumulative), np.nan, 0.0)
-        for number, maps in enumerate(self.fractions):
-            for node, fraction in enumerate(maps):
-                rows = np.flatnonzero((own == number) & (share[:, node] > 0))
-                new = np.interp(cumulative[rows], KNOTS, fraction)
-                mapped[rows] += share[rows, node, None] * new
-        return (np.diff(mapped, axis=1) / np.diff(np.asarray(edges, float))).astype(np.float32)
+        return self._mapped(pdf, edges, self._maps(mag_i, object_id), undo=False)
+
+    def undo(
+        self, pdf: ArrayLike, edges: ArrayLike, mag_i: ArrayLike, object_id: ArrayLike
+    ) -> NDArray[np.float32]:
+        """Return densities as they were before `apply`, with the same arguments.
+
+        Examples
+        --------
+        >>> bent = tuple(q**2 for q in KNOTS)
+        >>> calibration, edges = Calibration(900, (22.0,), ((bent,),)), [0.0, 1.0, 2.0, 3.0]
+        >>> calibrated = calibration.apply([[0.2, 0.5, 0.3]], edges, [23.0], [1])
+        >>> calibrated.round(2)
+        array([[0.04, 0.45, 0.51]], dtype=float32)
+        >>> calibration.undo(calibrated, edges, [23.0], [1]).round(2)
+        array([[0.2, 0.5, 0.3]], dtype=float32)
+        """
+        return self._mapped(pdf, edges, self._maps(mag_i, object_id), undo=True)
+
+    def _maps(self, mag_i: ArrayLike, object_id: ArrayLike) -> FloatArray:
+        """Return the map of each object's CDF at the knots, mixed of those of two magnitudes."""
+        fractions = np.array(self.fractions)
+        own = halves(object_id, self.seed) % len(fractions)
+        return np.einsum("ij,ijk->ik", node_shares(mag_i, self.mag_i), fractions[own])
+
+    @staticmethod
+    def _mapped(
+        pdf: ArrayLike, edges: ArrayLike, maps: FloatArray, undo: bool
+    ) -> NDArray[np.float32]:
+        cumulative = cdf(pdf, edges)
+        for row, own in zip(cumulative, maps, strict=True):
+            row[:] = np.interp(row, own, KNOTS) if undo else np.interp(row, KNOTS, own)
+        # Interpolation rounds a CDF at a knot, which must not fall.
+        mass = np.diff(cumulative, axis=1).clip(0)
+        return (mass / np.diff(np.asarray(edges, float))).astype(np.float32)
 
 
 def fit(
@@ -191,7 +217,7 @@ def fit(
         )
     mag_i = objects["mag_i"].to_numpy(np.float64)
     count = int(np.clip(min(n) // OBJECTS_A_NODE, 1, MOST_NODES))
-    nodes = np.unique(np.quantile(mag_i, (np.arange(count) + 0.5) / count))
+    nodes = np.unique(np.nanquantile(mag_i, (np.arange(count) + 0.5) / count))
     likelihood = label_likelihood(objects["z_label"], objects["sigma"], edge)
     likely, share = (
         likelihood_by_pit(np.asarray(pdf)[use], edge, likelihood),

@@ -8,6 +8,7 @@ import json
 import numpy as np
 import pandas as pd
 import xarray as xr
+from numpy.typing import NDArray
 
 from hscz.config import EvaluateConfig, RunConfig
 from hscz.config.decisive import key_of
@@ -31,8 +32,16 @@ from hscz.report.cuts import claimed, curves, format_cuts, found, recommended
 from hscz.schema import has_redshift
 from hscz.stores import identity, open_cube, open_field
 
+FloatArray = NDArray[np.float64]
+
 BLOCK = 4096
 """PDFs read at once."""
+
+AS_PREDICTED, CALIBRATED = "as predicted", "calibrated"
+"""What the PDFs of a row are, in the column ``pdfs`` of the table of calibration."""
+
+RULES = 1
+"""Count up when the same PDFs come to be judged otherwise."""
 
 CREDIBILITIES = np.linspace(0.05, 1.0, 20)
 """Probabilities of the highest-density regions in which redshifts are counted."""
@@ -43,7 +52,8 @@ def evaluate_field(config: RunConfig, name: str) -> str:
 
     Writes ``NAME_metrics.parquet``, the same as text, and, where holoviews is installed, two
     pictures; against the first reference also ``NAME_calibration.parquet`` (PIT statistics,
-    coverage and proper scores, by magnitude), ``NAME_coverage.parquet`` (in cells of magnitude
+    coverage and proper scores, by magnitude and by estimated redshift, of the PDFs as predicted
+    and as they were calibrated), ``NAME_coverage.parquet`` (in cells of magnitude
     and redshift), ``NAME_credibility.parquet`` (the fraction of redshifts inside
     highest-density regions) and ``NAME_flags.parquet`` (what each quality flag is worth). The
     training part of a source field is left out, labelled or not, so that what is judged is a
@@ -73,7 +83,8 @@ def evaluate_field(config: RunConfig, name: str) -> str:
     text_path = stem.with_name(f"{stem.name}_metrics.txt")
     cuts = _recommend_cuts(config, name, cube, next(iter(tables), None))
     if not tables:
-        write_text(text_path, f"{_how_calibrated(cube)}{cuts}")
+        calibration = _calibration_of(cube)
+        write_text(text_path, f"{calibration.in_words}\n{cuts}" if calibration else cuts)
         raise UnjudgedError(f"{_unjudged(config, name, cube)}; what cuts promise: {text_path}")
     frame = pd.concat(tables, names=["reference"]).reset_index(level=0)
     write_table(frame, stem.with_name(f"{stem.name}_metrics.parquet"))
@@ -82,8 +93,9 @@ def evaluate_field(config: RunConfig, name: str) -> str:
     reports = judge_pdfs(cube, first, config.evaluate)
     for kind, report in reports.items():
         write_table(report, stem.with_name(f"{stem.name}_{kind}.parquet"))
-    calibrated = format_table(reports["calibration"], tuple(CALIBRATION_TITLES), CALIBRATION_TITLES)
-    texts += [f"{name} against {first}: calibration\n{_how_calibrated(cube)}{calibrated}\n"]
+    texts += [
+        f"{name} against {first}: calibration\n{_calibration_text(cube, reports['calibration'])}\n"
+    ]
     texts += [f"{name} against {first}: quality flags\n{format_flags(reports['flags'])}\n"]
     write_text(text_path, "\n".join([*texts, cuts]))
     if importlib.util.find_spec("holoviews"):
@@ -117,15 +129,28 @@ def _recommend_cuts(config: RunConfig, name: str, cube: xr.Dataset, reference: s
     )
 
 
-def _how_calibrated(cube: xr.Dataset) -> str:
-    """Return a line on the calibration of a cube's PDFs; nothing where there is none."""
+def _calibration_of(cube: xr.Dataset) -> Calibration | None:
+    """Return how the PDFs of a cube were calibrated; None where they stand as predicted."""
     note = cube.attrs.get("calibration", "none")
-    return "" if note == "none" else f"{Calibration.noted(json.loads(note)).in_words}\n"
+    return None if note == "none" else Calibration.noted(json.loads(note))
+
+
+def _calibration_text(cube: xr.Dataset, table: pd.DataFrame) -> str:
+    """Return the table of calibration as text; where there are two versions, side by side."""
+    calibration, shown = _calibration_of(cube), (tuple(CALIBRATION_TITLES), CALIBRATION_TITLES)
+    before, now = (table[table["pdfs"] == version] for version in (AS_PREDICTED, CALIBRATED))
+    if calibration is None:
+        text = format_table(before, *shown)
+    else:
+        head = f"{calibration.in_words}\n{AS_PREDICTED} to {CALIBRATED}:"
+        text = f"{head}\n{format_table(now, *shown, before)}"
+    return f"{text}\nz_median is the estimate: in bins of true redshift even right PDFs fail"
 
 
 def evaluation_key(config: RunConfig, name: str) -> Key:
     """Return what the judgement of a field is made from."""
-    return key_of({"predict": {name: identity(config.cube(name))}}, evaluate=config.evaluate)
+    inputs = {"predict": {name: identity(config.cube(name))}}
+    return key_of(inputs, {"rules of evaluation": RULES}, evaluate=config.evaluate)
 
 
 def _unjudged(config: RunConfig, name: str, cube: xr.Dataset) -> str:
@@ -173,30 +198,59 @@ def judge_pdfs(
     Returns
     -------
     dict of str to pandas.DataFrame
-        ``calibration`` (`hscz.evaluate.calibration.calibration_table`), ``coverage``
+        ``calibration`` (`hscz.evaluate.calibration.calibration_table` with a column ``pdfs``:
+        `AS_PREDICTED`, and `CALIBRATED` where they were; in bins of magnitude and of estimated
+        redshift, since in bins of true redshift even perfect PDFs fail), ``coverage``
         (`hscz.evaluate.calibration.coverage_table`), ``credibility``
         (`hscz.evaluate.calibration.credibility_curve`, by ``level``) and ``flags``
         (`hscz.evaluate.flags.flag_purity`).
     """
     cube = _compared(cube, reference)
-    z_true, edges = cube[reference].values.astype(np.float64), cube["z_edges"].values
-    rng = np.random.default_rng(settings.seed)
-    parts = [
-        object_scores(cube["pdf"][rows].values, edges, z_true[rows], rng)
-        for rows in (slice(s, s + BLOCK) for s in range(0, len(z_true), BLOCK))
-    ]
-    scores = {key: np.concatenate([part[key] for part in parts]) for key in parts[0]}
+    scores = _scores(cube, reference, settings.seed)
+    *_, own = scores.values()
     mag_i, z_median = cube["mag_i"].values, cube["z_median"].values
-    by = {"mag_i": (mag_i, np.array(settings.mag_edges))}
+    z_true = cube[reference].values.astype(np.float64)
+    by = {
+        "mag_i": (mag_i, np.array(settings.mag_edges)),
+        "z_median": (z_median, np.array(settings.z_edges)),
+    }
     cells = (settings.mag_edges, settings.z_edges)
+    tables = {version: calibration_table(one, by) for version, one in scores.items()}
+    calibration = pd.concat(tables, names=["pdfs"]).reset_index("pdfs")
     return {
-        "calibration": calibration_table(scores, by),
-        "coverage": coverage_table(scores["pit"], mag_i, z_median, *cells),
+        "calibration": calibration.reset_index(drop=True),
+        "coverage": coverage_table(own["pit"], mag_i, z_median, *cells),
         "credibility": pd.DataFrame(
-            {"level": CREDIBILITIES, "fraction": credibility_curve(scores["hpd"], CREDIBILITIES)}
+            {"level": CREDIBILITIES, "fraction": credibility_curve(own["hpd"], CREDIBILITIES)}
         ),
         "flags": flag_purity(cube["flags"].values, z_median, z_true),
     }
+
+
+def _scores(cube: xr.Dataset, reference: str, seed: int) -> dict[str, dict[str, FloatArray]]:
+    """Return the scores of each object by version of its PDF; the last is that of the cube."""
+    calibration, n = _calibration_of(cube), cube.sizes["object"]
+    # Each version meets the same draws, so that the PDFs alone make the difference.
+    rngs = {version: np.random.default_rng(seed) for version in (AS_PREDICTED, CALIBRATED)}
+    parts: dict[str, list[dict[str, FloatArray]]] = {}
+    for block in (cube.isel(object=slice(start, start + BLOCK)) for start in range(0, n, BLOCK)):
+        edges, z = block["z_edges"].values, block[reference].values.astype(np.float64)
+        for version, density in _versions(block, calibration).items():
+            found = object_scores(density, edges, z, rngs[version])
+            parts.setdefault(version, []).append(found)
+    return {
+        version: {key: np.concatenate([one[key] for one in some]) for key in some[0]}
+        for version, some in parts.items()
+    }
+
+
+def _versions(cube: xr.Dataset, calibration: Calibration | None) -> dict[str, NDArray[np.float32]]:
+    """Return the PDFs as predicted and, where they are calibrated, as the cube holds them."""
+    density = cube["pdf"].values
+    if calibration is None:
+        return {AS_PREDICTED: density}
+    known = (cube[name].values for name in ("z_edges", "mag_i", "object_id"))
+    return {AS_PREDICTED: calibration.undo(density, *known), CALIBRATED: density}
 
 
 def evaluate(cube: xr.Dataset, reference: str, settings: EvaluateConfig) -> pd.DataFrame | None:

@@ -220,3 +220,13 @@ def test_tables_count_the_objects_of_their_cells() -> None:
 def test_lengths_that_differ_are_refused() -> None:
     with pytest.raises(InputError, match="do not fit 3 PDFs"):
         crps(TRUE[:3], GRID.edges, Z[:2])
+
+
+def test_the_histogram_of_pits_says_how_uneven_it_is() -> None:
+    even = np.random.default_rng(1).random((300, 1000))
+    found = [cal.pit_statistics(u) for u in even]
+    assert np.mean([one["pit_rmse"] ** 2 for one in found]) == pytest.approx(19 / 1000, rel=0.1)
+    assert np.mean([one["pit_kl"] for one in found]) == pytest.approx(9.5 / 1000, rel=0.1)
+    half = cal.pit_statistics(even[0] / 2)
+    assert half["pit_kl"] == pytest.approx(np.log(2), abs=0.02)
+    assert half["pit_rmse"] == pytest.approx(1, abs=0.02)

@@ -166,3 +166,16 @@ def test_no_or_broken_pdfs_are_refused() -> None:
     density[7, :5] = np.nan
     with pytest.raises(InputError, match="1 of 3000 PDFs are partly NaN"):
         fit(density, GRID.edges, objects)
+
+
+def test_what_was_calibrated_can_be_undone() -> None:
+    density, objects = sample(0.6, 0.4, 1)
+    objects.loc[:9, "mag_i"] = np.nan
+    density[3] = np.nan
+    found = fit(density, GRID.edges, objects, seed=5)
+    assert len(found.mag_i) > 1
+    known = objects["mag_i"], objects["object_id"]
+    calibrated = applied(found, density, objects)
+    assert np.nanmax(np.abs(calibrated - density)) > 0.1
+    undone = found.undo(calibrated, GRID.edges, *known)
+    np.testing.assert_allclose(undone, density, rtol=1e-5, atol=1e-5)
