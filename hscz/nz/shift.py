@@ -216,11 +216,12 @@ class _Seen:
         like_id: NDArray[np.generic],
     ) -> _Seen:
         order, by_mag = np.argsort(mag_i, kind="stable"), np.argsort(like_mag_i, kind="stable")
-        # The same galaxy several times is no other.
-        least = int(NEIGHBOURS * len(like_id) / len(np.unique(like_id)))
-        n_bins = int(np.clip(len(order) // OBJECTS_A_BIN, 1, MOST_BINS))
+        # The same galaxy several times is no other, and bins that share them are not independent.
+        different = len(np.unique(like_id))
+        least = int(NEIGHBOURS * len(like_id) / different)
+        n_bins = min(len(order) // OBJECTS_A_BIN, different // NEIGHBOURS, MOST_BINS)
         columns: list[tuple[Any, ...]] = []
-        for part in np.array_split(order, n_bins):
+        for part in np.array_split(order, max(n_bins, 1)):
             ours, middle = pmf[part], mag_i[part].mean()
             rows = by_mag[_alike(like_mag_i[by_mag], mag_i[part], least)]
             few = like[rows]

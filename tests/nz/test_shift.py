@@ -30,6 +30,14 @@ def test_a_field_of_the_same_n_of_z_asks_for_no_ratio(seed: int) -> None:
     np.testing.assert_allclose(same, field.pdf, atol=1e-12)
 
 
+def test_few_like_galaxies_are_not_taken_for_many() -> None:
+    gains = []
+    for seed in range(6):
+        few = toy_field(250, 50 + seed)
+        gains.append(inferred(toy_field(3000, 60 + seed), few).ratio.gain)
+    assert max(gains) < shift.LEAST_GAIN
+
+
 @pytest.mark.parametrize(
     "ratio",
     [
