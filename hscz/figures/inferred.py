@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from hscz.experiments.recipes import RECOMMENDED
 from hscz.figures.figure import Figure
 from hscz.figures.marks import band, filled, grid, line, load_backends, panel
 from hscz.figures.nz import Z_SHOWN
@@ -41,8 +42,8 @@ def _panel(name: str, rows: pd.DataFrame) -> Any:
     error = rows["n_of_z_err"].to_numpy()
     layers = [
         filled(edges, rows["stacked"].to_numpy(), colour("training"), "sum of the PDFs"),
-        band(middle, n_of_z - error, n_of_z + error, colour("recommended")),
-        line(middle, n_of_z, colour("recommended"), "inferred, 68 %", steps=True),
+        band(middle, n_of_z - error, n_of_z + error, colour(RECOMMENDED)),
+        line(middle, n_of_z, colour(RECOMMENDED), "inferred, 68 %", steps=True),
     ]
     if "truth" in rows:
         layers.append(

@@ -55,6 +55,7 @@ class Conditions:
         name: str = "field store",
         partial: bool = False,
         optional: Collection[str] = (),
+        silent: bool = False,
     ) -> Conditions:
         """Return the measured conditions of some galaxies of a field store.
 
@@ -75,6 +76,8 @@ class Conditions:
             Warn of seeing or dust that is known nowhere, rather than refuse it.
         optional : collection of str
             Bands that the store or a galaxy may lack.
+        silent : bool
+            Do not warn.
 
         Raises
         ------
@@ -93,11 +96,11 @@ class Conditions:
                 f"{name}: psf_fwhm of band {band!r} is NaN for every object, as too few stars "
                 "were found; ingest larger images or set adapt.degrade = false"
             )
-            fill_median(values, message, partial)
+            fill_median(values, message, partial, silent)
         columns = (
             noise[rows],
             fwhm[rows],
-            image_ebv(store, name, partial)[rows],
+            image_ebv(store, name, partial, silent)[rows],
         )
         tiles, tile = Tiles.of(store, index, name)
         sky, seeing, ebv = (torch.from_numpy(np.asarray(c, np.float32)) for c in columns)

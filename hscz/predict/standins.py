@@ -181,7 +181,6 @@ class _Like:
     def of(cls, config: RunConfig, name: str, model: Model, scale: Mapping[str, float]) -> _Like:
         import torch
 
-        from hscz.learn.conditions import Conditions
 
         path, fed = config.field_store(name), fed_bands(model, config.predict)
         store = stores.open_field(path, lazy=False)
@@ -191,13 +190,22 @@ class _Like:
                 f"{path}: has no usable object, so nothing says how its galaxies are to be "
                 'calibrated; ingest it again, or set predict.calibrate = "none"'
             )
-        found = Conditions.of(store, rows, fed, name, partial=True, optional=model.optional)
+        found = _conditions(store, rows, fed, name, model)
         corrected = torch.tensor([scale.get(band, 1.0) for band in fed])
         left = torch.ones(len(fed))
         if not corrects(config, name):
             shrunk_mag = measured_zero_points(config, name).set_index("band")["shrunk_mag"]
             left = torch.tensor([10 ** (-0.4 * shrunk_mag.get(band, 0.0)) for band in fed])
         return cls(replace(found, sky_noise=found.sky_noise * corrected), left.float())
+
+
+def _conditions(
+    store: xr.Dataset, rows: NDArray[np.int64], bands: Sequence[str], name: str, model: Model
+) -> Conditions:
+    """Return how galaxies were observed. What is not known was said when the networks learnt."""
+    from hscz.learn.conditions import Conditions
+
+    return Conditions.of(store, rows, bands, name, True, model.optional, silent=True)
 
 
 def _of_field(
@@ -211,12 +219,11 @@ def _of_field(
     """Return PDFs and objects of one source field, and in what the target is better."""
     import torch
 
-    from hscz.learn.conditions import Conditions
 
     name, rows = str(objects["field"].iloc[0]), objects["row"].to_numpy()
     store, model = _source(config, name, objects), models[0]
     learnt = in_training(store, folders)[:, rows]
-    have = Conditions.of(store, rows, model.bands, name, partial=True, optional=model.optional)
+    have = _conditions(store, rows, model.bands, name, model)
     generator = torch.Generator().manual_seed(config.train.seed)
     found = np.empty((draws, len(rows), len(model.grid)), np.float32)
     spread = np.empty((draws, len(rows)))

@@ -180,27 +180,34 @@ class _Map:
         return found
 
 
-def image_ebv(store: xr.Dataset, name: str = "", partial: bool = False) -> NDArray[np.float32]:
+def image_ebv(
+    store: xr.Dataset, name: str = "", partial: bool = False, silent: bool = False
+) -> NDArray[np.float32]:
     """Return the E(B-V) of the dust that dims each stamp: 0 where images were corrected for it.
 
     Raises
     ------
     StoreError
-        If it is known of no object, unless `partial`: then it is NaN.
+        If it is known of no object, unless `partial`: then it is NaN, with a warning unless
+        `silent`.
     """
     if store.attrs.get("image_extinction_corrected"):
         return np.zeros(store.sizes["object"], np.float32)
     message = f"ebv is NaN for every object, as nothing gives E(B-V); {WAYS}, and ingest again"
     message = f"{name}: {message}" if name else message
-    return fill_median(store["ebv"].values.astype(np.float32), message, partial)
+    return fill_median(store["ebv"].values.astype(np.float32), message, partial, silent)
 
 
-def fill_median(values: NDArray[np.float32], message: str, partial: bool) -> NDArray[np.float32]:
+def fill_median(
+    values: NDArray[np.float32], message: str, partial: bool, silent: bool = False
+) -> NDArray[np.float32]:
     """Put the median in place of NaN."""
     missing = np.isnan(values)
     if missing.all() and not partial:
         raise StoreError(message)
     if missing.all():
+        if silent:
+            return values
         logger.warning("%s. Source stamps keep their own", message)
         return values
     values[missing] = np.median(values[~missing])
