@@ -181,7 +181,6 @@ class _Like:
     def of(cls, config: RunConfig, name: str, model: Model, scale: Mapping[str, float]) -> _Like:
         import torch
 
-
         path, fed = config.field_store(name), fed_bands(model, config.predict)
         store = stores.open_field(path, lazy=False)
         rows = np.flatnonzero(is_usable(store["flags"].values))
@@ -218,7 +217,6 @@ def _of_field(
 ) -> tuple[NDArray[np.float32], pd.DataFrame, tuple[str, ...]]:
     """Return PDFs and objects of one source field, and in what the target is better."""
     import torch
-
 
     name, rows = str(objects["field"].iloc[0]), objects["row"].to_numpy()
     store, model = _source(config, name, objects), models[0]

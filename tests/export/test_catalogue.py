@@ -11,15 +11,18 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
+import pyarrow.parquet as pq
 import pytest
 import xarray as xr
 from astropy.table import Table
 
+from hscz import pdf
 from hscz.errors import ConfigError, HsczError, InputError, StoreError
 from hscz.export import ESTIMATES, export, to_table
 from hscz.export.catalogue import Catalogue
 from hscz.export.columns import Block
 from hscz.export.records import records
+from hscz.pdf.prior import PriorRatio
 from hscz.seams import EXPORT_FORMATS
 
 
@@ -198,6 +201,24 @@ def room_for(n_bytes: int) -> Iterator[None]:
         yield
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+
+
+def test_estimates_under_the_inferred_n_of_z_stand_beside_the_others(
+    cube: xr.Dataset, tmp_path: Path
+) -> None:
+    ratio = PriorRatio((0.5, 2.0), (20.0, 25.0), ((0.0, 1.5), (0.0, 2.5)), 9.0, 500)
+    export(cube, tmp_path / "A", ("parquet", "fits"), include_pdf=True, ratio=ratio, block=7)
+    table = pd.read_parquet(tmp_path / "A.parquet")
+    changed = ratio.apply(cube["pdf"].values, cube["z_edges"].values, cube["mag_i"].values)
+    np.testing.assert_allclose(np.stack(table["cnn_inferred_pdf"]), changed, rtol=1e-5)
+    points = pdf.summarise(changed, cube["z_edges"].values)
+    np.testing.assert_allclose(table["cnn_inferred_z_median"], points["z_median"], rtol=1e-5)
+    np.testing.assert_allclose(table["cnn_inferred_z_err68_low"], points["z_q16"], rtol=1e-5)
+    known = table["cnn_z_median"].notna()
+    assert (table["cnn_inferred_z_median"] > table["cnn_z_median"])[known].mean() > 0.9
+    meaning = pq.read_schema(tmp_path / "A.parquet").field("cnn_inferred_z_median").metadata
+    assert b"under the inferred n(z)" in meaning[b"description"]
+    assert not any("inferred" in name for name in to_table(cube))
 
 
 def test_text_of_variable_width_is_kept(cube: xr.Dataset, tmp_path: Path) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import shutil
-from dataclasses import replace
+from dataclasses import asdict, replace
 from pathlib import Path
 
 import numpy as np
@@ -13,9 +13,10 @@ import xarray as xr
 
 from hscz.cli import main
 from hscz.config import ExportConfig, PredictConfig, RunConfig
-from hscz.errors import InputError
+from hscz.errors import InputError, StoreError
 from hscz.export.stage import export_field, export_paths, why_unexported
 from hscz.files.atomic import read_json, write_json
+from hscz.pdf.prior import PriorRatio
 from tests.helpers.package import install
 
 CONFIG = """
@@ -212,3 +213,15 @@ def test_a_stopped_export_knows_what_it_wrote_and_goes_on(
     export_field(config, "A")
     assert not why_unexported(config, "A")
     assert len(pd.read_parquet(parquet))
+
+
+def test_the_inferred_n_of_z_must_be_there_and_makes_the_catalogue_stale(root: Path) -> None:
+    config = config_of(root, inferred=True)
+    with pytest.raises(StoreError, match=r"A.ratio.json: is not there.*'hscz nz'"):
+        export_field(config, "A")
+    for slope in (1.0, 2.0):
+        ratio = PriorRatio((0.5, 2.0), (22.0,), ((0.0, slope),), 9.0, 500)
+        write_json(config.prior_ratio("A"), {"ratio": asdict(ratio)})
+        assert why_unexported(config, "A")
+        export_field(config, "A")
+        assert not why_unexported(config, "A")
