@@ -31,7 +31,7 @@ def n_of_z_figure(table: pd.DataFrame, title: str, note: str) -> Figure:
     known = table[table["n_of_z"].notna()]
     panels = [_panel(str(name), rows) for name, rows in known.groupby("sample", sort=False)]
     return Figure(
-        "nz", title, grid(panels, columns=min(COLUMNS, len(panels)), inches=11), table, note
+        "nz", title, grid(panels, columns=min(COLUMNS, len(panels)), inches=4), table, note
     )
 
 
