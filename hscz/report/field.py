@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib.util
 import json
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -87,6 +88,11 @@ def _how_calibrated(cube: xr.Dataset) -> str:
     """Return a line on the calibration of a cube's PDFs; nothing where there is none."""
     note = cube.attrs.get("calibration", "none")
     return "" if note == "none" else f"{Calibration.noted(json.loads(note)).in_words}\n"
+
+
+def evaluation_note(config: RunConfig, name: str) -> Path:
+    """Return the path of the note of what the judgement of a field was made from."""
+    return config.results(name).with_name(f"{name}.evaluate.json")
 
 
 def evaluation_key(config: RunConfig, name: str) -> Key:

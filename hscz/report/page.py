@@ -9,16 +9,18 @@ from pathlib import Path
 from typing import Any
 
 from hscz import __version__
-from hscz.config.decisive import key_of
 from hscz.errors import HsczError
 from hscz.files.atomic import write_text
 from hscz.files.fresh import Key, input_files
 from hscz.ingest.zeropoints import zero_points_key
 from hscz.predict.keys import labelled, trained
+from hscz.predict.stage import predict_key
 from hscz.report import learnt, observed, redshifts
 from hscz.report.blocks import Block, Section, Table, Words, facts
 from hscz.report.evidence import Evidence
+from hscz.report.field import evaluation_key
 from hscz.report.html import as_html
+from hscz.report.nz import nz_key
 from hscz.report.paged import write_pdf
 from hscz.report.verdicts import Verdict, in_detail, numbers, verdicts
 from hscz.stores import identity
@@ -108,20 +110,21 @@ PARTS: Mapping[str, tuple[Part, ...]] = {
 
 
 def report_key(evidence: Evidence) -> Key:
-    """Return what the report of a field is made from."""
+    """Return what the report of a field is made from.
+
+    Settings are those by which it finds out whether what it shows is up to date.
+    """
     config, name = evidence.config, evidence.name
-    fields = dict.fromkeys((name, *config.train.fields))
-    inputs = labelled(config, fields)
+    inputs = labelled(config, dict.fromkeys((name, *config.train.fields)))
     inputs["train"] = trained(config.models)
     inputs["predict"] = {name: identity(config.cube(name))}
     inputs["file"] = input_files(evidence.shown())
-    rules: dict[str, Any] = {
-        "rules of reports": RULES,
-        "hscz": __version__,
-        "files": len(report_paths(evidence)),
-    }
-    rules |= zero_points_key(config, name).settings
-    return key_of(inputs, rules, evaluate=config.evaluate)
+    rules: dict[str, Any] = {"rules of reports": RULES, "hscz": __version__}
+    rules |= {"files": len(report_paths(evidence)), **zero_points_key(config, name).settings}
+    made = [key(config, name) for key in (predict_key, evaluation_key, nz_key)]
+    settings = {k: v for key in made for k, v in key.settings.items()}
+    defaults = {k: v for key in made for k, v in key.defaults.items()}
+    return Key(settings | rules, inputs, defaults)
 
 
 def _of_part(part: Part, evidence: Evidence) -> Sequence[Block]:

@@ -11,9 +11,11 @@ from typing import Literal
 import numpy as np
 import pandas as pd
 
+from hscz import stores
 from hscz.errors import HsczError
 from hscz.evaluate.judged import is_judged
 from hscz.experiments.acting import format_probes, probes
+from hscz.files.fresh import NOT_YET, why_stale
 from hscz.ingest.zeropoints import (
     FLAGGED_SIGMA,
     corrects,
@@ -25,9 +27,12 @@ from hscz.ingest.zeropoints import (
 from hscz.nz.shift import LEAST_GAIN
 from hscz.pdf.prior import PriorRatio
 from hscz.predict.recalibrate import LEAST_OBJECTS
+from hscz.predict.stage import predict_key
 from hscz.report.blocks import FEW, between, percent, rounded
 from hscz.report.evidence import Evidence
+from hscz.report.field import evaluation_key, evaluation_note
 from hscz.report.learnt import ways
+from hscz.report.nz import nz_key, nz_note
 from hscz.schema import Flag
 
 Standing = Literal["sound", "caution", "unknown"]
@@ -248,6 +253,20 @@ def _adaptation(evidence: Evidence) -> tuple[Standing, str]:
     return "sound" if line.endswith("adversary acts") else "caution", line
 
 
+def _settings(evidence: Evidence) -> tuple[Standing, str]:
+    """Judge whether what is shown is what the settings of the run would make."""
+    config, name = evidence.config, evidence.name
+    stale = {
+        "predict": stores.why_stale(config.cube(name), predict_key(config, name)),
+        "evaluate": why_stale(evaluation_note(config, name), evaluation_key(config, name)),
+        "nz": why_stale(nz_note(config, name), nz_key(config, name)),
+    }
+    old = [f"{why} (run 'hscz {verb}')" for verb, why in stale.items() if why not in ("", NOT_YET)]
+    if old:
+        return "caution", f"what is shown is not what they would make: {', '.join(old)}"
+    return "sound", "what is shown is what they would make"
+
+
 TOPICS: Mapping[str, Callable[[Evidence], tuple[Standing, str]]] = {
     "Zero points": _zero_points,
     "Calibration": _calibration,
@@ -256,6 +275,7 @@ TOPICS: Mapping[str, Callable[[Evidence], tuple[Standing, str]]] = {
     "References": _references,
     "Reach": _reach,
     "Adaptation": _adaptation,
+    "Settings": _settings,
 }
 """What each topic is judged by."""
 

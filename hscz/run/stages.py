@@ -278,20 +278,19 @@ def _predict(config: RunConfig, name: str, progress: bool, after: tuple[Stage, .
 
 
 def _evaluate(config: RunConfig, name: str, after: tuple[Stage, ...]) -> Stage:
-    from hscz.report.field import evaluate_field, evaluation_key
+    from hscz.report.field import evaluate_field, evaluation_key, evaluation_note
 
     stem = config.results(name)
     output = stem.with_name(f"{stem.name}_metrics.parquet")
-    note = stem.with_name(f"{stem.name}.evaluate.json")
+    note = evaluation_note(config, name)
     key, write = partial(evaluation_key, config, name), partial(evaluate_field, config, name)
     return _written("evaluate", name, [output], after, note, key, write)
 
 
 def _nz(config: RunConfig, name: str, after: tuple[Stage, ...]) -> Stage:
-    from hscz.report.nz import nz_key, nz_paths, write_nz
+    from hscz.report.nz import nz_key, nz_note, nz_paths, write_nz
 
-    paths = nz_paths(config, name)
-    note = config.results(name).with_name(f"{config.results(name).name}.nz.json")
+    paths, note = nz_paths(config, name), nz_note(config, name)
     key, write = partial(nz_key, config, name), partial(write_nz, config, name)
     return _written("nz", name, paths, after, note, key, write)
 
