@@ -16,6 +16,9 @@ there."""
 FEW = 30
 """Galaxies below which a row of a table is shown in grey."""
 
+ROUNDING = 1e-9
+"""Error over value below which it is none."""
+
 SIGNIFICANT = 2
 """Digits of an error."""
 
@@ -106,7 +109,7 @@ def rounded(value: float, error: float | None = None, digits: int = 3) -> str:
     value : float
         NaN is a dash.
     error : float, optional
-        Without one, and where it is NaN or zero, the number has `digits` digits.
+        Without one, and where it is NaN or zero but for rounding, the number has `digits` digits.
     digits : int
 
     Examples
@@ -115,10 +118,12 @@ def rounded(value: float, error: float | None = None, digits: int = 3) -> str:
     ('0.0389 ± 0.0013', '-0.040 ± 0.038', '1230 ± 120')
     >>> rounded(0.6789), rounded(float("nan"), 0.1), rounded(0.0996, 0.0996)
     ('0.679', '–', '0.100 ± 0.100')
+    >>> rounded(2.0138, 4e-16)
+    '2.01'
     """
     if not np.isfinite(value):
         return "–"
-    if error is None or not np.isfinite(error) or error <= 0:
+    if error is None or not np.isfinite(error) or error <= ROUNDING * abs(value):
         return f"{value:.{digits}g}"
     places = SIGNIFICANT - 1 - int(np.floor(np.log10(error)))
     if places <= 0:

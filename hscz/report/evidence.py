@@ -14,6 +14,7 @@ import xarray as xr
 
 from hscz.config import RunConfig
 from hscz.errors import ConfigError, InputError
+from hscz.evaluate.judged import is_judged
 from hscz.experiments.experiment import Experiment, experiments, planned, seeded
 from hscz.learn.folder import ModelFolder
 from hscz.nz import files as nz_files
@@ -101,9 +102,20 @@ class Evidence:
         Raises
         ------
         InputError
-            If it is not there or cannot be read.
+            If it is not there, and why if there is nothing to judge by, or if it cannot be read.
         """
-        return read_table(self.beside(f"{kind}.parquet"), "evaluate")
+        path = self.beside(f"{kind}.parquet")
+        if kind in JUDGED and not path.exists() and not self._is_judged:
+            raise InputError(
+                f"{self.name} is not judged, as none of its objects outside the training has a "
+                f"redshift to compare with ({', '.join(self.config.evaluate.reference)})"
+            )
+        return read_table(path, "evaluate")
+
+    @cached_property
+    def _is_judged(self) -> bool:
+        known = (one for one in self.config.evaluate.reference if one in self.cube)
+        return any(bool(is_judged(self.cube, one).any()) for one in known)
 
     def comparison_table(self, kind: str) -> pd.DataFrame:
         """Return one of the tables of the comparison of recipes; see `table`."""
@@ -130,8 +142,11 @@ class Evidence:
         return self.models[0].settings()
 
 
-TABLES = ("metrics", "calibration", "coverage", "credibility", "flags", "cuts")
-"""Tables of the evaluation."""
+JUDGED = ("metrics", "calibration", "coverage", "credibility", "flags")
+"""Tables of the evaluation that take known redshifts."""
+
+TABLES = (*JUDGED, "cuts")
+"""All tables of the evaluation."""
 
 PICTURES = ("redshifts", "examples", "nz", "cuts")
 """Pictures that other stages have drawn."""

@@ -69,11 +69,7 @@ def _none_of_its_own(evidence: Evidence) -> str:
 
 
 def adaptation(evidence: Evidence) -> list[Block]:
-    """Return what the probes say of adaptation, and recipes side by side."""
-    return [*_probes(evidence), *_recipes(evidence)]
-
-
-def _probes(evidence: Evidence) -> list[Block]:
+    """Return what the probes say of adaptation."""
     name = evidence.recipe or evidence.config.train.name
     found = probes(evidence.plan)
     ours = found[found["recipe"] == name] if len(found) else found
@@ -93,7 +89,8 @@ def _probes(evidence: Evidence) -> list[Block]:
     return [*map(Words, lines), Words(note, "note")]
 
 
-def _recipes(evidence: Evidence) -> list[Block]:
+def side_by_side(evidence: Evidence) -> list[Block]:
+    """Return the recipes of a run side by side, where there are several."""
     if evidence.comparison is None or len(evidence.plan) < 2:
         return []
     table = evidence.comparison_table("comparison")

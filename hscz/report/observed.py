@@ -130,7 +130,7 @@ def depth_mag(store: xr.Dataset) -> NDArray[np.float64]:
     --------
     >>> noise = {"sky_noise": (("object", "band"), [[0.01, 0.02]])}
     >>> depth_mag(xr.Dataset(noise, attrs={"pixel_scale_arcsec": 0.168})).round(2).tolist()
-    [[27.7, 26.94]]
+    [[27.69, 26.94]]
     """
     scale = float(store.attrs.get("pixel_scale_arcsec", np.nan))
     pixels = np.sqrt(np.pi) * 0.5 * APERTURE_ARCSEC / scale

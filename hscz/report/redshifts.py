@@ -25,7 +25,7 @@ from hscz.report.blocks import (
     rounded,
 )
 from hscz.report.evidence import Evidence
-from hscz.report.verdicts import is_as_asked
+from hscz.report.verdicts import eta_with_error, is_as_asked
 from hscz.schema import flag_counts
 
 REFERENCES = {
@@ -68,27 +68,17 @@ def metrics(evidence: Evidence) -> list[Block]:
     return blocks
 
 
-def eta_with_error(row: pd.Series, key: str = "outlier_fraction") -> str:
-    """Return a fraction; where bootstraps find no scatter, its error is the binomial one.
-
-    Examples
-    --------
-    >>> row = pd.Series({"outlier_fraction": 0.0, "outlier_fraction_err": 0.0, "n": 111})
-    >>> eta_with_error(row)
-    '0.0000 ± 0.0045'
-    """
-    error = row[f"{key}_err"] or float(binomial_error(row[key], row["n"]))
-    return rounded(row[key], error)
-
-
 def calibration(evidence: Evidence) -> list[Block]:
-    """Return whether PDFs hold what they say, by magnitude and in cells of redshift."""
+    """Return how the PDFs were calibrated."""
     found = evidence.calibration
     said = " ".join(found.in_words.split()) if found else "as the networks give them"
-    blocks: list[Block] = [
-        Words(f"The PDFs are {said}.", "caution" if _is_off(evidence) else "plain")
-    ]
-    table = evidence.table("calibration")
+    off = found is None or bool(found.beyond)
+    return [Words(f"The PDFs are {said}.", "caution" if off else "plain")]
+
+
+def coverage(evidence: Evidence) -> list[Block]:
+    """Return whether PDFs hold what they say, by magnitude and in cells of redshift."""
+    table, blocks = evidence.table("calibration"), list[Block]()
     heads = ["sample", "N", "in 68 %", "in 95 %", "PIT within 1e-4 of an end", "CRPS", "KS"]
     rows = [(row["n"], _calibration_cells(row)) for _, row in table.iterrows() if row["n"]]
     blocks.append(counted(heads, rows, "Known redshifts inside the central intervals of the PDFs"))
@@ -137,36 +127,25 @@ def n_of_z(evidence: Evidence) -> list[Block]:
 
 
 def flags(evidence: Evidence) -> list[Block]:
-    """Return how many objects have each quality flag, and what it is worth where that is known."""
-    cube = evidence.cube
-    n = cube.sizes["object"]
-    counts = {"any_flag": int((cube["flags"].values != 0).sum())} | flag_counts(
-        cube["flags"].values
-    )
-    rows = tuple((name, f"{found:,}", percent(found / n)) for name, found in counts.items())
-    counted_all = Table(("flag", "N", "of all"), rows, f"Flags of all {n:,} objects")
+    """Return how many objects have each quality flag."""
+    bits = evidence.cube["flags"].values
+    counts = {"any_flag": int((bits != 0).sum())} | flag_counts(bits)
+    rows = tuple((name, f"{n:,}", percent(n / len(bits))) for name, n in counts.items())
+    return [Table(("flag", "N", "of all"), rows, f"Flags of all {len(bits):,} objects")]
+
+
+def worth_of_flags(evidence: Evidence) -> list[Block]:
+    """Return what each quality flag is worth, where redshifts are known."""
     table = evidence.table("flags")
-    judged = [(row["n_flagged"], _flag_cells(row)) for _, row in table.iterrows()]
+    rows = [(row["n_flagged"], _flag_cells(row)) for _, row in table.iterrows()]
     heads = ["flag", "N", "η inside", "η outside", "outliers caught"]
-    worth = counted(heads, judged, "What flags are worth, of galaxies with a known redshift")
-    return [counted_all, worth]
+    return [counted(heads, rows, "What flags are worth, of galaxies with a known redshift")]
 
 
 def cuts(evidence: Evidence) -> list[Block]:
     """Return the cuts in quality that are recommended, where the evaluation has found any."""
     table = evidence.table("cuts")
-    whole, rows = table[table["by"] == "all"], []
-    for _, row in whole.iterrows():
-        cells = [
-            str(row["score"]),
-            f"{row['cut']:.4g}" if np.isfinite(row["cut"]) else "none keeps to it",
-        ]
-        cells.append(percent(row.get("share_claimed", np.nan)))
-        for what in ("promised", "claimed", "found"):
-            cells.append(
-                rounded(row.get(f"eta_{what}", np.nan), row.get(f"eta_err_{what}", np.nan))
-            )
-        rows.append((*cells, f"{row.get('n_found', 0):,.0f}"))
+    rows = [_cut_cells(row) for _, row in table[table["by"] == "all"].iterrows()]
     heads = ("score", "cut", "kept", "η promised", "η by the PDFs", "η found", "N found")
     caption = "The loosest cut of each score that promises no more outliers than are wanted"
     note = (
@@ -178,10 +157,6 @@ def cuts(evidence: Evidence) -> list[Block]:
         Words(note, "note"),
         *_picture(evidence, "cuts", "evaluate", "Purity against completeness."),
     ]
-
-
-def _is_off(evidence: Evidence) -> bool:
-    return evidence.calibration is None or bool(evidence.calibration.beyond)
 
 
 def _metric_cells(row: pd.Series) -> list[str]:
@@ -202,6 +177,17 @@ def _flag_cells(row: pd.Series) -> list[str]:
     if row["flag"] == "any redshift":
         return ["all", rounded(row["eta_in"], row["eta_in_err"]), "–", "–"]
     return [str(row["flag"]), *(rounded(row[key], row[f"{key}_err"]) for key in keys)]
+
+
+def _cut_cells(row: pd.Series) -> tuple[str, ...]:
+    cut, n = row["cut"], row.get("n_found", np.nan)
+    etas = [
+        rounded(row.get(f"eta_{what}", np.nan), row.get(f"eta_err_{what}", np.nan))
+        for what in ("promised", "claimed", "found")
+    ]
+    kept = percent(row.get("share_claimed", np.nan))
+    shown = f"{cut:.4g}" if np.isfinite(cut) else "none keeps to it"
+    return str(row["score"]), shown, kept, *etas, f"{n:,.0f}" if np.isfinite(n) else "–"
 
 
 def _n_of_z_cells(found: xr.Dataset, k: int) -> list[str]:

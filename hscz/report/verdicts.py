@@ -13,6 +13,7 @@ import pandas as pd
 
 from hscz import stores
 from hscz.errors import HsczError
+from hscz.evaluate.calibration import binomial_error
 from hscz.evaluate.judged import is_judged
 from hscz.experiments.acting import format_probes, probes
 from hscz.files.fresh import NOT_YET, why_stale
@@ -118,24 +119,23 @@ def _calibration(evidence: Evidence) -> tuple[Standing, str]:
 
 def _coverage(evidence: Evidence) -> tuple[Standing, str]:
     table = evidence.table("calibration")
-    off = table[_is_off(table) & (table["by"] != "all")]
+    off = table[_is_off(table)]
     said = f"68 % intervals hold {_held(evidence)}"
     if not len(off):
         return "sound", f"{said}, and no bin of magnitude is off by {COVERAGE_OFF:g} and 3 errors"
     bins = [
         f"{rounded(row['coverage_68'], row['coverage_68_err'])} at "
-        f"{between('mag_i', row['low'], row['high'])}"
-        for _, row in off.iterrows()
+        f"{between('mag_i', row['low'], row['high'])} (N {row['n']:,.0f})"
+        for _, row in off[off["by"] != "all"].iterrows()
     ]
-    return "caution", f"{said}; {', '.join(bins)}"
+    return "caution", "; ".join([said, *bins])
 
 
 def _n_of_z(evidence: Evidence) -> tuple[Standing, str]:
     found = evidence.n_of_z
     ratio = PriorRatio.noted(json.loads(found.attrs["ratio"]))
-    if is_as_asked(ratio) or evidence.is_source:
-        return "sound", ratio.in_words
-    return "caution", ratio.in_words
+    said = ratio.in_words.removeprefix("n(z) ")
+    return "sound" if is_as_asked(ratio) or evidence.is_source else "caution", said
 
 
 def is_as_asked(ratio: PriorRatio) -> bool:
@@ -156,7 +156,9 @@ def _references(evidence: Evidence) -> tuple[Standing, str]:
     limits = reference_limits(evidence)
     said = ", ".join(f"{row['n']:,.0f} {row['reference']}" for _, row in whole.iterrows())
     # One fair set of references is enough.
-    return "caution" if len(limits) == len(whole) else "sound", said
+    if len(limits) == len(whole):
+        return "caution", f"{said}: few, or unlike the sample"
+    return "sound", said
 
 
 def reference_limits(evidence: Evidence) -> list[str]:
@@ -195,12 +197,25 @@ def bad_bins(evidence: Evidence) -> list[str]:
     return [
         f"Against {reference}, outliers are above {percent(BAD_ETA)} at "
         + ", ".join(
-            f"{between(row['by'], row['low'], row['high'])} (η = "
-            f"{rounded(row['outlier_fraction'], row['outlier_fraction_err'])}, N {row['n']:,})"
+            f"{between(row['by'], row['low'], row['high'])} (η = {eta_with_error(row)}, "
+            f"N {row['n']:,})"
             for _, row in rows.iterrows()
         )
         for reference, rows in bad.groupby("reference", sort=False)
     ]
+
+
+def eta_with_error(row: pd.Series) -> str:
+    """Return the fraction of outliers, its error binomial where bootstraps find no scatter.
+
+    Examples
+    --------
+    >>> row = pd.Series({"outlier_fraction": 0.0, "outlier_fraction_err": 0.0, "n": 111})
+    >>> eta_with_error(row)
+    '0.0000 ± 0.0045'
+    """
+    error = row["outlier_fraction_err"] or float(binomial_error(row["outlier_fraction"], row["n"]))
+    return rounded(row["outlier_fraction"], error)
 
 
 def bad_cells(evidence: Evidence) -> list[str]:
