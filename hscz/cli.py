@@ -200,6 +200,7 @@ VERBS = {
             _switch("--embed", "score and draw what the layers see instead"),
         ),
     ),
+    "report": Verb("a page for each predicted field that answers what a referee asks", _FIELDS),
     "dashboard": Verb(
         "PDF cubes in the browser: maps, n(z) and single objects",
         (

@@ -140,6 +140,11 @@ def experiments(config: RunConfig) -> list[Experiment]:
     ]
 
 
+def known_recipes(config: RunConfig) -> dict[str, Recipe]:
+    """Return the recipes that a run may name, its own among them."""
+    return {**RECIPES, **{name: Recipe(**keys) for name, keys in config.recipes.items()}}
+
+
 def _experiment(config: RunConfig, recipe: str, target: str) -> Experiment:
     chain = _chain(config, recipe)
     changes: dict[str, dict[str, Any]] = {section: {} for section in SECTIONS}
@@ -171,7 +176,7 @@ def _chain(
     config: RunConfig, recipe: str, asked: str = "experiments.recipes has"
 ) -> dict[str, Recipe]:
     """Return a recipe's steps by name, from the first base to itself; none of an empty name."""
-    known = {**RECIPES, **{name: Recipe(**keys) for name, keys in config.recipes.items()}}
+    known = known_recipes(config)
     steps: dict[str, Recipe] = {}
     while recipe:
         if recipe not in known or recipe in steps:

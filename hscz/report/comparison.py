@@ -6,7 +6,7 @@ import importlib.util
 from collections.abc import Sequence
 from pathlib import Path
 
-from hscz.config import EvaluateConfig
+from hscz.config import EvaluateConfig, RunConfig
 from hscz.config.decisive import key_of
 from hscz.evaluate.tables import write_table
 from hscz.experiments.account import format_comparison
@@ -21,6 +21,11 @@ from hscz.files.atomic import write_atomic
 from hscz.files.fresh import Key, input_files
 from hscz.ingest.zeropoints import report_lines
 from hscz.stores import identity
+
+
+def comparison_folder(config: RunConfig) -> Path:
+    """Return where the comparison of a run's experiments goes."""
+    return config.root / "comparisons" / config.name
 
 
 def compare_experiments(plan: Sequence[Experiment], settings: EvaluateConfig, folder: Path) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib.util
 import json
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -145,6 +146,11 @@ def _calibration_text(cube: xr.Dataset, table: pd.DataFrame) -> str:
         head = f"{calibration.in_words}\n{AS_PREDICTED} to {CALIBRATED}:"
         text = f"{head}\n{format_table(now, *shown, before)}"
     return f"{text}\nz_median is the estimate: in bins of true redshift even right PDFs fail"
+
+
+def evaluation_note(config: RunConfig, name: str) -> Path:
+    """Return the path of the note of what the judgement of a field was made from."""
+    return config.results(name).with_name(f"{name}.evaluate.json")
 
 
 def evaluation_key(config: RunConfig, name: str) -> Key:

@@ -58,6 +58,11 @@ def write_nz(config: RunConfig, name: str) -> str:
     return summary(found)
 
 
+def nz_note(config: RunConfig, name: str) -> Path:
+    """Return the path of the note of what n(z) of a field was made from."""
+    return config.results(name).with_name(f"{name}.nz.json")
+
+
 def nz_key(config: RunConfig, name: str) -> Key:
     """Return what n(z) of a field is made from."""
     rules: dict[str, Any] = {"rules of n(z)": RULES, "export.algorithm": config.export.algorithm}

@@ -14,7 +14,7 @@ from hscz.config import RunConfig
 from hscz.errors import ConfigError, IncompleteError, InputError, UnjudgedError
 from hscz.files.fresh import FORCED, NOT_YET
 from hscz.run.stage import Stage
-from hscz.run.stages import check_sources, embed_stages, figures_stage, stages
+from hscz.run.stages import check_sources, embed_stages, figures_stage, report_stages, stages
 
 State = Literal["up to date", "would make", "making", "made", "incomplete", "skipped"]
 
@@ -125,6 +125,8 @@ def run(
     """
     if verb == "figures":
         found: Iterable[Stage] = [figures_stage(config, figures, progress)]
+    elif verb == "report":
+        found = report_stages(config)
     elif embed:
         found = embed_stages(config)
     else:

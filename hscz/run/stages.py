@@ -48,7 +48,7 @@ def stages(config: RunConfig, progress: bool = True, overwrite: bool = False) ->
 
 
 def _experiment_stages(config: RunConfig, progress: bool, overwrite: bool) -> Iterator[Stage]:
-    """Yield the stages of the experiments of all seeds, which end in one comparison."""
+    """Yield the stages of the experiments of all seeds, their comparison, and what is published."""
     from hscz.experiments.experiment import experiments, seeded
 
     repeats = list(seeded(config))
@@ -65,6 +65,8 @@ def _experiment_stages(config: RunConfig, progress: bool, overwrite: bool) -> It
     for plan, cube in zip(plans, cubes, strict=True):
         for one in plan:
             if one.recipe == config.experiments.publish:
+                if one.target in one.config.evaluate_fields:
+                    yield _evaluate(one.config, one.target, (cube,))
                 nz = _nz(one.config, one.target, (cube,))
                 yield nz
                 yield _export(one.config, one.target, overwrite, (cube, nz))
@@ -119,9 +121,13 @@ def _predict_experiments(
 
 
 def _compare(config: RunConfig, plan: list[Experiment], after: tuple[Stage, ...]) -> Stage:
-    from hscz.report.comparison import compare_experiments, comparison_key
+    from hscz.report.comparison import (
+        compare_experiments,
+        comparison_folder,
+        comparison_key,
+    )
 
-    output = config.root / "comparisons" / config.name / "comparison.parquet"
+    output = comparison_folder(config) / "comparison.parquet"
     return _written(
         "evaluate",
         None,
@@ -179,6 +185,17 @@ def _embed(config: RunConfig, target: str, plan: list[Experiment]) -> Stage:
     asked = plan, config.embed, config.evaluate
     key, write = partial(look_key, *asked), partial(look, *asked)
     return _written("evaluate", target, [output], (), output.with_suffix(".json"), key, write)
+
+
+def report_stages(config: RunConfig) -> Iterator[Stage]:
+    """Yield a stage for each field that writes its report from what there is."""
+    from hscz.report.evidence import reported
+    from hscz.report.page import report_key, report_paths, write_report
+
+    for evidence in reported(config):
+        paths, note = report_paths(evidence), evidence.beside("report.json")
+        key, write = partial(report_key, evidence), partial(write_report, evidence)
+        yield _written("report", evidence.name, paths, (), note, key, write)
 
 
 def figures_stage(config: RunConfig, names: Sequence[str] = (), progress: bool = True) -> Stage:
@@ -261,20 +278,19 @@ def _predict(config: RunConfig, name: str, progress: bool, after: tuple[Stage, .
 
 
 def _evaluate(config: RunConfig, name: str, after: tuple[Stage, ...]) -> Stage:
-    from hscz.report.field import evaluate_field, evaluation_key
+    from hscz.report.field import evaluate_field, evaluation_key, evaluation_note
 
     stem = config.results(name)
     output = stem.with_name(f"{stem.name}_metrics.parquet")
-    note = stem.with_name(f"{stem.name}.evaluate.json")
+    note = evaluation_note(config, name)
     key, write = partial(evaluation_key, config, name), partial(evaluate_field, config, name)
     return _written("evaluate", name, [output], after, note, key, write)
 
 
 def _nz(config: RunConfig, name: str, after: tuple[Stage, ...]) -> Stage:
-    from hscz.report.nz import nz_key, nz_paths, write_nz
+    from hscz.report.nz import nz_key, nz_note, nz_paths, write_nz
 
-    paths = nz_paths(config, name)
-    note = config.results(name).with_name(f"{config.results(name).name}.nz.json")
+    paths, note = nz_paths(config, name), nz_note(config, name)
     key, write = partial(nz_key, config, name), partial(write_nz, config, name)
     return _written("nz", name, paths, after, note, key, write)
 

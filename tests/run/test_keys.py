@@ -25,8 +25,10 @@ from hscz.mock.survey import field_key
 from hscz.predict.calibration import calibration_key
 from hscz.predict.stage import predict_key
 from hscz.report.comparison import comparison_key
+from hscz.report.evidence import Evidence
 from hscz.report.field import evaluation_key
 from hscz.report.nz import nz_key
+from hscz.report.page import report_key
 from hscz.report.results import Results
 from hscz.seams import ESTIMATORS, NETWORK_BODIES
 
@@ -49,22 +51,22 @@ DECIDES = {
     "flatten": "train figures",
     "adapt": "train figures",
     "train": "train knn figures",
-    "train.fields": "train knn calibrate nz figures embed",
+    "train.fields": "train knn calibrate nz report figures embed",
     "train.seed": "train knn calibrate figures",
     "train.name": "figures embed",
     "train.runs": "figures",
     "train.folds": "figures",
-    "predict.calibrate": "predict calibrate",
-    "predict.precision": "predict calibrate",
-    "predict.renormalise": "predict calibrate embed",
-    "predict.turns": "predict calibrate",
-    "predict.zero_points": "predict calibrate embed",
-    "predict.stand_in": "predict calibrate embed",
-    "evaluate": "evaluate compare",
-    "evaluate.z_edges": "evaluate compare embed",
-    "nz": "nz",
+    "predict.calibrate": "predict calibrate report",
+    "predict.precision": "predict calibrate report",
+    "predict.renormalise": "predict calibrate report embed",
+    "predict.turns": "predict calibrate report",
+    "predict.zero_points": "predict calibrate report embed",
+    "predict.stand_in": "predict calibrate report embed",
+    "evaluate": "evaluate compare report",
+    "evaluate.z_edges": "evaluate compare report embed",
+    "nz": "nz report",
     "export": "export",
-    "export.algorithm": "nz export",
+    "export.algorithm": "nz report export",
     "embed": "embed",
     "figures": "figures",
     "experiments.recipes": "figures",
@@ -228,6 +230,7 @@ def keys_of(config: RunConfig) -> dict[str, Key]:
         "evaluate": evaluation_key(config, "A"),
         "compare": comparison_key([], config.evaluate),
         "export": export_key(config, "A"),
+        "report": report_key(Evidence(config, "B")),
         "figures": Results.of(config).key(),
         "embed": look_key(plan, config.embed, config.evaluate),
     }
