@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 import xarray as xr
 
+from hscz import pdf
 from hscz.config import EvaluateConfig, RunConfig
 from hscz.config.decisive import key_of
 from hscz.errors import UnjudgedError
@@ -19,6 +20,7 @@ from hscz.evaluate.calibration import (
     object_scores,
 )
 from hscz.evaluate.flags import flag_purity, format_flags
+from hscz.evaluate.high_z import LIMITS, format_selections, selection_table
 from hscz.evaluate.judged import is_judged, is_unseen
 from hscz.evaluate.metrics import metrics_table
 from hscz.evaluate.tables import CALIBRATION_TITLES, PAPER_METRICS, format_table, write_table
@@ -42,9 +44,10 @@ def evaluate_field(config: RunConfig, name: str) -> str:
     pictures; against the first reference also ``NAME_calibration.parquet`` (PIT statistics,
     coverage and proper scores, by magnitude), ``NAME_coverage.parquet`` (in cells of magnitude
     and redshift), ``NAME_credibility.parquet`` (the fraction of redshifts inside
-    highest-density regions) and ``NAME_flags.parquet`` (what each quality flag is worth). The
-    training part of a source field is left out, labelled or not, so that what is judged is a
-    fair sample of the field.
+    highest-density regions), ``NAME_flags.parquet`` (what each quality flag is worth) and
+    ``NAME_high_z.parquet`` (recall and purity of samples beyond z = 4 and 5, left out where no
+    redshift lies there). The training part of a source field is left out, labelled or not, so
+    that what is judged is a fair sample of the field.
 
     Returns
     -------
@@ -71,10 +74,13 @@ def evaluate_field(config: RunConfig, name: str) -> str:
     first, table = next(iter(tables.items()))
     reports = judge_pdfs(cube, first, config.evaluate)
     for kind, report in reports.items():
-        write_table(report, stem.with_name(f"{stem.name}_{kind}.parquet"))
+        path = stem.with_name(f"{stem.name}_{kind}.parquet")
+        # What an earlier judgement found must not stand beside what this one did not.
+        write_table(report, path) if len(report) else path.unlink(missing_ok=True)
     calibrated = format_table(reports["calibration"], tuple(CALIBRATION_TITLES), CALIBRATION_TITLES)
     texts += [f"{name} against {first}: calibration\n{_how_calibrated(cube)}{calibrated}\n"]
     texts += [f"{name} against {first}: quality flags\n{format_flags(reports['flags'])}\n"]
+    texts += [f"{name} against {first}: high redshifts\n{format_selections(reports['high_z'])}\n"]
     text_path = stem.with_name(f"{stem.name}_metrics.txt")
     write_atomic(text_path, lambda temporary: temporary.write_text("\n".join(texts)))
     if importlib.util.find_spec("holoviews"):
@@ -141,18 +147,26 @@ def judge_pdfs(
     dict of str to pandas.DataFrame
         ``calibration`` (`hscz.evaluate.calibration.calibration_table`), ``coverage``
         (`hscz.evaluate.calibration.coverage_table`), ``credibility``
-        (`hscz.evaluate.calibration.credibility_curve`, by ``level``) and ``flags``
-        (`hscz.evaluate.flags.flag_purity`).
+        (`hscz.evaluate.calibration.credibility_curve`, by ``level``), ``flags``
+        (`hscz.evaluate.flags.flag_purity`) and ``high_z``
+        (`hscz.evaluate.high_z.selection_table`).
     """
     cube = _compared(cube, reference)
     z_true, edges = cube[reference].values.astype(np.float64), cube["z_edges"].values
     rng = np.random.default_rng(settings.seed)
-    parts = [
-        object_scores(cube["pdf"][rows].values, edges, z_true[rows], rng)
-        for rows in (slice(s, s + BLOCK) for s in range(0, len(z_true), BLOCK))
-    ]
+    parts = []
+    for rows in (slice(s, s + BLOCK) for s in range(0, len(z_true), BLOCK)):
+        density = cube["pdf"][rows].values
+        beyond = 1 - pdf.cdf_at(density, edges, np.array(LIMITS)[:, None])
+        parts.append(
+            object_scores(density, edges, z_true[rows], rng)
+            | {"z_risk": pdf.least_risk(density, edges)}
+            | {f"p_{limit:g}": p for limit, p in zip(LIMITS, beyond, strict=True)}
+        )
     scores = {key: np.concatenate([part[key] for part in parts]) for key in parts[0]}
     mag_i, z_median = cube["mag_i"].values, cube["z_median"].values
+    points = {"z_median": z_median, "z_risk": scores["z_risk"]}
+    p_beyond = {limit: scores[f"p_{limit:g}"] for limit in LIMITS}
     by = {"mag_i": (mag_i, np.array(settings.mag_edges))}
     cells = (settings.mag_edges, settings.z_edges)
     return {
@@ -162,6 +176,7 @@ def judge_pdfs(
             {"level": CREDIBILITIES, "fraction": credibility_curve(scores["hpd"], CREDIBILITIES)}
         ),
         "flags": flag_purity(cube["flags"].values, z_median, z_true),
+        "high_z": selection_table(z_true, p_beyond, points),
     }
 
 

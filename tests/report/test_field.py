@@ -28,6 +28,10 @@ def test_the_evaluation_judges_pdfs_and_flags(config: RunConfig) -> None:
     text = stem.with_name("DEEP2_metrics.txt").read_text()
     assert "CRPS" in text
     assert "several_peaks" in text
+    true = cube["z_true"].values > 4
+    selections = stem.with_name("DEEP2_high_z.parquet")
+    assert selections.exists() == bool(true.any())
+    assert ("P(z > 4) > 0.5" if true.any() else "No object has a redshift beyond 4") in text
 
 
 def test_a_cube_that_does_not_say_what_was_learnt_is_not_judged(config: RunConfig) -> None:
