@@ -236,9 +236,11 @@ def least_risk(pdf: ArrayLike, edges: ArrayLike, gamma: float = RISK_GAMMA) -> F
     found = np.empty(len(density))
     for rows in row_blocks(len(density)):
         mass = pdf_to_pmf(density[rows], edges)
-        total = mass.sum(axis=1)
-        place = _lowest(mass @ loss, centres)
-        found[rows] = np.where(total > 0, place, np.nan)
+        total = mass.sum(axis=1, keepdims=True)
+        mass /= np.where(total > 0, total, np.nan)
+        # The last digits of a matrix product depend on the number of rows.
+        place = _lowest(np.round(mass @ loss, 9), centres)
+        found[rows] = np.where(total[:, 0] > 0, place, np.nan)
     return found
 
 
