@@ -22,7 +22,7 @@ from hscz.errors import InputError
 from hscz.extras import needed_by
 from hscz.pdf.cubes import density, n_of_z
 from hscz.pdf.peak_finding import PEAK_DISTANCE, PEAK_PROMINENCE
-from hscz.schema import PDF_CUBE
+from hscz.schema import DERIVED, PDF_CUBE
 
 if TYPE_CHECKING:
     import dask.dataframe as dd
@@ -65,6 +65,10 @@ class CubeAccessor:
             raise InputError(f"quantiles of {q} are wanted; give probabilities from 0 to 1")
         about = {"long_name": "quantile of the PDF", "ucd": "src.redshift.phot"}
         return self._by_row(pdf.quantile, about, "quantile", wanted)
+
+    def least_risk(self) -> xr.DataArray:
+        """Return the redshifts of least expected loss; see `hscz.pdf.least_risk`."""
+        return self._by_row(pdf.least_risk, "z_risk")
 
     def width(self, level: float = 0.68) -> xr.DataArray:
         """Return the widths of the central intervals (PDFw); see `hscz.pdf.width`."""
@@ -205,5 +209,5 @@ def open_cube(path: str | Path, lazy: bool = True) -> xr.Dataset:
 
 
 def _described(name: str) -> dict[str, str]:
-    about = PDF_CUBE[name]
+    about = {**PDF_CUBE, **DERIVED}[name]
     return {"long_name": about.long_name, "ucd": about.ucd}

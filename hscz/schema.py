@@ -283,6 +283,21 @@ PDF_CUBE: Mapping[str, Variable] = {
 }
 """Variables and coordinates every PDF cube has."""
 
+DERIVED: Mapping[str, Variable] = {
+    "z_err95_low": Variable((), "f", "2.5 % quantile of the PDF", "", "src.redshift.phot;stat.min"),
+    "z_err95_high": Variable(
+        (), "f", "97.5 % quantile of the PDF", "", "src.redshift.phot;stat.max"
+    ),
+    "z_risk": Variable(
+        (),
+        "f",
+        "redshift of least expected loss (Tanaka et al. 2018, PASJ 70, S9)",
+        "",
+        "src.redshift.phot",
+    ),
+}
+"""Columns of catalogues that follow from the PDFs of a cube, which does not hold them."""
+
 
 def validate(dataset: xr.Dataset, contract: Mapping[str, Variable], name: str) -> xr.Dataset:
     """Check a dataset against a contract, without reading its bulk data.

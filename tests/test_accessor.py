@@ -51,6 +51,7 @@ Z_TRUE = CUBE["z_true"].values
 
 CALLS: dict[str, tuple[Callable[[xr.Dataset], object], Callable[[], object]]] = {
     "median": (lambda c: c.hscz.median(), lambda: pdf.median(ROWS, EDGES)),
+    "least risk": (lambda c: c.hscz.least_risk(), lambda: pdf.least_risk(ROWS, EDGES)),
     "quantile": (lambda c: c.hscz.quantile(0.3), lambda: pdf.quantile(ROWS, EDGES, 0.3)),
     "quantiles": (
         lambda c: c.hscz.quantile([0.1, 0.9]),

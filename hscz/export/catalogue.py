@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from hscz import __version__, pdf
 from hscz.errors import ConfigError, InputError, StoreError, about
-from hscz.export.columns import INFERRED, QUANTILES, Block, Column, choose, known_columns, plain
+from hscz.export.columns import COMPUTED, INFERRED, Block, Column, choose, known_columns, plain
 from hscz.pdf.prior import PriorRatio
 from hscz.schema import PDF_CUBE, validate
 from hscz.tables.select import find_name, names_in, select
@@ -140,7 +140,7 @@ class Catalogue:
 
     def _read(self, variables: set[str]) -> Iterator[Block]:
         """Yield rows of variables of the cube, and of those that it does not hold."""
-        computed = variables & {*QUANTILES, *INFERRED}
+        computed = variables & {*COMPUTED, *INFERRED}
         stored = (variables - computed) | ({"pdf", "mag_i"} if computed else set())
         dataset = self.cube.reset_coords()[sorted(stored)]
         for start in range(0, self.cube.sizes["object"], self.block):
@@ -149,13 +149,15 @@ class Catalogue:
     def _loaded(self, piece: xr.Dataset, computed: set[str]) -> Block:
         piece = piece.load()
         values = {str(name): plain(piece[name]) for name in piece.data_vars}
-        quantiles, inferred = sorted(computed & set(QUANTILES)), computed & set(INFERRED)
-        if quantiles:
-            wanted = [QUANTILES[name] for name in quantiles]
-            found = pdf.quantile(values["pdf"], self.edges, wanted)
-            values |= dict(zip(quantiles, found, strict=True))
+        values |= {
+            name: COMPUTED[name](values["pdf"], self.edges) for name in computed & {*COMPUTED}
+        }
+        inferred = computed & {*INFERRED}
         if inferred and self.ratio is not None:
             changed = self.ratio.apply(values["pdf"], self.edges, values["mag_i"])
             points = {"pdf": changed, **pdf.summarise(changed, self.edges)}
-            values |= {name: points[INFERRED[name]] for name in inferred}
+            for column in inferred:
+                name = INFERRED[column]
+                make = COMPUTED.get(name)
+                values[column] = make(changed, self.edges) if make else points[name]
         return values

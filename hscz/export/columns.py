@@ -7,16 +7,18 @@ the paper's PDFw, ``cnn_pdfw``.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any
 
 import numpy as np
 import xarray as xr
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
+from hscz import pdf
 from hscz.errors import ConfigError
-from hscz.schema import LABEL_COLUMNS, PDF_CUBE, Variable
+from hscz.schema import DERIVED, LABEL_COLUMNS, PDF_CUBE, Variable
 from hscz.tables.select import suggest
 
 Block = Mapping[str, NDArray[Any]]
@@ -36,12 +38,16 @@ ESTIMATES: Mapping[str, str] = {
 }
 """Columns that get the estimator's name, by variable of the PDF cube."""
 
-QUANTILES: Mapping[str, float] = {"z_err95_low": 0.025, "z_err95_high": 0.975}
-"""The same that the cube does not hold: probabilities of the quantiles to compute."""
+COMPUTED: Mapping[str, Callable[[ArrayLike, ArrayLike], NDArray[np.float64]]] = {
+    "z_err95_low": partial(pdf.quantile, q=0.025),
+    "z_err95_high": partial(pdf.quantile, q=0.975),
+    "z_risk": pdf.least_risk,
+}
+"""The same that the cube does not hold: what makes them of PDFs and edges."""
 
 INFERRED: Mapping[str, str] = {
     f"inferred_{name}": name
-    for name in ("z_median", "z_mean", "z_mode", "z_q16", "z_q84", "pdf_width", "pdf")
+    for name in ("z_median", "z_mean", "z_mode", "z_q16", "z_q84", "pdf_width", "z_risk", "pdf")
 }
 """Variables under the inferred n(z), and those of the cube that are the same without it."""
 
@@ -61,10 +67,7 @@ _AS_THEY_ARE = ("object_id", "ra", "dec", "field", "mag_i", "snr_i", "ebv", "fla
 _ABOUT: dict[str, Variable] = {
     **LABEL_COLUMNS,
     **PDF_CUBE,
-    "z_err95_low": Variable((), "f", "2.5 % quantile of the PDF", "", "src.redshift.phot;stat.min"),
-    "z_err95_high": Variable(
-        (), "f", "97.5 % quantile of the PDF", "", "src.redshift.phot;stat.max"
-    ),
+    **DERIVED,
 }
 _ABOUT = _ABOUT | {
     new: replace(_ABOUT[name], long_name=f"{_ABOUT[name].long_name}, under the inferred n(z)")
@@ -113,13 +116,13 @@ def known_columns(
     """Return every column the catalogue of a cube may have, PDFs last."""
     labels = [name for name in LABEL_COLUMNS if name in cube.variables]
     names = {name: name for name in _AS_THEY_ARE}
-    names |= {name: f"{algorithm}_{new}" for name, new in ESTIMATES.items()}
-    names |= {name: f"{algorithm}_{name}" for name in QUANTILES}
+    estimates = {**ESTIMATES, **{name: name for name in COMPUTED}}
+    names |= {name: f"{algorithm}_{new}" for name, new in estimates.items()}
     if inferred:
         names |= {
-            new: f"{algorithm}_inferred_{ESTIMATES[name]}"
+            new: f"{algorithm}_inferred_{estimates[name]}"
             for new, name in INFERRED.items()
-            if name in ESTIMATES
+            if name in estimates
         }
     names |= {name: name for name in labels}
     columns = [Column(new, name, _storable(cube, name, block)) for name, new in names.items()]
@@ -162,7 +165,7 @@ def plain(values: xr.DataArray) -> NDArray[Any]:
 
 def _storable(cube: xr.Dataset, name: str, block: int) -> np.dtype[Any]:
     """Return a type that every format has and that holds the values of a variable."""
-    if name in QUANTILES or name in INFERRED:
+    if name in COMPUTED or name in INFERRED:
         return np.dtype("f4")
     values = cube[name]
     if values.dtype.kind not in "biuf":

@@ -112,6 +112,18 @@ class Evidence:
             )
         return read_table(path, "evaluate")
 
+    @property
+    def coverage_by_mag(self) -> pd.DataFrame:
+        """Calibration of the PDFs as the cube has them, of all and by magnitude; see `table`."""
+        table = self.table("calibration")
+        if "pdfs" not in table:
+            raise InputError(
+                f"{self.beside('calibration.parquet').name} is of an earlier version; run "
+                "'hscz evaluate' to make it again"
+            )
+        now = table["pdfs"] == table["pdfs"].iloc[-1]
+        return table[now & table["by"].isin(["all", "mag_i"])]
+
     @cached_property
     def _is_judged(self) -> bool:
         known = (one for one in self.config.evaluate.reference if one in self.cube)

@@ -11,6 +11,7 @@ import pandas as pd
 import xarray as xr
 from numpy.typing import NDArray
 
+from hscz import pdf
 from hscz.config import EvaluateConfig, RunConfig
 from hscz.config.decisive import key_of
 from hscz.errors import InputError, StoreError, UnjudgedError
@@ -22,6 +23,7 @@ from hscz.evaluate.calibration import (
 )
 from hscz.evaluate.cuts import CLAIMED, FOUND, PROMISED
 from hscz.evaluate.flags import flag_purity, format_flags
+from hscz.evaluate.high_z import LIMITS, format_selections, selection_table
 from hscz.evaluate.judged import is_judged, is_unseen
 from hscz.evaluate.metrics import metrics_table
 from hscz.evaluate.tables import CALIBRATION_TITLES, PAPER_METRICS, format_table, write_table
@@ -41,7 +43,7 @@ BLOCK = 4096
 AS_PREDICTED, CALIBRATED = "as predicted", "calibrated"
 """What the PDFs of a row are, in the column ``pdfs`` of the table of calibration."""
 
-RULES = 1
+RULES = 2
 """Count up when the same PDFs come to be judged otherwise."""
 
 CREDIBILITIES = np.linspace(0.05, 1.0, 20)
@@ -56,9 +58,10 @@ def evaluate_field(config: RunConfig, name: str) -> str:
     coverage and proper scores, by magnitude and by estimated redshift, of the PDFs as predicted
     and as they were calibrated), ``NAME_coverage.parquet`` (in cells of magnitude
     and redshift), ``NAME_credibility.parquet`` (the fraction of redshifts inside
-    highest-density regions) and ``NAME_flags.parquet`` (what each quality flag is worth). The
-    training part of a source field is left out, labelled or not, so that what is judged is a
-    fair sample of the field.
+    highest-density regions), ``NAME_flags.parquet`` (what each quality flag is worth) and
+    ``NAME_high_z.parquet`` (recall and purity of samples beyond z = 4 and 5, left out where no
+    redshift lies there). The training part of a source field is left out, labelled or not, so
+    that what is judged is a fair sample of the field.
 
     What cuts in quality promise needs no redshift of the field: ``NAME_cuts.parquet``
     (`hscz.report.cuts.recommended`) and ``NAME_cut_curves.parquet`` (`hscz.report.cuts.curves`)
@@ -93,11 +96,14 @@ def evaluate_field(config: RunConfig, name: str) -> str:
     first, table = next(iter(tables.items()))
     reports = judge_pdfs(cube, first, config.evaluate)
     for kind, report in reports.items():
-        write_table(report, stem.with_name(f"{stem.name}_{kind}.parquet"))
+        path = stem.with_name(f"{stem.name}_{kind}.parquet")
+        # What an earlier judgement found must not stand beside what this one did not.
+        write_table(report, path) if len(report) else path.unlink(missing_ok=True)
     texts += [
         f"{name} against {first}: calibration\n{_calibration_text(cube, reports['calibration'])}\n"
     ]
     texts += [f"{name} against {first}: quality flags\n{format_flags(reports['flags'])}\n"]
+    texts += [f"{name} against {first}: high redshifts\n{format_selections(reports['high_z'])}\n"]
     write_text(text_path, "\n".join([*texts, cuts]))
     if importlib.util.find_spec("holoviews"):
         _draw(config, name, cube, first)
@@ -208,8 +214,9 @@ def judge_pdfs(
         `AS_PREDICTED`, and `CALIBRATED` where they were; in bins of magnitude and of estimated
         redshift, since in bins of true redshift even perfect PDFs fail), ``coverage``
         (`hscz.evaluate.calibration.coverage_table`), ``credibility``
-        (`hscz.evaluate.calibration.credibility_curve`, by ``level``) and ``flags``
-        (`hscz.evaluate.flags.flag_purity`).
+        (`hscz.evaluate.calibration.credibility_curve`, by ``level``), ``flags``
+        (`hscz.evaluate.flags.flag_purity`) and ``high_z``
+        (`hscz.evaluate.high_z.selection_table`).
     """
     cube = _compared(cube, reference)
     scores = _scores(cube, reference, settings.seed)
@@ -220,6 +227,8 @@ def judge_pdfs(
         "mag_i": (mag_i, np.array(settings.mag_edges)),
         "z_median": (z_median, np.array(settings.z_edges)),
     }
+    points = {"z_median": z_median, "z_risk": own["z_risk"]}
+    p_beyond = {limit: own[f"p_{limit:g}"] for limit in LIMITS}
     cells = (settings.mag_edges, settings.z_edges)
     tables = {version: calibration_table(one, by) for version, one in scores.items()}
     calibration = pd.concat(tables, names=["pdfs"]).reset_index("pdfs")
@@ -230,6 +239,7 @@ def judge_pdfs(
             {"level": CREDIBILITIES, "fraction": credibility_curve(own["hpd"], CREDIBILITIES)}
         ),
         "flags": flag_purity(cube["flags"].values, z_median, z_true),
+        "high_z": selection_table(z_true, p_beyond, points),
     }
 
 
@@ -242,7 +252,10 @@ def _scores(cube: xr.Dataset, reference: str, seed: int) -> dict[str, dict[str, 
     for block in (cube.isel(object=slice(start, start + BLOCK)) for start in range(0, n, BLOCK)):
         edges, z = block["z_edges"].values, block[reference].values.astype(np.float64)
         for version, density in _versions(block, calibration).items():
+            beyond = 1 - pdf.cdf_at(density, edges, np.array(LIMITS)[:, None])
             found = object_scores(density, edges, z, rngs[version])
+            found |= {"z_risk": pdf.least_risk(density, edges)}
+            found |= {f"p_{limit:g}": p for limit, p in zip(LIMITS, beyond, strict=True)}
             parts.setdefault(version, []).append(found)
     return {
         version: {key: np.concatenate([one[key] for one in some]) for key in some[0]}

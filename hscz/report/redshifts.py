@@ -78,7 +78,7 @@ def calibration(evidence: Evidence) -> list[Block]:
 
 def coverage(evidence: Evidence) -> list[Block]:
     """Return whether PDFs hold what they say, by magnitude and in cells of redshift."""
-    table, blocks = evidence.table("calibration"), list[Block]()
+    table, blocks = evidence.coverage_by_mag, list[Block]()
     heads = ["sample", "N", "in 68 %", "in 95 %", "PIT within 1e-4 of an end", "CRPS", "KS"]
     rows = [(row["n"], _calibration_cells(row)) for _, row in table.iterrows() if row["n"]]
     blocks.append(counted(heads, rows, "Known redshifts inside the central intervals of the PDFs"))
@@ -242,7 +242,7 @@ def _drawn(
 def _coverage_figure(evidence: Evidence) -> Figure:
     from hscz.figures.reliability import coverage_figure
 
-    tables = evidence.table("calibration"), evidence.table("credibility")
+    tables = evidence.coverage_by_mag, evidence.table("credibility")
     return coverage_figure(*tables, title=evidence.name)
 
 

@@ -118,7 +118,7 @@ def _calibration(evidence: Evidence) -> tuple[Standing, str]:
 
 
 def _coverage(evidence: Evidence) -> tuple[Standing, str]:
-    table = evidence.table("calibration")
+    table = evidence.coverage_by_mag
     off = table[_is_off(table)]
     said = f"68 % intervals hold {_held(evidence)}"
     if not len(off):
@@ -323,7 +323,7 @@ def _metric(key: str) -> Callable[[Evidence], str]:
 
 
 def _held(evidence: Evidence) -> str:
-    row = _whole(evidence.table("calibration"))
+    row = _whole(evidence.coverage_by_mag)
     return f"{rounded(row['coverage_68'], row['coverage_68_err'])} (N {row['n']:,.0f})"
 
 

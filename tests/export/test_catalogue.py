@@ -43,6 +43,18 @@ def test_err95_encloses_err68_and_missing_pdfs_stay_missing(cube: xr.Dataset) ->
     assert (inside["net_z_err95_high"] > inside["net_z_err68_high"]).all()
 
 
+def test_z_risk_is_that_of_the_pdf_and_under_the_inferred_n_of_z_of_the_changed_pdf(
+    cube: xr.Dataset, tmp_path: Path
+) -> None:
+    edges, mag_i = cube["z_edges"].values, cube["mag_i"].values
+    ratio = PriorRatio((0.0, 6.0), (22.0,), ((0.0, 3.0),), 9.0, 1000)
+    table = read(export(cube, tmp_path / "a", ["parquet"], ratio=ratio)[0])
+    changed = ratio.apply(cube["pdf"].values, edges, mag_i)
+    for column, rows in (("cnn_z_risk", cube["pdf"].values), ("cnn_inferred_z_risk", changed)):
+        expected = pdf.least_risk(rows, edges).astype(np.float32)
+        np.testing.assert_allclose(table[column], expected, rtol=1e-6)
+
+
 @pytest.mark.parametrize("kind", EXPORT_FORMATS.names)
 def test_block_size_changes_nothing(cube: xr.Dataset, tmp_path: Path, kind: str) -> None:
     for package in EXPORT_FORMATS.packages.get(kind, ()):

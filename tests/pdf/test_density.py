@@ -82,6 +82,26 @@ def test_gaussian_quantiles() -> None:
     np.testing.assert_allclose(pdf.mean(density, GRID.edges), z, atol=1e-3)
 
 
+@pytest.mark.parametrize("grid", [GRID, RedshiftGrid.logarithmic()], ids=["even", "log"])
+def test_the_redshift_of_least_risk_has_the_least_expected_loss(grid: RedshiftGrid) -> None:
+    rng = np.random.default_rng(1)
+    mass = rng.dirichlet(np.full(len(grid), 0.2), 30)
+    fine = np.linspace(grid.centres[0], grid.centres[-1], 6001)
+    off = (fine - grid.centres[:, None]) / (1 + grid.centres[:, None])
+    expected_loss = mass @ (1 - 1 / (1 + (off / 0.15) ** 2))
+    found = pdf.least_risk(pdf.pmf_to_pdf(mass, grid.edges), grid.edges)
+    np.testing.assert_allclose(found, fine[expected_loss.argmin(axis=1)], atol=0.002)
+
+
+def test_of_two_peaks_the_median_may_take_neither_and_the_least_risk_the_larger() -> None:
+    low, high = gaussians(np.array([0.5, 3.7]), np.array([0.3, 0.05]))
+    both = (0.45 * low + 0.55 * high)[None]
+    assert pdf.least_risk(both, GRID.edges)[0] == pytest.approx(3.7, abs=0.03)
+    flat = np.where(GRID.centres < 3.0, 1 / 3, 0.0)
+    assert pdf.median((0.6 * flat + 0.4 * high)[None], GRID.edges)[0] < 3.0
+    assert pdf.least_risk((0.6 * flat + 0.4 * high)[None], GRID.edges)[0] > 3.5
+
+
 @pytest.mark.parametrize("bad", [np.nan, 0.0])
 def test_rows_without_a_pdf_give_nan(bad: float) -> None:
     density = np.full((3, 360), bad, dtype=np.float32)
@@ -93,6 +113,7 @@ def test_rows_without_a_pdf_give_nan(bad: float) -> None:
         else:
             assert np.isnan(values[[0, 2]]).all()
     assert np.isfinite(points["z_median"][1])
+    assert np.isnan(pdf.least_risk(density, GRID.edges)).tolist() == [True, False, True]
 
 
 def test_a_single_nan_spoils_its_row_only() -> None:

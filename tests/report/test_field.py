@@ -40,6 +40,10 @@ def test_the_evaluation_judges_pdfs_and_flags(config: RunConfig) -> None:
     assert "CRPS" in text
     assert " to " not in text.split("calibration\n")[1].split("quality flags")[0]
     assert "several_peaks" in text
+    true = cube["z_true"].values > 4
+    selections = stem.with_name("DEEP2_high_z.parquet")
+    assert selections.exists() == bool(true.any())
+    assert ("P(z > 4) > 0.5" if true.any() else "No object has a redshift beyond 4") in text
 
 
 def test_cuts_are_recommended_by_what_stand_ins_promise(config: RunConfig) -> None:
