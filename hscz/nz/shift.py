@@ -15,9 +15,9 @@ as in Rasmussen & Williams 2006, chapter 3).
 
 The means scatter as the PDFs do, of the field and of the like galaxies, few as they are. Besides,
 no like galaxy is quite like one of the field: zero points, PSF and noise are known to some error,
-which moves galaxies to neighbouring redshifts. The share `MISFIT` of pi stands for that. The
-likelihood knows no such thing, and where zero points were off by a few hundredths of a magnitude,
-it found ratios of 10 and more.
+which moves galaxies to neighbouring redshifts. A share of pi, `hscz.nz.means.MISFIT`, stands for
+that. The likelihood knows no such thing, and where zero points were off by a few hundredths of a
+magnitude, it found ratios of 10 and more.
 """
 
 from __future__ import annotations
@@ -25,25 +25,16 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import product
-from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from hscz.errors import InputError
-from hscz.pdf import has_pdf, pdf_to_pmf
+from hscz.nz.means import MeanPDFs, coarse_bins, grouped
+from hscz.pdf import has_pdf
 from hscz.pdf.prior import PriorRatio
 
 FloatArray = NDArray[np.float64]
-
-STEP = 0.04
-"""Bins of ln(1 + z) in which the ratio is looked for: 0.04 (1 + z) wide, as PDFs are."""
-
-OBJECTS_A_BIN, MOST_BINS = 150, 20
-"""Galaxies of a bin of magnitude, and how many bins there are at most."""
-
-NEIGHBOURS = 150
-"""Like galaxies that pi is the mean of, at least, the nearest in magnitude."""
 
 LEAST_OBJECTS = 100
 """Galaxies without which nothing is inferred."""
@@ -64,10 +55,7 @@ JASA 90, 773)."""
 BOUND = float(np.log(20.0))
 """Largest change of ln w that is believed, from the mean over the n(z) of a magnitude."""
 
-MISFIT = 0.2
-"""Error of pi in each bin of redshift, for what like galaxies lack."""
-
-_MOST_TERMS, _LEAST_VARIANCE, _STEPS, _LEAST_ERROR = 48, 1e-4, 50, 1e-5
+_MOST_TERMS, _LEAST_VARIANCE, _STEPS = 48, 1e-4, 50
 
 
 @dataclass(frozen=True)
@@ -149,11 +137,11 @@ def infer(
     if n < LEAST_OBJECTS:
         why = f"{n} galaxies are too few to infer it; it takes {LEAST_OBJECTS}"
         return Shift.unknown(why, n)
-    coarse, place = _coarse_bins(edge)
-    seen = _Seen.of(
-        _grouped(np.asarray(pdf)[use], edge, coarse, len(place)),
+    coarse, place = coarse_bins(edge)
+    seen = MeanPDFs.of(
+        grouped(np.asarray(pdf)[use], edge, coarse, len(place)),
         mag[use],
-        _grouped(np.asarray(like)[shown], edge, coarse, len(place)),
+        grouped(np.asarray(like)[shown], edge, coarse, len(place)),
         np.asarray(like_mag_i, np.float64)[shown],
         np.asarray(like_id)[shown],
     )
@@ -168,7 +156,7 @@ def _choices() -> Sequence[tuple[float, float]]:
     return [(0.0, LENGTHS[0]), *product(AMPLITUDES, LENGTHS)]
 
 
-def _as_ratio(seen: _Seen, fit: _Fit, z: FloatArray, n: int) -> PriorRatio:
+def _as_ratio(seen: MeanPDFs, fit: _Fit, z: FloatArray, n: int) -> PriorRatio:
     """Return the ratio of a fit, or none and why."""
     gain = fit.evidence - seen.log_likelihood(np.zeros_like(seen.carried))
     if gain < LEAST_GAIN:
@@ -192,76 +180,6 @@ def _as_ratio(seen: _Seen, fit: _Fit, z: FloatArray, n: int) -> PriorRatio:
 
 
 @dataclass(frozen=True)
-class _Seen:
-    """Mean PDFs in bins of magnitude, and what they should be.
-
-    `mean` is that of the field, shape (bin, redshift), and `weight` the inverse of its covariance
-    about what is expected; `carried` is that of like galaxies, and `joint` their mean of
-    p(z') p(z), shape (bin, redshift, redshift).
-    """
-
-    mag_i: FloatArray
-    mean: FloatArray
-    weight: FloatArray
-    carried: FloatArray
-    joint: FloatArray
-
-    @classmethod
-    def of(
-        cls,
-        pmf: FloatArray,
-        mag_i: FloatArray,
-        like: FloatArray,
-        like_mag_i: FloatArray,
-        like_id: NDArray[np.generic],
-    ) -> _Seen:
-        order, by_mag = np.argsort(mag_i, kind="stable"), np.argsort(like_mag_i, kind="stable")
-        # The same galaxy several times is no other, and bins that share them are not independent.
-        different = len(np.unique(like_id))
-        least = int(NEIGHBOURS * len(like_id) / different)
-        n_bins = min(len(order) // OBJECTS_A_BIN, different // NEIGHBOURS, MOST_BINS)
-        columns: list[tuple[Any, ...]] = []
-        for part in np.array_split(order, max(n_bins, 1)):
-            ours, middle = pmf[part], mag_i[part].mean()
-            rows = by_mag[_alike(like_mag_i[by_mag], mag_i[part], least)]
-            few = like[rows]
-            both = np.concatenate([ours - ours.mean(axis=0), few - few.mean(axis=0)])
-            scatter = both.T @ both / len(both)
-            scatter *= 1 / len(ours) + 1 / _independent(few, like_id[rows])
-            misfit = np.hypot(MISFIT * few.mean(axis=0), _LEAST_ERROR)
-            weight = np.linalg.inv(scatter + np.diag(misfit**2))
-            mean, carried = ours.mean(axis=0), few.mean(axis=0)
-            columns.append((middle, mean, weight, carried, few.T @ few / len(few)))
-        return cls(*(np.array(column) for column in zip(*columns, strict=True)))
-
-    def log_likelihood(self, log_ratio: FloatArray) -> float:
-        """Return the logarithm of the likelihood of the means, up to a constant."""
-        off = self.mean - self._expected(np.exp(log_ratio))
-        return -0.5 * float(np.einsum("bz,bzy,by->", off, self.weight, off))
-
-    def slopes(self, log_ratio: FloatArray, basis: FloatArray) -> tuple[FloatArray, FloatArray]:
-        """Return first derivatives by coefficients of terms of ln w, and the information on them.
-
-        Returns
-        -------
-        ndarray, shape (term,)
-        ndarray, shape (term, term)
-        """
-        ratio = np.exp(log_ratio)
-        expected, whole = self._expected(ratio), (self.carried * ratio).sum(axis=1)
-        moved = ratio[..., None] * (self.joint - self.carried[..., None] * expected[:, None])
-        by_term = np.einsum("tbx,bxz->tbz", basis, moved / whole[:, None, None])
-        weighted = np.einsum("tbz,bzy->tby", by_term, self.weight)
-        first = np.tensordot(weighted, self.mean - expected, 2)
-        return first, np.einsum("tbz,sbz->ts", weighted, by_term)
-
-    def _expected(self, ratio: FloatArray) -> FloatArray:
-        """Return the mean PDFs of a field of some ratio."""
-        whole = (self.carried * ratio).sum(axis=1, keepdims=True)
-        return np.einsum("bx,bxz->bz", ratio, self.joint) / whole
-
-
-@dataclass(frozen=True)
 class _Fit:
     """The most probable ratio of one choice of smoothness, and how well it is known."""
 
@@ -270,12 +188,12 @@ class _Fit:
     deviations: FloatArray
 
     @classmethod
-    def of(cls, seen: _Seen, basis: FloatArray) -> _Fit:
+    def of(cls, seen: MeanPDFs, basis: FloatArray) -> _Fit:
         """Climb to the maximum by the method of Gauss and Newton.
 
         Parameters
         ----------
-        seen : _Seen
+        seen : MeanPDFs
         basis : ndarray, shape (term, bin, redshift)
             Each has a standard normal coefficient before anything is seen.
         """
@@ -316,42 +234,3 @@ def _basis(place: FloatArray, mag_i: FloatArray, amplitude: float, length: float
     most = most[values[most] > _LEAST_VARIANCE * values[most[0]]]
     smooth = (vectors[:, most] * np.sqrt(values[most])).T
     return np.concatenate([slope, smooth.reshape(-1, len(mag_i), len(place))])
-
-
-def _coarse_bins(edges: FloatArray) -> tuple[NDArray[np.int64], FloatArray]:
-    """Return which wide bin each redshift bin belongs to, and ln(1 + z) in the wide ones."""
-    middle = np.log1p(0.5 * (edges[:-1] + edges[1:]))
-    number = np.floor(middle / STEP).astype(np.int64)
-    kept, coarse = np.unique(number, return_inverse=True)
-    return coarse.astype(np.int64), (kept.astype(np.float64) + 0.5) * STEP
-
-
-def _grouped(
-    pdf: NDArray[np.generic], edges: FloatArray, coarse: NDArray[np.int64], n: int
-) -> FloatArray:
-    """Return the probabilities of the wide bins."""
-    mass = pdf_to_pmf(pdf, edges)
-    grouped = np.zeros((len(mass), n))
-    for k in range(n):
-        grouped[:, k] = mass[:, coarse == k].sum(axis=1)
-    return grouped / grouped.sum(axis=1, keepdims=True)
-
-
-def _alike(like_mag_i: FloatArray, mag_i: FloatArray, least: int) -> slice:
-    """Return which of sorted magnitudes lie in the range of others, or so many nearest to it."""
-    low, high = np.searchsorted(like_mag_i, [mag_i.min(), mag_i.max()])
-    if high - low >= least:
-        return slice(low, high)
-    centre = int(np.searchsorted(like_mag_i, mag_i.mean()))
-    start = int(np.clip(centre - least // 2, 0, max(0, len(like_mag_i) - least)))
-    return slice(start, start + least)
-
-
-def _independent(pmf: FloatArray, identity: NDArray[np.generic]) -> float:
-    """Return how many independent PDFs are worth some of which are of the same galaxies."""
-    deviation = pmf - pmf.mean(axis=0)
-    _, galaxy = np.unique(identity, return_inverse=True)
-    total = np.zeros((int(galaxy.max()) + 1, pmf.shape[1]))
-    np.add.at(total, galaxy, deviation)
-    among = float((deviation**2).sum())
-    return len(pmf) * among / max(float((total**2).sum()), among) if among else float(len(total))

@@ -13,7 +13,6 @@ from hscz.pdf.density import (
     combine,
     draw,
     has_pdf,
-    least_risk,
     mean,
     median,
     mode,
@@ -26,6 +25,7 @@ from hscz.pdf.density import (
     summarise,
     width,
 )
+from hscz.pdf.risk import least_risk
 
 __all__ = [
     "cdf",
