@@ -6,6 +6,7 @@ import numpy as np
 import pandas as pd
 import xarray as xr
 
+from hscz.experiments.recipes import RECOMMENDED
 from hscz.figures.figure import Figure
 from hscz.figures.marks import (
     colour_map,
@@ -20,7 +21,7 @@ from hscz.figures.marks import (
 from hscz.figures.nz import Z_SHOWN
 from hscz.figures.palette import colour
 
-COVERAGES = {68: "recommended", 95: "v0"}
+COVERAGES = {68: RECOMMENDED, 95: "v0"}
 """Central intervals drawn, in per cent, and whose colours they have."""
 
 LEAST_SCALE = 0.1
@@ -54,7 +55,7 @@ def coverage_figure(calibration: pd.DataFrame, credibility: pd.DataFrame, title:
     by_mag = panel(layers, title, "i", "redshifts inside", ends, (least, 1.02), "bottom_left")
     curve = [
         strokes([(0, 0, 1, 1)], "black", 0.8, "dashed"),
-        line(credibility["level"], credibility["fraction"], colour("recommended")),
+        line(credibility["level"], credibility["fraction"], colour(RECOMMENDED)),
     ]
     names = "probability of the region", "redshifts inside"
     hpd = panel(curve, "highest-density regions", *names, (0, 1), (0, 1))
