@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 import xarray as xr
 
-from hscz.experiments.recipes import RECOMMENDED
+from hscz.experiments.recipes import BASELINE, RECOMMENDED
 from hscz.figures.figure import Figure
 from hscz.figures.marks import (
     colour_map,
@@ -21,7 +21,7 @@ from hscz.figures.marks import (
 from hscz.figures.nz import Z_SHOWN
 from hscz.figures.palette import colour
 
-COVERAGES = {68: RECOMMENDED, 95: "v0"}
+COVERAGES = {68: RECOMMENDED, 95: BASELINE}
 """Central intervals drawn, in per cent, and whose colours they have."""
 
 LEAST_SCALE = 0.1
