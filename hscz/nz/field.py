@@ -97,7 +97,7 @@ def n_of_z_of(config: RunConfig, name: str) -> xr.Dataset:
     Raises
     ------
     InputError
-        If a sample has no galaxy.
+        If the selection keeps no galaxy; a sample without any is NaN.
     StoreError
         If the field has not been predicted.
     """
@@ -126,7 +126,7 @@ def inferred(config: RunConfig, name: str, cube: xr.Dataset, use: NDArray[np.boo
         )
     return found.assign_coords(sample=[one.name for one in samples]).assign_attrs(
         field=name,
-        prior=_in_words(config, name, shift.ratio),
+        prior=_in_words(config, name, shift),
         ratio=json.dumps(asdict(shift.ratio)),
         select=settings.select,
     )
@@ -170,14 +170,15 @@ def shift_of(config: RunConfig, name: str, cube: xr.Dataset, use: NDArray[np.boo
     return infer(pdf, mag_i, shown, *columns, like.edges)
 
 
-def _in_words(config: RunConfig, name: str, ratio: PriorRatio) -> str:
+def _in_words(config: RunConfig, name: str, shift: Shift) -> str:
     """Return how n(z) was inferred, and where it is not to be relied on."""
-    if not ratio.used or not (beyond := standing_in(config, name).beyond):
-        return ratio.in_words
-    return (
-        f"{ratio.in_words}; the field is better than the source in {', '.join(beyond)}, so that "
-        "n(z) extrapolates"
-    )
+    said = shift.ratio.in_words
+    if not len(shift.deviations) and is_target(config, name):
+        return f"{said}; that n(z | i) may be another than the source's is not in the errors"
+    if shift.ratio.used and (beyond := standing_in(config, name).beyond):
+        better = ", ".join(beyond)
+        return f"{said}; the field is better than the source in {better}, so that n(z) extrapolates"
+    return said
 
 
 def _why_withheld(config: RunConfig, name: str) -> str:

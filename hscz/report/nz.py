@@ -40,7 +40,7 @@ def write_nz(config: RunConfig, name: str) -> str:
     Raises
     ------
     InputError
-        If a sample has no galaxy.
+        If the selection keeps no galaxy.
     StoreError
         If the field has not been predicted, or the disk does not take it.
     """
@@ -66,9 +66,9 @@ def nz_note(config: RunConfig, name: str) -> Path:
 def nz_key(config: RunConfig, name: str) -> Key:
     """Return what n(z) of a field is made from."""
     rules: dict[str, Any] = {"rules of n(z)": RULES, "export.algorithm": config.export.algorithm}
-    inputs: dict[str, Any] = {"predict": {name: identity(config.cube(name))}}
+    inputs = calibration_key(config, name).inputs
+    inputs = {**inputs, "predict": {name: identity(config.cube(name))}}
     if config.nz.prior == "inferred" and is_target(config, name):
         rules |= zero_points_key(config, name).settings
-        inputs = {**calibration_key(config, name).inputs, **inputs}
     whole = key_of(inputs, rules, nz=config.nz)
     return replace(whole, defaults={**whole.defaults, **rules})

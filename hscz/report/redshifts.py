@@ -104,7 +104,7 @@ def n_of_z(evidence: Evidence) -> list[Block]:
     found = evidence.n_of_z
     ratio = PriorRatio.noted(json.loads(found.attrs["ratio"]))
     sound = is_as_asked(ratio) or evidence.is_source
-    blocks: list[Block] = [Words(f"{ratio.in_words}.", "plain" if sound else "caution")]
+    blocks: list[Block] = [Words(f"{found.attrs['prior']}.", "plain" if sound else "caution")]
     if found.attrs.get("select"):
         blocks.append(Words(f"Galaxies: {found.attrs['select']}."))
     heads = ["sample", "N", "⟨z⟩ of the sum of PDFs", "⟨z⟩", *N_OF_Z_PARTS]

@@ -134,7 +134,7 @@ def _coverage(evidence: Evidence) -> tuple[Standing, str]:
 def _n_of_z(evidence: Evidence) -> tuple[Standing, str]:
     found = evidence.n_of_z
     ratio = PriorRatio.noted(json.loads(found.attrs["ratio"]))
-    said = ratio.in_words.removeprefix("n(z) ")
+    said = str(found.attrs["prior"]).removeprefix("n(z) ")
     return "sound" if is_as_asked(ratio) or evidence.is_source else "caution", said
 
 

@@ -72,6 +72,7 @@ def test_what_keeps_a_ratio_from_being_inferred_is_said(
 def test_unsound_zero_points_withhold_it(copy: Path) -> None:
     found = n_of_z_of(load(copy), "DEEP2")
     assert "its zero points are not known in u" in found.attrs["prior"]
+    assert found.attrs["prior"].endswith("is not in the errors")
 
 
 def test_without_held_out_galaxies_it_is_withheld(copy: Path) -> None:
